@@ -1,0 +1,29 @@
+"""What is shipped to a node: the one list that provisioning reads. Plain assignments, nothing else.
+
+Everything is compiled by mpy-cross and lands in LIBRARY, except ROOT_FILES, which stay source and land in "/".
+"""
+
+# The folder on the node's flash that is on its sys.path
+LIBRARY = "/lib"
+
+# Left as source at the root of the flash
+ROOT_FILES = ("main.py",)
+
+# Ours: folders of this directory, every .py in them
+PACKAGES = ("envelope", "node", "ports", "sensors")
+
+# Ours: single files of this directory
+MODULES = ("busio.py", "digitalio.py")
+
+# From PyPI, unmodified: distribution -> files of it that the node needs, as the distribution installs them
+DRIVERS = {
+    "adafruit-circuitpython-bme280": (
+        "adafruit_bme280/__init__.py",
+        "adafruit_bme280/basic.py",
+        "adafruit_bme280/protocol.py",
+    ),
+    "adafruit-circuitpython-busdevice": (
+        "adafruit_bus_device/__init__.py",
+        "adafruit_bus_device/i2c_device.py",
+    ),
+}

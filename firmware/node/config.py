@@ -1,0 +1,140 @@
+"""Reads /config.cbor, which the host renders from board.toml, and says clearly what is wrong with it."""
+
+from envelope import cbor
+from envelope.errors import CborError
+from envelope.labels import PUBLIC_KEY_SIZE
+from node.errors import ConfigError, Unprovisioned
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ports.flash import Files
+
+PATH = "/config.cbor"
+VERSION = 1
+WINDOW_MIN_S = 60
+WINDOW_MAX_S = 86400
+CELLS_MAX = 64
+
+# key -> (type, required) of each map; anything else in it is an error
+_TOP = {
+    "board": (str, True),
+    "version": (int, True),
+    "wifi": (dict, True),
+    "broker": (dict, True),
+    "ntp": (str, True),
+    "window_s": (int, True),
+    "collector": (bytes, True),
+    "buses": (dict, True),
+    "sensors": (list, True),
+    "cells": (dict, True),
+}
+_WIFI = {"ssid": (str, True), "password": (str, True)}
+_BROKER = {
+    "host": (str, True),
+    "port": (int, True),
+    "user": (str, False),
+    "password": (str, False),
+    "ca": (bytes, False),
+    "topic": (str, True),
+}
+_I2C = {"kind": (str, True), "id": (int, True), "scl": (int, True), "sda": (int, True), "freq": (int, True)}
+_UART = {"kind": (str, True), "id": (int, True), "tx": (int, True), "rx": (int, True), "baudrate": (int, True)}
+_SENSOR = {"part": (str, True), "bus": (str, True), "address": (int, False), "period_s": (int, True)}
+_CELLS = {"classes": (list, True), "directions": (list, True), "speed_bands_kmh": (list, True)}
+
+
+def load(files: "Files") -> "dict[str, Any]":
+    """Return the checked configuration. Unprovisioned when there is none, ConfigError when it cannot be right."""
+    data = files.read(PATH)
+    if data is None:
+        raise Unprovisioned("no " + PATH)
+    try:
+        config = cbor.decode(data)
+    except CborError as error:
+        raise ConfigError(f"{PATH} is not CBOR: {error}") from error
+    return check(config)
+
+
+def check(config: "Any") -> "dict[str, Any]":
+    """Return the configuration if it can be right, else raise ConfigError naming the key."""
+    _check_map("config", config, _TOP)
+    if config["version"] != VERSION:
+        raise ConfigError(f"config.version is {config['version']}, this firmware reads {VERSION}")
+    _check_map("wifi", config["wifi"], _WIFI)
+    _check_map("broker", config["broker"], _BROKER)
+    _check_range("broker.port", config["broker"]["port"], 1, 65535)
+    _check_range("window_s", config["window_s"], WINDOW_MIN_S, WINDOW_MAX_S)
+    if len(config["collector"]) != PUBLIC_KEY_SIZE:
+        raise ConfigError(f"collector is not a key of {PUBLIC_KEY_SIZE} bytes")
+    for name, bus in config["buses"].items():
+        _check_bus("buses." + name, bus)
+    if not config["sensors"]:
+        raise ConfigError("sensors is empty")
+    for index, sensor in enumerate(config["sensors"]):
+        _check_sensor(f"sensors[{index}]", sensor, config["buses"])
+    _check_cells(config["cells"])
+    return config
+
+
+def cell_count(cells: "dict[str, Any]") -> int:
+    """Number of traffic cells: classes x directions x speed bands (one more band than edges)."""
+    return len(cells["classes"]) * len(cells["directions"]) * (len(cells["speed_bands_kmh"]) + 1)
+
+
+def _check_map(where: str, value: "Any", keys: "dict[str, tuple[type, bool]]") -> None:
+    _check_type(where, value, dict)
+    for key in value:
+        if key not in keys:
+            raise ConfigError(f"{where} has an unknown key {key!r}")
+    for key in sorted(keys):
+        kind, required = keys[key]
+        if key in value:
+            _check_type(where + "." + key, value[key], kind)
+        elif required:
+            raise ConfigError(f"{where} lacks {key!r}")
+
+
+def _check_type(where: str, value: "Any", kind: type) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ConfigError(f"{where} is not of type {kind.__name__}")
+
+
+def _check_range(where: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{where} is {value}, not between {low} and {high}")
+
+
+def _check_bus(where: str, bus: "Any") -> None:
+    _check_type(where, bus, dict)
+    kind = bus.get("kind")
+    if kind not in ("i2c", "uart"):
+        raise ConfigError(f"{where}.kind is {kind!r}, not i2c or uart")
+    _check_map(where, bus, _I2C if kind == "i2c" else _UART)
+
+
+def _check_sensor(where: str, sensor: "Any", buses: "dict[str, Any]") -> None:
+    _check_map(where, sensor, _SENSOR)
+    if sensor["bus"] not in buses:
+        raise ConfigError("{}.bus {!r} is not among buses".format(where, sensor["bus"]))
+    if buses[sensor["bus"]]["kind"] == "i2c":
+        _check_range(where + ".address", sensor.get("address", -1), 0x08, 0x77)
+    _check_range(where + ".period_s", sensor["period_s"], 0, 3600)
+
+
+def _check_cells(cells: "Any") -> None:
+    _check_map("cells", cells, _CELLS)
+    for name in ("classes", "directions"):
+        for value in cells[name]:
+            _check_type("cells." + name, value, str)
+        if len(set(cells[name])) != len(cells[name]):
+            raise ConfigError(f"cells.{name} names something twice")
+    last = 0
+    for edge in cells["speed_bands_kmh"]:
+        _check_type("cells.speed_bands_kmh", edge, int)
+        if edge <= last:
+            raise ConfigError(f"cells.speed_bands_kmh does not rise at {edge}")
+        last = edge
+    if cell_count(cells) > CELLS_MAX:
+        raise ConfigError(f"cells has more than {CELLS_MAX} cells")

@@ -1,0 +1,107 @@
+"""Enrolment, called by the host over the REPL while it provisions the node; it prints one line a call.
+
+    begin(host_entropy_hex, nonce_hex)    ENROL <enrolment message>     identity and root key made, kept as pending
+    commit()                              ENROLLED <node id>            after the host has registered the node
+    status()                              STATUS unprovisioned | pending <node id> | enrolled <node id>
+
+Aborted in between, the node stays what it was. Private keys are never printed.
+"""
+
+from binascii import hexlify, unhexlify
+
+from envelope import cbor, cose, ecdh, ecdsa, keys, labels
+from node import VERSION, counter, keystore, store
+from node import config as configuration
+from node.errors import NodeError, Unprovisioned
+from node.randomness import Randomness
+from ports import entropy, power, radio
+from ports.flash import Files, Nvs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from node.keystore import Secrets
+
+NONCE_SIZE = 16
+HOST_ENTROPY_MIN = 32
+_FIRST_EPOCH = 1
+
+
+def begin(host_entropy_hex: str, nonce_hex: str) -> None:
+    """Make a new identity for /config.cbor's city and print the enrolment message."""
+    host_entropy = unhexlify(host_entropy_hex)
+    nonce = unhexlify(nonce_hex)
+    if len(host_entropy) < HOST_ENTROPY_MIN or len(nonce) != NONCE_SIZE:
+        raise NodeError(f"begin needs {HOST_ENTROPY_MIN} bytes of entropy and a nonce of {NONCE_SIZE}")
+    files = Files()
+    config = configuration.load(files)
+    radio.noise_on()
+    try:
+        randomness = Randomness(Nvs(), entropy.noise, power.serial(), host_entropy)
+    finally:
+        radio.noise_off()
+    secrets, message = make(config["board"], config["collector"], nonce, randomness)
+    keystore.save_pending(files, secrets)
+    print("ENROL", hexlify(message).decode())
+
+
+def make(board: str, collector: bytes, nonce: bytes, randomness: Randomness) -> "tuple[Secrets, bytes]":
+    """Return (secrets of a new identity, enrolment message); the ephemeral key is forgotten here."""
+    drbg = randomness.drbg
+    private, public = ecdsa.make_key(drbg)
+    ephemeral_private, ephemeral_public = ecdsa.make_key(drbg)
+    collector_id = keys.thumbprint(collector)
+    z = ecdh.agree(ephemeral_private, collector, drbg)
+    root = keys.root(z, nonce, keys.thumbprint(public), collector_id)
+    payload = cbor.encode(
+        {
+            labels.ENROL_IDENTITY: public,
+            labels.ENROL_EPHEMERAL: ephemeral_public,
+            labels.ENROL_BOARD: board,
+            labels.ENROL_FIRMWARE: VERSION,
+            labels.ENROL_NONCE: nonce,
+            labels.ENROL_COLLECTOR: collector_id,
+        }
+    )
+    return keystore.Secrets(private, public, collector, _FIRST_EPOCH, root), cose.enrol(payload, private, drbg)
+
+
+def commit() -> None:
+    """Make the pending enrolment the node's. Calling it again changes nothing."""
+    files = Files()
+    nvs = Nvs()
+    pending = keystore.load_pending(files)
+    if pending is None:
+        print("ENROLLED", _node_id(keystore.load(files)))
+        return
+    try:
+        old = keystore.load(files)
+    except Unprovisioned:
+        old = None
+    if old is None or old.collector != pending.collector:
+        store.erase(files)  # nobody could open what still waits there
+    counter.create(nvs, _kid(pending))
+    keystore.commit(files)
+    if old is not None and _kid(old) != _kid(pending):
+        counter.forget(nvs, _kid(old))
+    print("ENROLLED", _node_id(pending))
+
+
+def status() -> None:
+    """Print where the node stands."""
+    files = Files()
+    pending = keystore.load_pending(files)
+    if pending is not None:
+        print("STATUS pending", _node_id(pending))
+        return
+    try:
+        print("STATUS enrolled", _node_id(keystore.load(files)))
+    except Unprovisioned:
+        print("STATUS unprovisioned")
+
+
+def _kid(secrets: "Secrets") -> bytes:
+    return keys.epoch(secrets.root, secrets.epoch).kid
+
+
+def _node_id(secrets: "Secrets") -> str:
+    return hexlify(keys.thumbprint(secrets.public)).decode()

@@ -1,0 +1,36 @@
+"""The node's own health for the report: nothing in it depends on what happened in the street."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from node.store import Store
+
+_BOOTS_KEY = "boots"
+
+
+def count_boot(nvs: "Any") -> int:
+    """Count this boot; returns how many there have been."""
+    boots = int.from_bytes(nvs.get(_BOOTS_KEY) or b"\x00", "big") + 1
+    nvs.set(_BOOTS_KEY, boots.to_bytes(4, "big"))
+    return boots
+
+
+class Health:
+    """Keeps the heap's high-water mark. `power` is ports.power."""
+
+    def __init__(self, power: "Any", store: "Store", key_store: int, boots: int) -> None:
+        self._power = power
+        self._store = store
+        self._key_store = key_store
+        self._boots = boots
+        self._cause = power.reset_cause()
+        self._heap_max = 0
+
+    def observe(self) -> None:
+        """Note how much heap is taken; called where it is highest."""
+        self._heap_max = max(self._heap_max, self._power.heap_used())
+
+    def row(self) -> "list[int]":
+        """[reset cause, heap high water in bytes, reports waiting, key store, boots]"""
+        return [self._cause, self._heap_max, self._store.waiting, self._key_store, self._boots]

@@ -1,0 +1,148 @@
+"""First stage: one supervised task per sensor, and the bounded queue their readings wait in.
+
+A driver that fails becomes a fault count and is started again after a pause that doubles up to half a minute;
+the others never notice.
+"""
+
+import asyncio
+import errno
+from array import array
+
+from envelope.labels import FAULT_BUS_HUNG, FAULT_DRIVER, FAULT_NO_ANSWER
+from node.errors import SensorFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ports.clock import Clock
+
+# What an event is: four integers
+READING = 1  # sensor, channel, scaled value
+PASSAGE = 2  # class index, direction index, speed in km/h
+FAULT = 3  # sensor, kind, 0
+EVENT_SIZE = 4
+
+_CAPACITY = 64
+_PAUSE_FIRST_MS = 1000
+_PAUSE_LONGEST_MS = 30000
+_HEALTHY_MS = 60000
+
+
+def empty_event() -> "array[int]":
+    """The place that Queue.take fills."""
+    return array("i", (0,) * EVENT_SIZE)
+
+
+class Queue:
+    """A ring of events in memory taken once."""
+
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._ring = array("i", (0,) * (capacity * EVENT_SIZE))
+        self._capacity = capacity
+        self._first = 0
+        self._count = 0
+
+    def put(self, what: int, a: int, b: int, c: int) -> bool:
+        """False when the queue is full and the event is lost."""
+        if self._count == self._capacity:
+            return False
+        at = (self._first + self._count) % self._capacity * EVENT_SIZE
+        ring = self._ring
+        ring[at] = what
+        ring[at + 1] = a
+        ring[at + 2] = b
+        ring[at + 3] = c
+        self._count += 1
+        return True
+
+    def take(self, event: "array[int]") -> bool:
+        """Move the oldest event into `event`; False when there is none."""
+        if not self._count:
+            return False
+        at = self._first * EVENT_SIZE
+        for i in range(EVENT_SIZE):
+            event[i] = self._ring[at + i]
+        self._first = (self._first + 1) % self._capacity
+        self._count -= 1
+        return True
+
+
+class Output:
+    """What a driver is given: the only way a sensor can say something."""
+
+    def __init__(self, queue: Queue, sensor: int, cells: "dict[str, Any]") -> None:
+        self._queue = queue
+        self._sensor = sensor
+        self._classes = cells["classes"]
+        self._directions = cells["directions"]
+        self._lost = False
+
+    def reading(self, channel: int, scaled: int) -> None:
+        """One value of an air channel, in the integer scale of labels.CHANNELS."""
+        self._put(READING, self._sensor, channel, scaled)
+
+    def passage(self, cls: str, direction: str, speed_kmh: int) -> None:
+        """One vehicle or person that went by. What the configuration has no cell for is dropped here."""
+        if cls in self._classes and direction in self._directions:
+            self._put(PASSAGE, self._classes.index(cls), self._directions.index(direction), speed_kmh)
+
+    def fault(self, kind: int) -> None:
+        """Something went wrong: labels.FAULT_*."""
+        self._put(FAULT, self._sensor, kind, 0)
+
+    def _put(self, what: int, a: int, b: int, c: int) -> None:
+        if self._lost and self._queue.put(FAULT, self._sensor, FAULT_DRIVER, 0):
+            self._lost = False
+        if not self._queue.put(what, a, b, c):
+            self._lost = True
+
+
+def fault_kind(error: Exception) -> int:
+    """The fault that an exception of a driver stands for."""
+    if isinstance(error, SensorFault):
+        return error.kind
+    if isinstance(error, OSError):
+        code = error.args[0] if error.args else None
+        if code == errno.ENODEV:
+            return FAULT_NO_ANSWER
+        if code == errno.ETIMEDOUT:
+            return FAULT_BUS_HUNG
+    return FAULT_DRIVER
+
+
+class Sampler:
+    """Runs the drivers. `drivers` are objects with `async def run(self, out)`, in the order of the configuration."""
+
+    def __init__(self, drivers: "list[Any]", cells: "dict[str, Any]", clock: "Clock") -> None:
+        self._drivers = drivers
+        self._cells = cells
+        self._clock = clock
+        self._queue = Queue()
+        self._tasks: list[Any] = []
+        self.take = self._queue.take
+
+    def start(self) -> None:
+        """One task per sensor, until stop()."""
+        for index, driver in enumerate(self._drivers):
+            self._tasks.append(asyncio.create_task(self._supervise(index, driver)))
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+    async def _supervise(self, index: int, driver: "Any") -> None:
+        out = Output(self._queue, index, self._cells)
+        pause_ms = _PAUSE_FIRST_MS
+        while True:
+            started = self._clock.ticks_ms()
+            try:
+                await driver.run(out)
+                out.fault(FAULT_DRIVER)  # a driver has no reason to return
+            except Exception as error:  # whatever a driver raises stays with its sensor
+                out.fault(fault_kind(error))
+            if self._clock.ticks_diff(self._clock.ticks_ms(), started) > _HEALTHY_MS:
+                pause_ms = _PAUSE_FIRST_MS
+            await self._clock.sleep_ms(pause_ms)
+            pause_ms = min(2 * pause_ms, _PAUSE_LONGEST_MS)

@@ -1,0 +1,131 @@
+"""Fifth stage: the outbox is drained, oldest first; a report leaves it when the broker has acknowledged it.
+
+Sessions start at a fixed slot after each window, whatever happened in the street. A session that fails is tried again
+after a pause that doubles, with jitter, up to a quarter of an hour.
+"""
+
+import asyncio
+
+from node import mqtt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from node.randomness import Randomness
+    from node.store import Store
+    from node.time_sync import TimeSync
+    from ports.clock import Clock
+    from ports.radio import Radio
+
+_SLOT_FIRST_MS = 2000
+_SLOT_LAST_MS = 60000
+_PAUSE_FIRST_MS = 5000
+_PAUSE_LONGEST_MS = 900000
+_CONNECT_MS = 30000
+_ANSWER_MS = 20000
+_CLOSE_MS = 2000
+_KEEP_ALIVE_S = 60
+
+
+class Sender:
+    """Sends in a task of its own. `broker` is the configuration's map; `slot_ms` after a window it starts."""
+
+    def __init__(
+        self,
+        clock: "Clock",
+        radio: "Radio",
+        broker: "dict[str, Any]",
+        store: "Store",
+        time_sync: "TimeSync",
+        randomness: "Randomness",
+        window_s: int,
+    ) -> None:
+        self._clock = clock
+        self._radio = radio
+        self._broker = broker
+        self._store = store
+        self._time_sync = time_sync
+        self._randomness = randomness
+        self._due = asyncio.Event()
+        self._task: Any = None
+        # Drawn once per boot: nodes of a city do not all call at the quarter hour
+        last_ms = max(_SLOT_FIRST_MS, min(_SLOT_LAST_MS, window_s * 1000 // 15))
+        self._slot_ms = _SLOT_FIRST_MS + randomness.below(last_ms - _SLOT_FIRST_MS + 1)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def due(self) -> None:
+        """A window has closed: the next slot starts now."""
+        self._due.set()
+
+    def pause_ms(self, failures: int) -> int:
+        """The pause after so many failures in a row (1, 2, ...): doubling, between a half and all of it."""
+        longest = min(_PAUSE_FIRST_MS << min(failures - 1, 10), _PAUSE_LONGEST_MS)
+        return longest // 2 + self._randomness.below(longest // 2 + 1)
+
+    async def _run(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self._clock.sleep_ms(self._slot_ms)
+            failures = 0
+            while not await self.session():
+                failures += 1
+                await self._clock.sleep_ms(self.pause_ms(failures))
+
+    async def session(self) -> bool:
+        """Radio on, time, everything that waits, radio off. False when something is left to be tried again."""
+        try:
+            await self._radio.up()
+            self._randomness.reseed()
+            if self._time_sync.due():
+                await self._time_sync.sync()
+            await self._deliver()
+            return True
+        except Exception as error:  # out of memory in TLS included: the outbox keeps everything
+            print("hadeda: not sent:", repr(error))
+            return False
+        finally:
+            self._radio.down()
+
+    async def synchronise(self) -> bool:
+        """Only the time: before the first window."""
+        if not self._time_sync.due():
+            return True
+        try:
+            await self._radio.up()
+            self._randomness.reseed()
+            return await self._time_sync.sync()
+        except OSError as error:
+            print("hadeda: no time:", repr(error))
+            return False
+        finally:
+            self._radio.down()
+
+    async def _deliver(self) -> None:
+        if self._store.oldest() is None:
+            return
+        broker = self._broker
+        stream = await self._within(self._radio.connect(broker["host"], broker["port"], broker.get("ca")), _CONNECT_MS)
+        try:
+            client = mqtt.Client(stream)
+            await self._within(client.connect(broker.get("user"), broker.get("password"), _KEEP_ALIVE_S), _CONNECT_MS)
+            oldest = self._store.oldest()
+            while oldest is not None:
+                ticket, sealed = oldest
+                await self._within(client.publish(broker["topic"], sealed), _ANSWER_MS)
+                self._store.release(ticket)
+                oldest = self._store.oldest()
+            await self._within(client.disconnect(), _CLOSE_MS)
+        finally:
+            await self._within(stream.close(), _CLOSE_MS)
+
+    def _within(self, awaitable: "Any", milliseconds: int) -> "Any":
+        return self._clock.within_ms(awaitable, milliseconds)

@@ -1,0 +1,67 @@
+"""Windows aligned to the Unix clock, and honest about a clock that jumps.
+
+A window that is cut short (the node starts in its middle, the clock jumps) reports the start and the length it
+really had: its length comes from the monotonic clock, its start from the calendar as it was when it opened.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ports.clock import Clock
+
+# A calendar that runs away from the monotonic clock by more than this within a window has been set
+JUMP_MS = 2000
+
+
+class Window:
+    """One window: `start_s` in Unix seconds, `quality` of the clock when it opened."""
+
+    def __init__(self, clock: "Clock", start_ms: int, end_ms: int, quality: int) -> None:
+        self._clock = clock
+        self._opened_ticks = clock.ticks_ms()
+        self._opened_ms = clock.unix_ms()
+        self._end_ms = end_ms
+        self.start_s = start_ms // 1000
+        self._early_ms = self._opened_ms - start_ms
+        self.quality = quality
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the window's start, by the clock that only rises."""
+        return self._clock.ticks_diff(self._clock.ticks_ms(), self._opened_ticks) + self._early_ms
+
+    def jumped(self) -> bool:
+        """True when the calendar was set while the window was open."""
+        return abs(self._clock.unix_ms() - self._opened_ms - self.elapsed_ms() + self._early_ms) > JUMP_MS
+
+    def over(self) -> bool:
+        return self._clock.unix_ms() >= self._end_ms or self.jumped()
+
+    def nap_ms(self, longest_ms: int) -> int:
+        """How long to sleep: until the window's end, at most `longest_ms`."""
+        return max(0, min(longest_ms, self._end_ms - self._clock.unix_ms()))
+
+    def length_s(self) -> int:
+        """The window's real length, rounded, at least 1."""
+        return max(1, (self.elapsed_ms() + 500) // 1000)
+
+
+class Timetable:
+    """Hands out windows of `window_s` seconds, one after the other without a gap."""
+
+    def __init__(self, clock: "Clock", window_s: int) -> None:
+        self._clock = clock
+        self._window_ms = window_s * 1000
+        self._last: Window | None = None
+        self._last_end_ms = 0
+
+    def open(self, quality: int) -> Window:
+        """Open the window that follows the last one, or the one that the clock is in."""
+        now_ms = self._clock.unix_ms()
+        start_ms = now_ms
+        end_ms = (now_ms // self._window_ms + 1) * self._window_ms
+        late_ms = now_ms - self._last_end_ms
+        if self._last is not None and -JUMP_MS <= late_ms < self._window_ms and not self._last.jumped():
+            start_ms = self._last_end_ms
+            end_ms = start_ms + self._window_ms
+        self._last_end_ms = end_ms
+        self._last = Window(self._clock, start_ms, end_ms, quality)
+        return self._last

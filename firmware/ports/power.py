@@ -1,0 +1,66 @@
+"""Resets, the watchdog, what outlives deep sleep, and how much memory is taken."""
+
+import gc
+
+import machine
+
+# Long enough for a technician at the REPL, short enough for a lamp post; see hold()
+_WATCHDOG_MS = 120000
+_HOLD_PERIOD_MS = 10000
+
+_held: "list[object]" = []
+
+
+def reset_cause() -> int:
+    """machine.reset_cause(): 1 power on, 2 hard, 3 watchdog, 4 deep sleep, 5 soft."""
+    return machine.reset_cause()
+
+
+def reset() -> None:
+    machine.reset()
+
+
+def serial() -> bytes:
+    """The chip's serial number. Never leaves the node: it only makes two nodes' generators differ."""
+    return machine.unique_id()
+
+
+def heap_used() -> int:
+    """Bytes of heap taken now, garbage included."""
+    return gc.mem_alloc()
+
+
+def collect_every(allocated: int) -> None:
+    """Collect garbage whenever so many bytes were allocated, so that it cannot fill the heap in between."""
+    gc.threshold(allocated)
+
+
+class Watchdog:
+    """Resets the board when it is not fed for two minutes. Once started it cannot be stopped."""
+
+    started = False
+
+    def __init__(self) -> None:
+        Watchdog.started = True
+        self._wdt = machine.WDT(timeout=_WATCHDOG_MS)
+
+    def feed(self) -> None:
+        self._wdt.feed()
+
+
+def hold() -> None:
+    """Keep a running watchdog quiet while somebody works at the REPL (until the next soft reset)."""
+    watchdog = Watchdog()
+    timer = machine.Timer(0)
+    timer.init(period=_HOLD_PERIOD_MS, mode=machine.Timer.PERIODIC, callback=lambda _timer: watchdog.feed())
+    _held.append(timer)
+
+
+class Retained:
+    """RTC memory: survives deep sleep and resets, not a power cut. At most 2048 bytes."""
+
+    def read(self) -> bytes:
+        return machine.RTC().memory()
+
+    def write(self, data: bytes) -> None:
+        machine.RTC().memory(data)

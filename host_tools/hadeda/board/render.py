@@ -1,0 +1,74 @@
+"""The node's configuration, rendered from a board and the city's network at provisioning.
+
+The node reads it from /config.cbor and never sees TOML. Keys and shapes are the node's contract; what a table of
+board.toml is called for people (`freq_hz`, `baud`) and what `machine` calls it (`freq`, `baudrate`) meet here.
+"""
+
+from typing import Any
+
+from hadeda.board.schema import Board, Bus, I2cBus, Sensor
+from hadeda.envelope import labels
+from hadeda.provision.network import NodeNetwork
+
+CONFIG_VERSION = 1
+WINDOW_S = 900
+WINDOW_MIN_S = 60
+
+# The traffic cells a node counts without a policy: three edges make four speed bands.
+CLASSES = ("vehicle",)
+DIRECTIONS = ("approaching", "receding")
+SPEED_BANDS_KMH = (30, 50, 70)
+
+
+def node_config(
+    board: Board, network: NodeNetwork, collector_public: bytes, window_s: int = WINDOW_S
+) -> dict[str, Any]:
+    """The configuration map; made only of what CBOR has types for.
+
+    `collector_public` is the collector's P-256 key as 65 bytes, 04||x||y. Raises `ValueError` for another key or a
+    window that does not divide a day.
+    """
+    if len(collector_public) != labels.PUBLIC_KEY_SIZE or collector_public[0] != 4:
+        raise ValueError("the collector's public key is an uncompressed P-256 point of 65 bytes")
+    if window_s < WINDOW_MIN_S or 86400 % window_s:
+        raise ValueError(f"a window has at least {WINDOW_MIN_S} s and divides a day, {window_s} s does not")
+    return {
+        "board": board.name,
+        "version": CONFIG_VERSION,
+        "wifi": {"ssid": network.wifi.ssid, "password": network.wifi.password},
+        "broker": _broker(network),
+        "ntp": network.ntp,
+        "window_s": window_s,
+        "collector": bytes(collector_public),
+        "buses": {name: _bus(bus) for name, bus in board.buses.items()},
+        "sensors": [_sensor(sensor) for sensor in board.sensors],
+        "cells": {
+            "classes": list(CLASSES),
+            "directions": list(DIRECTIONS),
+            "speed_bands_kmh": list(SPEED_BANDS_KMH),
+        },
+    }
+
+
+def _broker(network: NodeNetwork) -> dict[str, Any]:
+    broker = network.broker
+    access: dict[str, Any] = {
+        "host": broker.host,
+        "port": broker.port,
+        "user": broker.user,
+        "password": broker.password,
+        "topic": broker.topic,
+    }
+    if broker.ca is not None:
+        access["ca"] = broker.ca
+    return access
+
+
+def _bus(bus: Bus) -> dict[str, Any]:
+    if isinstance(bus, I2cBus):
+        return {"kind": bus.kind, "id": bus.id, "scl": bus.scl, "sda": bus.sda, "freq": bus.freq_hz}
+    return {"kind": bus.kind, "id": bus.id, "tx": bus.tx, "rx": bus.rx, "baudrate": bus.baud}
+
+
+def _sensor(sensor: Sensor) -> dict[str, Any]:
+    return sensor.model_dump(exclude_none=True)

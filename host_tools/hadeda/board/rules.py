@@ -1,0 +1,217 @@
+"""What a board.toml must satisfy beyond its shape: pins against the chip and the headers, buses, addresses, parts.
+
+Every rule is a function that yields `Problem`s; `problems` runs them all, so that one run of `hadeda board show`
+reports everything there is to put right.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from hadeda.board.chips import CHIPS, Chip
+from hadeda.board.parts import Part
+from hadeda.board.problems import Problem, close_to
+from hadeda.board.schema import Board, Bus, I2cBus, Sensor, UartBus
+
+CONSOLE_UART = 0
+
+
+def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
+    """Everything that is wrong with a board of the right shape, in the order of the file."""
+    chip = CHIPS.get(board.chip)
+    if chip is None:
+        return [Problem("", "chip", f"no chip {board.chip!r}", close_to(board.chip, list(CHIPS)))]
+    return list(
+        chain(
+            _image(board, chip),
+            _budgets(board),
+            _pins(board, chip),
+            _pin_conflicts(board),
+            _controllers(board, chip),
+            _rates(board, chip, parts),
+            _unused_buses(board),
+            _sensors(board, parts),
+            _sharing(board, parts),
+            _channels(board, parts),
+        )
+    )
+
+
+def _image(board: Board, chip: Chip) -> Iterator[Problem]:
+    """A generic image is made for one chip; a maker's own image is taken on trust."""
+    image = board.micropython.image.split("-")[0]
+    generic = {other.image for other in CHIPS.values()}
+    if image != chip.image and image in generic:
+        yield Problem("[micropython]", "image", f"{image} is not made for {chip.title}", f"use {chip.image}")
+    version = tuple(map(int, board.micropython.min_version.split(".")))
+    if version < (1, 24):
+        yield Problem("[micropython]", "min_version", "the firmware needs MicroPython 1.24", 'say "1.24" or later')
+
+
+def _budgets(board: Board) -> Iterator[Problem]:
+    asked = board.budgets.firmware_kb + board.budgets.outbox_kb
+    if asked > board.filesystem_kb:
+        yield Problem(
+            "[budgets]",
+            "outbox_kb",
+            f"firmware and outbox ask for {asked} KB, the file system of a {board.flash_mb} MB flash has "
+            f"{board.filesystem_kb} KB",
+            f"at most {max(board.filesystem_kb - board.budgets.firmware_kb, 0)} are left for the outbox",
+        )
+
+
+def _wired(board: Board) -> Iterator[tuple[str, str, int, bool]]:
+    """Every pin a bus takes: table, key, GPIO, whether the chip drives it."""
+    for name, bus in board.buses.items():
+        for key, (pin, drives) in bus.pins().items():
+            yield f"[bus.{name}]", key, pin, drives
+
+
+def _pins(board: Board, chip: Chip) -> Iterator[Problem]:
+    led_out = {label for labels in board.headers.values() for label in labels if isinstance(label, int)}
+    usable = [pin for pin in chip.free() if (not led_out or pin in led_out) and str(pin) not in board.onboard]
+    choose = "use one of " + ", ".join(map(str, usable))
+    for table, key, pin, drives in _wired(board):
+        if reason := chip.why_not(pin, drives):
+            yield Problem(table, key, reason, choose)
+        elif use := board.onboard.get(str(pin)):
+            yield Problem(table, key, f"GPIO{pin} is taken on this board: {use}", choose)
+        elif led_out and pin not in led_out:
+            yield Problem(table, key, f"GPIO{pin} is on none of the board's headers", choose)
+
+
+def _pin_conflicts(board: Board) -> Iterator[Problem]:
+    owner: dict[int, str] = {}
+    for table, key, pin, _drives in _wired(board):
+        if pin in owner:
+            yield Problem(table, key, f"GPIO{pin} is already {owner[pin]}", "give each its own pin")
+        else:
+            owner[pin] = f"{table} {key}"
+
+
+def _controllers(board: Board, chip: Chip) -> Iterator[Problem]:
+    owner: dict[tuple[str, int], str] = {}
+    for name, bus in board.buses.items():
+        table = f"[bus.{name}]"
+        count = chip.i2c_count if isinstance(bus, I2cBus) else chip.uart_count
+        first = 0 if isinstance(bus, I2cBus) else CONSOLE_UART + 1
+        kind = bus.kind.upper()
+        if isinstance(bus, UartBus) and bus.id == CONSOLE_UART:
+            yield Problem(table, "id", "UART0 is the console", f"use 1 to {count - 1}")
+        elif bus.id >= count:
+            yield Problem(table, "id", f"{chip.title} has no {kind}{bus.id}", f"use {first} to {count - 1}")
+        elif (bus.kind, bus.id) in owner:
+            yield Problem(table, "id", f"{kind}{bus.id} is already {owner[bus.kind, bus.id]}", "give each its own")
+        owner.setdefault((bus.kind, bus.id), table)
+
+
+def _rates(board: Board, chip: Chip, parts: dict[str, Part]) -> Iterator[Problem]:
+    """The bus is no faster than the chip and each part on it, and a UART speaks the part's baud rate."""
+    for name, bus in board.buses.items():
+        table = f"[bus.{name}]"
+        rows = [parts[sensor.part] for sensor in board.sensors if sensor.bus == name and sensor.part in parts]
+        if isinstance(bus, I2cBus):
+            limits = [(chip.i2c_max_hz, chip.title), *((row.max_freq_hz, row.title) for row in rows if row.max_freq_hz)]
+            limit, whose = min(limits)
+            if bus.freq_hz > limit:
+                yield Problem(table, "freq_hz", f"{bus.freq_hz} is more than {whose} allows", f"at most {limit}")
+            continue
+        limit = chip.uart_max_baud
+        if bus.baud > limit:
+            yield Problem(table, "baud", f"{bus.baud} is more than {chip.title} allows", f"at most {limit}")
+        for row in rows:
+            if row.baud not in (None, bus.baud):
+                what = f"the {row.title} speaks {row.baud} baud, not {bus.baud}"
+                yield Problem(table, "baud", what, f"say {row.baud}")
+
+
+def _unused_buses(board: Board) -> Iterator[Problem]:
+    used = {sensor.bus for sensor in board.sensors}
+    for name in board.buses:
+        if name not in used:
+            yield Problem(f"[bus.{name}]", "", "no sensor uses this bus", "take it out, or put a sensor on it")
+
+
+def _table(index: int) -> str:
+    return f"[[sensor]] {index + 1}"
+
+
+def _sensors(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
+    for index, sensor in enumerate(board.sensors):
+        table = _table(index)
+        row, bus = parts.get(sensor.part), board.buses.get(sensor.bus)
+        if row is None:
+            yield Problem(table, "part", f"no part {sensor.part!r} in parts.toml", close_to(sensor.part, list(parts)))
+        if bus is None:
+            yield Problem(table, "bus", f"no bus {sensor.bus!r}", close_to(sensor.bus, list(board.buses)))
+        if row is not None and bus is not None and row.bus != bus.kind:
+            what = f"the {row.title} is wired to {row.bus}, {sensor.bus!r} is {bus.kind}"
+            yield Problem(table, "bus", what, "choose another bus")
+        else:
+            yield from _address(table, sensor, row, bus)
+        if row is not None:
+            yield from _period(table, sensor, row)
+
+
+def _address(table: str, sensor: Sensor, row: Part | None, bus: Bus | None) -> Iterator[Problem]:
+    kind = bus.kind if bus is not None else row.bus if row is not None else None
+    if kind == "uart" and sensor.address is not None:
+        yield Problem(table, "address", "a part on a UART has no address", "take it out")
+    if kind != "i2c" or row is None:
+        return
+    possible = " or ".join(f"0x{address.value:02x}" for address in row.address)
+    if sensor.address is None:
+        yield Problem(table, "address", "is missing", f"the {row.title} answers at {possible}")
+    elif sensor.address not in {address.value for address in row.address}:
+        yield Problem(
+            table, "address", f"the {row.title} cannot answer at 0x{sensor.address:02x}", f"it can be {possible}"
+        )
+
+
+def _period(table: str, sensor: Sensor, row: Part) -> Iterator[Problem]:
+    if row.streams and sensor.period_s != 0:
+        yield Problem(table, "period_s", f"the {row.title} speaks by itself and is not read", "say 0")
+    if not row.streams and sensor.period_s < row.min_period_s:
+        yield Problem(
+            table,
+            "period_s",
+            f"{sensor.period_s} is too often for the {row.title}",
+            f"at least {row.min_period_s}; 0 is for parts that speak by themselves",
+        )
+
+
+def _sharing(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
+    """Two parts on one I2C address, or on one UART."""
+    taken: dict[tuple[str, int | None], str] = {}
+    for index, sensor in enumerate(board.sensors):
+        bus = board.buses.get(sensor.bus)
+        if bus is None or (bus.kind == "i2c" and sensor.address is None):
+            continue
+        place = (sensor.bus, sensor.address if bus.kind == "i2c" else None)
+        if place not in taken:
+            taken[place] = f"{_table(index)} ({sensor.part})"
+        elif bus.kind == "uart":
+            yield Problem(
+                _table(index), "bus", f"{sensor.bus!r} already belongs to {taken[place]}", "one part for each UART"
+            )
+        else:
+            row = parts.get(sensor.part)
+            spare = [address.value for address in row.address if address.value != sensor.address] if row else []
+            yield Problem(
+                _table(index),
+                "address",
+                f"0x{sensor.address:02x} on {sensor.bus!r} already belongs to {taken[place]}",
+                f"use 0x{spare[0]:02x}" if spare else "use another bus",
+            )
+
+
+def _channels(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
+    """The report has each air channel once."""
+    measured: dict[str, str] = {}
+    for index, sensor in enumerate(board.sensors):
+        row = parts.get(sensor.part)
+        channels = [channel.name for channel in row.channel] if row is not None and row.kind == "air" else []
+        if twice := [name for name in channels if name in measured]:
+            what = f"{twice[0]} is already measured by {measured[twice[0]]}"
+            yield Problem(_table(index), "part", what, "the report has each air channel once: keep one of the two")
+        for name in channels:
+            measured.setdefault(name, f"{_table(index)} ({sensor.part})")

@@ -1,0 +1,117 @@
+"""The shape of a board.toml: tables, keys, types and ranges. Unknown keys are errors.
+
+What needs more than one table to judge (pins, addresses, buses against the chip and the parts) is in `rules.py`.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from hadeda.board.chips import CHIPS, Chip
+from hadeda.board.partitions import stock
+
+NODE_MAX_SENSORS = 32  # the report counts faults by sensor index times eight; one byte of codes is plenty
+
+
+class Strict(BaseModel):
+    """No unknown keys, no conversions (a quoted number is a mistake), no changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+Pin: TypeAlias = Annotated[int, Field(ge=0, le=99)]
+PinText = Annotated[str, StringConstraints(pattern=r"^\d{1,2}$")]  # TOML keys are text
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9+\-]+$", max_length=8)]
+
+
+class MicroPython(Strict):
+    """The official image the board is flashed with, by its name on the download page, and the oldest that will do."""
+
+    image: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+(-[A-Z0-9_]+)?$")]
+    min_version: Annotated[str, StringConstraints(pattern=r"^1\.\d{1,3}(\.\d{1,3})?$")]
+
+
+class Budgets(Strict):
+    """What the node may use, in KB (1024 bytes)."""
+
+    heap_kb: Annotated[int, Field(ge=32, le=8192)]
+    firmware_kb: Annotated[int, Field(ge=16, le=4096)]
+    outbox_kb: Annotated[int, Field(ge=16, le=65536)]
+
+
+class I2cBus(Strict):
+    """An I2C controller (`id`) on two pins."""
+
+    kind: Literal["i2c"]
+    id: Annotated[int, Field(ge=0)]
+    scl: Pin
+    sda: Pin
+    freq_hz: Annotated[int, Field(ge=1000)]
+
+    def pins(self) -> dict[str, tuple[int, bool]]:
+        """Key in board.toml -> (GPIO, whether the chip drives it)."""
+        return {"scl": (self.scl, True), "sda": (self.sda, True)}
+
+
+class UartBus(Strict):
+    """A UART (`id`) on two pins, named from the chip's side: `tx` is what the chip sends on."""
+
+    kind: Literal["uart"]
+    id: Annotated[int, Field(ge=0)]
+    tx: Pin
+    rx: Pin
+    baud: Annotated[int, Field(ge=300)]
+
+    def pins(self) -> dict[str, tuple[int, bool]]:
+        """Key in board.toml -> (GPIO, whether the chip drives it)."""
+        return {"tx": (self.tx, True), "rx": (self.rx, False)}
+
+
+Bus: TypeAlias = I2cBus | UartBus
+
+
+class Sensor(Strict):
+    """One part on one bus. `period_s` is how often it is read, 0 for a part that speaks by itself."""
+
+    part: Word
+    bus: Word
+    address: Annotated[int, Field(ge=0x08, le=0x77)] | None = None
+    period_s: Annotated[int, Field(ge=0, le=3600)]
+
+
+class Board(Strict):
+    """A board as its board.toml describes it. `buses` and `sensors` are the tables `bus` and `sensor` of the file."""
+
+    name: Name
+    title: Text
+    maker: Text
+    url: Url | None = None
+    chip: Word
+    flash_mb: Literal[4, 8, 16, 32]
+    micropython: MicroPython
+    budgets: Budgets
+    headers: dict[Text, list[Pin | Label]] = Field(default_factory=dict)
+    onboard: dict[PinText, Text] = Field(default_factory=dict)
+    buses: dict[Word, Annotated[Bus, Field(discriminator="kind")]] = Field(alias="bus")
+    sensors: tuple[Sensor, ...] = Field(alias="sensor", min_length=1, max_length=NODE_MAX_SENSORS, strict=False)
+
+    @property
+    def silicon(self) -> Chip:
+        """The chip's own table; a loaded board always has one."""
+        return CHIPS[self.chip]
+
+    @property
+    def filesystem_kb(self) -> int:
+        """What a stock image leaves for the node's files, outbox included, in KB."""
+        return next(row.size for row in stock(self.flash_mb) if row.label == "vfs") // 1024
+
+    def header_of(self, pin: int) -> str:
+        """Where a GPIO is on the board, such as "J1-15"; empty when the file describes no headers."""
+        for header, labels in self.headers.items():
+            if pin in labels:
+                return f"{header}-{labels.index(pin) + 1}"
+        return ""

@@ -1,0 +1,253 @@
+"""A city: one folder with settings, keys, TLS and the registry's database.
+
+    city.toml  secrets.toml
+    keys/collector.pem                       receives the nodes' reports
+    tls/ca.pem  ca_key.pem  broker.pem  broker_key.pem
+    city.db                                  registry and report store
+
+It is built beside its final place and moved there whole, so there is no such thing as half a city.
+"""
+
+import os
+import secrets as randomness
+import shutil
+import ssl
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
+
+from hadeda.city import certificates, keyfile
+from hadeda.city import settings as settings_file
+from hadeda.city.settings import BrokerSettings, CitySettings, Secrets, WifiSettings
+from hadeda.envelope import open_enrolment, root_key, thumbprint
+from hadeda.envelope.keys import CURVE, public_point
+from hadeda.errors import CityError, ProvisionError, Rejected
+from hadeda.registry import Database, Node, enrol
+
+SETTINGS_FILE = "city.toml"
+SECRETS_FILE = "secrets.toml"
+DATABASE_FILE = "city.db"
+ENVIRONMENT = "HADEDA_CITY"
+
+
+class City:
+    """An open city folder. `close` it, or use it as a context manager: it holds the database."""
+
+    def __init__(self, directory: Path, settings: CitySettings, secrets: Secrets, passphrase: bytes | None) -> None:
+        self.directory = directory
+        self.settings = settings
+        self.secrets = secrets
+        self._passphrase = passphrase
+        self.database = Database(directory / DATABASE_FILE)
+
+    @classmethod
+    def init(
+        cls,
+        directory: Path,
+        name: str,
+        *,
+        broker_host: str = "localhost",
+        broker_port: int = 8883,
+        extra_hosts: Sequence[str] = (),
+        wifi_ssid: str = "",
+        wifi_password: str = "",
+        ntp: str = "",
+        passphrase: bytes | None = None,
+        now: datetime | None = None,
+    ) -> Self:
+        """Make a city in `directory`, which must not be there yet or be empty, and open it; raises CityError.
+
+        The broker's certificate is for `broker_host`, `extra_hosts` and this machine's own names.
+        """
+        target = Path(os.path.abspath(directory))  # noqa: PTH100  (resolve() would follow a link the user put there)
+        _refuse_taken(target)
+        now = now or datetime.now(UTC).replace(microsecond=0)
+        try:
+            settings = CitySettings(
+                name=name,
+                created=now,
+                ntp=ntp,
+                broker=BrokerSettings(host=broker_host, port=broker_port),
+                wifi=WifiSettings(ssid=wifi_ssid),
+            )
+            secrets = Secrets(
+                broker_user="hadeda", broker_password=randomness.token_urlsafe(24), wifi_password=wifi_password
+            )
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise CityError(f"the city's {key} cannot be used ({first['msg']})", "choose another one") from None
+        _build_and_move(target, settings, secrets, (broker_host, *extra_hosts), passphrase, now)
+        return cls(target, settings, secrets, passphrase)
+
+    @classmethod
+    def open(cls, directory: Path | None = None, passphrase: bytes | None = None) -> Self:
+        """Open the city in `directory`, else in the environment's HADEDA_CITY, else here; raises CityError."""
+        directory = directory or Path(os.environ.get(ENVIRONMENT) or ".")
+        if not (directory / SETTINGS_FILE).is_file():
+            raise CityError(
+                f"no city in {directory}", f"make one with `hadeda city init DIR`, or give --city DIR or {ENVIRONMENT}"
+            )
+        settings = settings_file.load(directory / SETTINGS_FILE, CitySettings)
+        secrets = settings_file.load(directory / SECRETS_FILE, Secrets)
+        if not (directory / DATABASE_FILE).is_file():
+            raise CityError(f"{directory / DATABASE_FILE} is missing", "restore the city folder from its backup")
+        return cls(directory.resolve(), settings, secrets, passphrase)
+
+    @cached_property
+    def collector_private(self) -> ec.EllipticCurvePrivateKey:
+        """The key reports are sealed for; raises CityError."""
+        return keyfile.read_key(self.directory / "keys" / "collector.pem", self._passphrase)
+
+    @cached_property
+    def collector_public(self) -> bytes:
+        """The collector's uncompressed point, 65 bytes."""
+        return public_point(self.collector_private.public_key())
+
+    @cached_property
+    def collector_id(self) -> bytes:
+        """The thumbprint of the collector's key, 32 bytes."""
+        return thumbprint(self.collector_public)
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority's certificate, PEM."""
+        return self.directory / "tls" / "ca.pem"
+
+    @property
+    def broker_certificate_file(self) -> Path:
+        """The broker's certificate, PEM."""
+        return self.directory / "tls" / "broker.pem"
+
+    @property
+    def broker_key_file(self) -> Path:
+        """The broker's private key, PEM."""
+        return self.directory / "tls" / "broker_key.pem"
+
+    def ca_der(self) -> bytes:
+        """The authority's certificate in DER, as nodes take it."""
+        return x509.load_pem_x509_certificate(self.ca_file.read_bytes()).public_bytes(Encoding.DER)
+
+    def tls_context(self) -> ssl.SSLContext:
+        """For a client of the city's broker: trusts the city's authority and nobody else."""
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise CityError(f"{self.ca_file} cannot be used ({error})", "restore it from the city's backup") from error
+
+    def node_network(self) -> dict[str, Any]:
+        """What a node's configuration says about the network: keys wifi, broker, ntp and collector."""
+        broker = self.settings.broker
+        return {
+            "wifi": {"ssid": self.settings.wifi.ssid, "password": self.secrets.wifi_password},
+            "broker": {
+                "host": broker.host,
+                "port": broker.port,
+                "user": self.secrets.broker_user,
+                "password": self.secrets.broker_password,
+                "ca": self.ca_der(),
+                "topic": broker.topic,
+            },
+            "ntp": self.settings.ntp,
+            "collector": self.collector_public,
+        }
+
+    def enrol(self, message: bytes, nonce: bytes, *, name: str = "", configuration: Mapping[str, Any]) -> Node:
+        """Register the node whose enrolment `message` answers `nonce` (16 bytes the host gave it), in one transaction.
+
+        `configuration` is what the node was given; its passwords are not kept. Raises ProvisionError where the message
+        is not right, CityError where the name is taken or the node revoked.
+        """
+        try:
+            enrolment = open_enrolment(message, nonce, self.collector_id)
+            root = root_key(self.collector_private, enrolment.ephemeral, nonce, enrolment.node_id, self.collector_id)
+        except Rejected as refusal:
+            raise ProvisionError(
+                f"the node's enrolment is not accepted ({refusal.reason})", "reset the node and provision it again"
+            ) from refusal
+        return enrol(self.database, enrolment, root, name=name, configuration=configuration)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _refuse_taken(target: Path) -> None:
+    """Raise CityError where a new city cannot be put."""
+    if (target / SETTINGS_FILE).exists():
+        raise CityError(f"there is a city in {target} already", "name a new folder, or use this one with --city")
+    if target.is_dir() and target == Path.cwd():
+        raise CityError(f"{target} is the folder you are in", "name a folder below it, such as `my-city`")
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+        raise CityError(f"{target} is there already and is not an empty folder", "name a new folder")
+
+
+def _build_and_move(
+    target: Path,
+    settings: CitySettings,
+    secrets: Secrets,
+    hosts: Sequence[str],
+    passphrase: bytes | None,
+    now: datetime,
+) -> None:
+    """Build everything in a folder beside `target`, then rename it; whatever goes wrong leaves nothing behind."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise CityError(f"{target} cannot be made ({error.strerror})", "name a folder you may write to") from error
+    try:
+        _build(building, settings, secrets, hosts, passphrase, now)
+        building.rename(target)
+    except OSError as error:
+        raise CityError(f"{target} cannot be made ({error.strerror})", "make room, or name another folder") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _build(
+    folder: Path,
+    settings: CitySettings,
+    secrets: Secrets,
+    hosts: Sequence[str],
+    passphrase: bytes | None,
+    now: datetime,
+) -> None:
+    """Fill `folder` (mode 0700) with a whole city."""
+    (folder / "keys").mkdir(mode=0o700)
+    (folder / "tls").mkdir(mode=0o700)
+    keyfile.write_key(folder / "keys" / "collector.pem", ec.generate_private_key(CURVE), passphrase)
+
+    ca_key, broker_key = ec.generate_private_key(CURVE), ec.generate_private_key(CURVE)
+    ca = certificates.authority(ca_key, settings.name, now)
+    broker = certificates.broker_certificate(broker_key.public_key(), hosts, ca, ca_key, now)
+    keyfile.write_key(folder / "tls" / "ca_key.pem", ca_key, passphrase)
+    keyfile.write_key(folder / "tls" / "broker_key.pem", broker_key)  # the broker starts without a person beside it
+    (folder / "tls" / "ca.pem").write_bytes(ca.public_bytes(Encoding.PEM))
+    (folder / "tls" / "broker.pem").write_bytes(broker.public_bytes(Encoding.PEM))
+
+    keyfile.write_private_file(folder / DATABASE_FILE, b"")
+    database = Database(folder / DATABASE_FILE)
+    try:
+        database.create()
+    finally:
+        database.close()
+    keyfile.write_private_file(folder / SECRETS_FILE, secrets.render().encode())
+    (folder / SETTINGS_FILE).write_text(settings.render(), encoding="utf-8")

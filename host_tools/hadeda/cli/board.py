@@ -1,0 +1,113 @@
+"""`hadeda board`: list the boards, show one, regenerate the pages that are made from board.toml."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hadeda import board as boards
+from hadeda.board import page as pages
+from hadeda.board.problems import shown
+from hadeda.cli import output
+from hadeda.cli.options import BoardArgument, JsonOption
+from hadeda.errors import BoardError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(help="The boards Hadeda knows: what is wired where, and what the node may use.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_boards(as_json: JsonOption = False) -> None:
+    """List the boards of this checkout, one line each."""
+    found = [boards.load(name) for name in boards.names()]
+    data = [
+        {
+            "name": board.name,
+            "title": board.title,
+            "chip": board.chip,
+            "flash_mb": board.flash_mb,
+            "image": board.micropython.image,
+            "sensors": [sensor.part for sensor in board.sensors],
+        }
+        for board in found
+    ]
+    rows = [[" ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in data]
+    columns = ("board", "title", "chip", "flash MB", "MicroPython", "sensors")
+    output.emit(data, as_json, lambda: output.table("", columns, rows))
+
+
+@app.command()
+def show(name: BoardArgument, as_json: JsonOption = False) -> None:
+    """Show a board: its sensors, pins, buses and budgets. Reports everything that is wrong with a board.toml."""
+    board = boards.load(name)
+    output.emit(_described(board), as_json, lambda: _drawn(board))
+
+
+@app.command()
+def page(
+    name: Annotated[str | None, typer.Argument(metavar="[BOARD]", help="A board; without it, every board.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a page is out of date.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Regenerate a board's README.md from its board.toml and parts.toml."""
+    chosen = [name] if name is not None else boards.names()
+    stale = [board for board in chosen if pages.is_stale(board)]
+    if check and stale:
+        files = ", ".join(shown(pages.page_file(board)) for board in stale)
+        raise BoardError(f"out of date: {files}", "run `hadeda board page`")
+    for board in stale:
+        pages.page_file(board).write_text(pages.page(boards.load(board), boards.load_parts()), encoding="utf-8")
+    if as_json:
+        output.print_json({"checked": chosen, "written": stale})
+        return
+    for board in chosen:
+        state = "written" if board in stale else "up to date"
+        output.say(f"{shown(pages.page_file(board))}: {state}")
+
+
+def _described(board: boards.Board) -> dict[str, Any]:
+    """board.toml as data, with what follows from it."""
+    found = board.model_dump(by_alias=True, exclude_none=True, mode="json")
+    return found | {"filesystem_kb": board.filesystem_kb}
+
+
+def _drawn(board: boards.Board) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    parts = boards.load_parts()
+    image, budgets = board.micropython, board.budgets
+    sensors = [
+        (
+            parts[sensor.part].title,
+            sensor.bus,
+            "" if sensor.address is None else f"0x{sensor.address:02x}",
+            f"every {sensor.period_s} s" if sensor.period_s else "as it happens",
+            parts[sensor.part].current.supply,
+            ", ".join(channel.name for channel in parts[sensor.part].channel),
+        )
+        for sensor in board.sensors
+    ]
+    pins = [
+        (f"GPIO{pin}", board.header_of(pin), name, key, f"{bus.kind.upper()}{bus.id}", _speed(bus))
+        for name, bus in board.buses.items()
+        for key, (pin, _drives) in bus.pins().items()
+    ]
+    limits = [
+        ("heap", f"{budgets.heap_kb} KB"),
+        ("firmware", f"{budgets.firmware_kb} KB"),
+        ("outbox", f"{budgets.outbox_kb} KB"),
+        ("file system", f"{board.filesystem_kb} KB of {board.flash_mb * 1024} KB flash"),
+    ]
+    return Group(
+        Text(f"{board.title} ({board.name})", style="bold"),
+        Text(f"{board.maker}, {board.silicon.title}, MicroPython {image.image} {image.min_version} or later\n"),
+        output.table("Sensors", ("part", "bus", "address", "read", "supply", "measures"), sensors),
+        output.table("Pins", ("pin", "header", "bus", "signal", "controller", "speed"), pins),
+        output.table("Budgets", ("what", "at most"), limits),
+    )
+
+
+def _speed(bus: boards.I2cBus | boards.UartBus) -> str:
+    return f"{bus.freq_hz // 1000} kHz" if isinstance(bus, boards.I2cBus) else f"{bus.baud} baud"

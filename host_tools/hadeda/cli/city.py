@@ -1,0 +1,80 @@
+"""`hadeda city`: make a city, show it, configure its broker. Exposes `app`, a group."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hadeda.city import City
+from hadeda.city.mosquitto import write_configuration
+from hadeda.cli import output
+from hadeda.cli.options import CityOption, JsonOption
+from hadeda.registry import count_reports, nodes
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The new city's folder; it is made.")],
+    name: Annotated[str, typer.Option("--name", help="The city's name; else the folder's.")] = "",
+    broker_host: Annotated[
+        str, typer.Option("--broker-host", metavar="HOST", help="Where nodes and collector find the broker.")
+    ] = "localhost",
+    broker_port: Annotated[int, typer.Option("--broker-port", metavar="PORT", min=1, max=65535)] = 8883,
+    wifi_ssid: Annotated[str, typer.Option("--wifi-ssid", metavar="SSID", help="The network nodes join.")] = "",
+    ntp: Annotated[str, typer.Option("--ntp", metavar="HOST", help="The time server nodes ask.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a city: keys, TLS authority, broker login, registry. The Wi-Fi password goes into its secrets.toml."""
+    with City.init(
+        directory,
+        name or directory.absolute().name,
+        broker_host=broker_host,
+        broker_port=broker_port,
+        wifi_ssid=wifi_ssid,
+        ntp=ntp,
+    ) as city:
+        _show(city, as_json)
+
+
+@app.command()
+def show(city_dir: CityOption = None, as_json: JsonOption = False) -> None:
+    """Show a city: its broker, its collector key's thumbprint, how many nodes and reports it has. No secrets."""
+    with City.open(city_dir) as city:
+        _show(city, as_json)
+
+
+@app.command()
+def mosquitto(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for Mosquitto's files.")],
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Listen here; else on city.toml's port.")
+    ] = None,
+    city_dir: CityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a Mosquitto configuration for the city: TLS, its one login, nothing lost while the collector is away."""
+    with City.open(city_dir) as city:
+        path = write_configuration(city, directory, port)
+    if as_json:
+        output.print_json({"configuration": path})
+    else:
+        output.say(f"written; start the broker with: mosquitto -c {path}")
+
+
+def _show(city: City, as_json: bool) -> None:
+    registered = nodes(city.database)
+    data = {
+        "city": city.settings.name,
+        "directory": city.directory,
+        "created": city.settings.created,
+        "broker": f"{city.settings.broker.host}:{city.settings.broker.port}",
+        "topic": city.settings.broker.topic,
+        "collector": city.collector_id,
+        "nodes": sum(node.revoked_at is None for node in registered),
+        "revoked": sum(node.revoked_at is not None for node in registered),
+        "reports": count_reports(city.database),
+    }
+    shown = ((key, value.hex() if isinstance(value, bytes) else value) for key, value in data.items())
+    output.emit(data, as_json, lambda: output.table("", ("", ""), shown))

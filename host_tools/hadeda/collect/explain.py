@@ -1,0 +1,114 @@
+"""A sealed message explained layer by layer: what anyone on the way sees, and what the city sees with its keys.
+
+Explaining stores nothing and moves no replay window.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hadeda.city import City
+from hadeda.envelope import Opened, Report, SealedMessage, labels, open_report
+from hadeda.envelope.cose import ENCRYPT0_PROTECTED, SIGN1_PROTECTED
+from hadeda.registry.nodes import Epoch, Node, candidates
+from hadeda.registry.reports import ReportRow, name_cells, name_faults
+
+RESET_CAUSES: Final = {1: "power on", 2: "hard reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing a layer says: its name, its value, and what that means."""
+
+    name: str
+    value: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, from the outside in."""
+
+    title: str
+    fields: tuple[Field, ...]
+
+
+def outside(message: SealedMessage) -> Layer:
+    """The COSE_Encrypt0: all that the broker, or whoever listens, can read."""
+    length = len(message.ciphertext)
+    return Layer(
+        "COSE_Encrypt0 (tag 16): visible to anyone",
+        (
+            Field("message", f"{message.size} bytes"),
+            Field("protected", ENCRYPT0_PROTECTED.hex(), "algorithm 30: AES-CCM-16-128-128"),
+            Field("kid", message.kid.hex(), "derived from the epoch's key, changes with it"),
+            Field("partial IV", message.partial_iv.hex(), f"sequence number {message.sequence}"),
+            Field("epoch", message.epoch_bytes.hex(), f"epoch {message.epoch}"),
+            Field("ciphertext", f"{length} bytes", f"{length - labels.TAG_SIZE} encrypted, {labels.TAG_SIZE} of tag"),
+        ),
+    )
+
+
+def inside(city: City, message: SealedMessage) -> list[Layer]:
+    """The layers below, opened with the city's keys; raises Rejected (its reason may be told: this is the city)."""
+    with city.database.read() as session:
+        known = candidates(session, message.kid, message.epoch)
+        opened = open_report(message, known, city.collector_id)
+        epoch = session.get_one(Epoch, opened.candidate.handle)
+        node = session.get_one(Node, epoch.node)
+        stored = _stored(session, epoch, opened)
+        return [_signature_layer(node, opened, len(known), stored), _report_layer(node, opened)]
+
+
+def _stored(session: Session, epoch: Epoch, opened: Opened) -> str:
+    row = session.scalar(select(ReportRow).where(ReportRow.epoch == epoch.id, ReportRow.sequence == opened.sequence))
+    return "not in the report store" if row is None else f"stored {row.received_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _signature_layer(node: Node, opened: Opened, known: int, stored: str) -> Layer:
+    shared = "" if known == 1 else f"; {known} nodes share this kid"
+    standing = "" if node.revoked_at is None else f", revoked {node.revoked_at:%Y-%m-%d}"
+    return Layer(
+        "COSE_Sign1 (tag 18): visible with the epoch's key",
+        (
+            Field("protected", SIGN1_PROTECTED.hex(), "algorithm -9: ESP256, ECDSA on P-256 with SHA-256"),
+            Field("signer", node.name, f"{node.node_id[:16]}..., board {node.board}{standing}{shared}"),
+            Field("signature", f"{opened.signature.hex()[:16]}...", "verified with the node's identity key"),
+            Field("payload", f"{len(opened.payload)} bytes", "the report, padded to whole blocks of 32"),
+            Field("city", stored),
+        ),
+    )
+
+
+def _report_layer(node: Node, opened: Opened) -> Layer:
+    return Layer("Report", (*_when(opened.report), *_measured(node, opened.report), *_health(opened.report)))
+
+
+def _when(report: Report) -> Iterator[Field]:
+    start = datetime.fromtimestamp(report.start_s, UTC)
+    end = start + timedelta(seconds=report.window_s)
+    yield Field("window", f"{start:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S}", f"UTC, {report.window_s} s")
+    yield Field("clock", report.clock)
+
+
+def _measured(node: Node, report: Report) -> Iterator[Field]:
+    for reading in report.air:
+        spread = f"{reading.minimum:g} to {reading.maximum:g}, {reading.n} readings"
+        yield Field(reading.channel, f"{reading.mean:g} {reading.unit}", spread)
+    for cell in name_cells(node, report.traffic):
+        name = f"{cell.road_user} {cell.direction} {cell.speed_band_kmh}".strip()
+        yield Field(name, "withheld" if cell.count is None else str(cell.count), "passages")
+    for fault in name_faults(node, report.faults):
+        yield Field(f"fault {fault.part}", str(fault.count), fault.kind)
+
+
+def _health(report: Report) -> Iterator[Field]:
+    health = report.health
+    yield Field("last reset", RESET_CAUSES.get(health.reset_cause, str(health.reset_cause)), f"{health.boots} boots")
+    yield Field("heap high water", f"{health.heap_high_water_bytes} bytes")
+    yield Field("outbox", str(health.waiting), "reports waiting")
+    yield Field("key store", health.key_store)

@@ -1,0 +1,165 @@
+"""The collector's connection to the broker: MQTT over TLS, a session that survives us, acknowledged after the commit.
+
+The broker keeps what arrives while the collector is away (fixed client id, no clean session). A message is acknowledged
+only once its transaction is committed; where the database fails, the connection is dropped, and the broker delivers the
+message again after the next one.
+"""
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from hadeda.city import City
+from hadeda.collect.collector import Collector, Outcome
+from hadeda.errors import BrokerError, CityError
+
+log = logging.getLogger("hadeda.collect")
+
+CLIENT_ID: Final = "hadeda-collector"
+QOS: Final = 1
+CONNECT_TIMEOUT_S: Final = 10.0
+KEEPALIVE_S: Final = 60
+POLL_S: Final = 0.2
+RETRY_FIRST_S: Final = 1.0
+RETRY_MAX_S: Final = 30.0
+
+
+class MqttCollector:
+    """Feeds a collector from the city's broker.
+
+    `connect` once, then `run` until the event is set; or use it as a context manager, which does both, in a thread:
+    inside the block the subscription stands.
+    """
+
+    def __init__(self, city: City, collector: Collector, on_outcome: Callable[[Outcome], None] | None = None) -> None:
+        self.collector = collector
+        self._broker = city.settings.broker
+        self._on_outcome = on_outcome
+        self._subscribed = False
+        self._refused = ""
+        self._storage_failed = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._client = self._make_client(city)
+
+    def connect(self, stop: threading.Event | None = None) -> None:
+        """Connect and subscribe, or return early once `stop` is set; raises BrokerError with what to do about it."""
+        where = f"the broker at {self._broker.host}:{self._broker.port}"
+        self._subscribed, self._refused, self._storage_failed = False, "", False
+        try:
+            self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
+        except ssl.SSLError as error:
+            raise BrokerError(
+                f"{where} is not this city's ({error.reason or error})", "give it the certificate in the city's tls/"
+            ) from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise BrokerError(f"{where} cannot be reached ({reason})", "start it, or correct city.toml") from error
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while not self._subscribed and not (stop is not None and stop.is_set()):
+            result = self._client.loop(POLL_S)
+            if self._refused:
+                raise BrokerError(
+                    f"{where} refuses us ({self._refused})", "give it the login in the city's secrets.toml"
+                )
+            if result != MQTTErrorCode.MQTT_ERR_SUCCESS or time.monotonic() > deadline:
+                raise BrokerError(f"{where} does not answer as an MQTT broker", "check host and port in city.toml")
+
+    def run(self, stop: threading.Event) -> None:
+        """Take messages until `stop` is set; a lost connection is made again. `connect` comes first."""
+        try:
+            while not stop.is_set():
+                result = self._client.loop(POLL_S)
+                if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._storage_failed:
+                    self._reconnect(stop)
+        finally:
+            self._client.disconnect()
+
+    def __enter__(self) -> Self:
+        self.connect()
+        self._stop.clear()
+        self._thread = threading.Thread(target=self.run, args=(self._stop,), name="collector", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _make_client(self, city: City) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, clean_session=False, protocol=MQTTv311, manual_ack=True
+        )
+        client.username_pw_set(city.secrets.broker_user, city.secrets.broker_password)
+        client.tls_set_context(city.tls_context())
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscription_answered
+        client.on_message = self._message
+        client.on_disconnect = self._disconnected
+        return client
+
+    def _reconnect(self, stop: threading.Event) -> None:
+        """Drop the connection and make it again, waiting longer each time, until it stands or `stop` is set."""
+        self._client.disconnect()
+        wait_s = RETRY_FIRST_S
+        while not stop.wait(wait_s):
+            try:
+                self.connect(stop)
+            except BrokerError as error:
+                log.warning("%s; trying again", error.message)
+                wait_s = min(2 * wait_s, RETRY_MAX_S)
+            else:
+                return
+
+    def _connected(
+        self, client: Client, _userdata: Any, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self._refused = str(reason)
+        else:
+            client.subscribe(self._broker.topic, QOS)
+
+    def _subscription_answered(
+        self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._refused = "it does not let us subscribe"
+        else:
+            self._subscribed = True
+
+    def _message(self, client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        if self._storage_failed:
+            return  # not acknowledged: it comes again, in order
+        try:
+            outcome = self.collector.receive(bytes(message.payload))
+        except CityError as error:
+            log.error("%s", error)
+            self._storage_failed = True
+            return
+        client.ack(message.mid, message.qos)
+        if self._on_outcome is not None:
+            self._on_outcome(outcome)
+
+    def _disconnected(
+        self,
+        _client: Client,
+        _userdata: Any,
+        _flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            log.warning("connection to the broker lost (%s)", reason)

@@ -1,0 +1,93 @@
+"""The board's NOR flash in an image file: programming only clears bits, erasing works by sectors."""
+
+import mmap
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from hadeda.emulator.errors import EINVAL, BoardOSError
+from hadeda.emulator.surface import opcodes
+from hadeda.errors import EmulatorError
+
+SECTOR = 4096
+_ERASED = b"\xff"
+
+
+class Flash:
+    """`path` is created erased when it is not there; None keeps the flash in memory only.
+
+    `reads`, `programs` and `erases` count operations. `before_change` is called before every program (address, data) and
+    erase (address, None): a test cuts the power there.
+    """
+
+    def __init__(self, size: int, path: Path | None = None) -> None:
+        self.size = size
+        self.reads = self.programs = self.erases = 0
+        self.before_change: Callable[[int, bytes | None], None] | None = None
+        self._map = mmap.mmap(-1, size) if path is None else _map_file(path, size)
+        if path is None:
+            self._map[:] = _ERASED * size
+
+    def read(self, address: int, count: int) -> bytes:
+        """`count` bytes from `address`."""
+        self._check(address, count)
+        self.reads += 1
+        return self._map[address : address + count]
+
+    def program(self, address: int, data: bytes) -> None:
+        """Clear the bits that are 0 in `data`."""
+        self._check(address, len(data))
+        if self.before_change:
+            self.before_change(address, data)
+        self.programs += 1
+        end = address + len(data)
+        both = int.from_bytes(self._map[address:end], "big") & int.from_bytes(data, "big")
+        self._map[address:end] = both.to_bytes(len(data), "big")
+
+    def erase(self, address: int, count: int) -> None:
+        """Set whole sectors to ones."""
+        self._check(address, count)
+        if address % SECTOR or count % SECTOR:
+            raise BoardOSError(EINVAL)
+        for sector in range(address, address + count, SECTOR):
+            if self.before_change:
+                self.before_change(sector, None)
+            self.erases += 1
+            self._map[sector : sector + SECTOR] = _ERASED * SECTOR
+
+    def image(self) -> bytes:
+        """All of it, as a thief with a clip on the chip would read it."""
+        return self._map[:]
+
+    def close(self) -> None:
+        """Write everything to the image file and let go of it."""
+        self._map.flush()
+        self._map.close()
+
+    def _check(self, address: int, count: int) -> None:
+        if address < 0 or count < 0 or address + count > self.size:
+            raise BoardOSError(EINVAL)
+
+    def handlers(self) -> dict[int, Callable[[bytes], bytes]]:
+        """Opcode -> what answers it."""
+        return {
+            opcodes.FLASH_READ: lambda p: self.read(*struct.unpack("<II", p)),
+            opcodes.FLASH_WRITE: lambda p: self._answer(self.program(struct.unpack_from("<I", p)[0], p[4:])),
+            opcodes.FLASH_ERASE: lambda p: self._answer(self.erase(*struct.unpack("<II", p))),
+        }
+
+    @staticmethod
+    def _answer(_: None) -> bytes:
+        return b""
+
+
+def _map_file(path: Path, size: int) -> mmap.mmap:
+    if not path.exists():
+        path.write_bytes(_ERASED * size)
+    elif path.stat().st_size != size:
+        raise EmulatorError(
+            f"{path} is {path.stat().st_size} bytes, the board's flash is {size}",
+            "name the image of this board, or a new file to start with an erased flash",
+        )
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), size)

@@ -1,0 +1,17 @@
+// MicroPython's unix port with an ESP32's numbers: 31-bit small integers (32-bit build), single-precision floats.
+
+#define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
+#define MICROPY_FLOAT_IMPL (MICROPY_FLOAT_IMPL_FLOAT)
+#define MICROPY_PY_SYS_PLATFORM "esp32"
+
+#include "variants/mpconfigvariant_common.h"
+
+// A Ctrl-C is raised between two bytecodes, as on the board, never from within a system call.
+#undef MICROPY_ASYNC_KBD_INTR
+#define MICROPY_ASYNC_KBD_INTR (0)
+
+// What only a computer has.
+#undef MICROPY_PY_OS_GETENV_PUTENV_UNSETENV
+#define MICROPY_PY_OS_GETENV_PUTENV_UNSETENV (0)
+#undef MICROPY_PY_OS_SYSTEM
+#define MICROPY_PY_OS_SYSTEM (0)

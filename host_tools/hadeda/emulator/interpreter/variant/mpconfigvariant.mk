@@ -1,0 +1,7 @@
+# The emulated board's interpreter; build.py passes the manifest, the number format and where the TLS library is.
+MICROPY_SSL_AXTLS = 0
+MICROPY_SSL_MBEDTLS = 1
+MICROPY_PY_BTREE = 0
+MICROPY_PY_FFI = 0
+MICROPY_PY_JNI = 0
+MICROPY_PY_TERMIOS = 0

@@ -1,0 +1,176 @@
+"""The board's serial console: friendly REPL, raw REPL and raw paste, as `shared/runtime/pyexec` offers them.
+
+Unix releases before 1.27 have no raw REPL, so it is served from here. `mpremote` talks to it.
+"""
+
+import sys
+import struct
+import _host
+import _wire
+import opcodes
+
+_CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+_WINDOW = 2048  # bytes the sender may be ahead in raw paste mode
+
+_out = sys.stdout.buffer
+_STDIN = 0
+_one = bytearray(1)
+
+
+def write(data):
+    _out.write(data)
+
+
+def _read_byte():
+    """One byte from the host; a Ctrl-C typed at the prompt reads as its byte."""
+    _one[0] = 0
+    try:
+        if not _host.read(_STDIN, _one):
+            raise SystemExit
+    except KeyboardInterrupt:
+        if _one[0] == 0:
+            return _CTRL_C
+    return bytes(_one)
+
+
+def _set_interrupt(char):
+    """What Ctrl-C means to the host's console: an interrupt (3) or a byte like any other (-1)."""
+    _wire.request(opcodes.CONSOLE, struct.pack("<b", char))
+
+
+def run(source, scope, name="<stdin>", mode="exec"):
+    """Compile and run; the error is printed after `before_error`. Returns the exception or None."""
+    try:
+        _set_interrupt(3)
+        exec(compile(source, name, mode), scope)
+    except SystemExit:
+        soft_reset(False)
+    except BaseException as error:
+        return error
+    finally:
+        _set_interrupt(-1)
+    return None
+
+
+def soft_reset(raw):
+    write(b"MPY: soft reboot\r\n")
+    _wire.request(opcodes.EXIT, struct.pack("<BQB", opcodes.EXIT_SOFT, 0, 1 if raw else 0))
+
+
+def raw_repl(scope):
+    """Until Ctrl-B. Answers OK, output, 0x04, error, 0x04 to every program that ends in Ctrl-D."""
+    write(b"raw REPL; CTRL-B to exit\r\n")
+    while True:
+        write(b">")
+        source, pasted = _raw_source()
+        if source is None:
+            return
+        if not source and not pasted:
+            write(b"OK")
+            soft_reset(True)
+        if not pasted:
+            write(b"OK")
+        error = run(source, scope)
+        write(_CTRL_D)
+        if error is not None:
+            sys.print_exception(error)
+        write(_CTRL_D)
+
+
+def _raw_source():
+    """(program, came by raw paste); program is None on Ctrl-B."""
+    source = bytearray()
+    while True:
+        byte = _read_byte()
+        if byte == _CTRL_D:
+            return bytes(source), False
+        if byte == _CTRL_B:
+            return None, False
+        if byte == _CTRL_A:
+            write(b"raw REPL; CTRL-B to exit\r\n>")
+            source = bytearray()
+        elif byte == _CTRL_C:
+            source = bytearray()
+        elif byte == _CTRL_E and not source:
+            return _raw_paste()
+        else:
+            source += byte
+
+
+def _raw_paste():
+    """After Ctrl-E: 'A' 0x01 asks for the mode; then the program in windows, ended by Ctrl-D."""
+    if _read_byte() != b"A" or _read_byte() != _CTRL_A:
+        write(b"R\x00")
+        return b"", False
+    write(b"R\x01" + struct.pack("<H", _WINDOW) + b"\x01")
+    source = bytearray()
+    buffer = bytearray(256)
+    credit = _WINDOW
+    while True:
+        count = _host.read(_STDIN, buffer)
+        if not count:
+            raise SystemExit
+        end = buffer.find(_CTRL_D, 0, count)
+        source += memoryview(buffer)[: count if end < 0 else end]
+        if end >= 0:
+            write(_CTRL_D)
+            return bytes(source), True
+        credit -= count
+        if credit <= 0:
+            write(b"\x01")
+            credit += _WINDOW
+
+
+def friendly_repl(scope, banner):
+    """Until Ctrl-A (raw REPL). One line or one indented block at a time."""
+    write(banner)
+    while True:
+        source = _read_statement()
+        if source == _CTRL_A:
+            return
+        if source == _CTRL_B:
+            write(b"\r\n" + banner)
+        elif source == _CTRL_D:
+            write(b"\r\n")
+            soft_reset(False)
+        elif source.strip():
+            error = run(str(source, "utf8"), scope, mode="single")
+            if error is not None:
+                sys.print_exception(error)
+
+
+def _read_statement():
+    lines = []
+    while True:
+        line = _read_line(b"... " if lines else b">>> ")
+        if line in (_CTRL_A, _CTRL_B, _CTRL_D):
+            return line
+        if line == _CTRL_C:
+            lines = []
+            continue
+        lines.append(line)
+        block = lines[0].rstrip().endswith(b":") or lines[0].startswith(b"@")
+        if not block or not line.strip():
+            return b"\n".join(lines) + b"\n"
+
+
+def _read_line(prompt):
+    write(prompt)
+    line = b""
+    while True:
+        byte = _read_byte()
+        if byte in (b"\r", b"\n"):
+            write(b"\r\n")
+            return line
+        if byte in (_CTRL_A, _CTRL_B, _CTRL_D) and not line:
+            return byte
+        if byte == _CTRL_C:
+            write(b"\r\n")
+            return _CTRL_C
+        if byte in (b"\x7f", b"\x08"):
+            if line:
+                line = line[:-1]
+                write(b"\x08 \x08")
+        elif byte >= b" " or byte == b"\t":
+            line += byte
+            write(byte)

@@ -1,0 +1,71 @@
+"""Power-up of the emulated board: hide the machine underneath, mount the flash, boot.py, main.py, then the console."""
+
+import sys
+
+import _wire  # noqa: F401  (opens the wire before the files of the machine underneath are gone)
+import errno, esp32, flashbdev, machine, network, os, select, socket, time  # noqa: E401
+import _console
+import vfs
+from _boot_info import info
+
+for _module in (errno, machine, os, select, socket, time):
+    sys.modules["u" + _module.__name__] = _module
+for _name in ("_host", "_boot_info", "_main", "_wire", "machine_timing", "opcodes"):
+    sys.modules.pop(_name, None)
+sys.path[:] = ["", ".frozen", "/lib"]
+sys.argv.clear()
+
+_BOOT_PY = """\
+# This file is executed on every boot (including wake-boot from deepsleep)
+#import esp
+#esp.osdebug(None)
+#import webrepl
+#webrepl.start()
+"""
+
+
+def _mount():
+    bdev = flashbdev.bdev
+    vfs.umount("/")
+    try:
+        vfs.mount(bdev, "/")
+    except OSError:
+        vfs.VfsLfs2.mkfs(bdev)
+        vfs.mount(vfs.VfsLfs2(bdev), "/")
+        with open("boot.py", "w") as file:
+            file.write(_BOOT_PY)
+
+
+def _run_file(name, scope):
+    try:
+        os.stat(name)
+    except OSError:
+        return
+    with open(name) as file:
+        source = file.read()
+    error = _console.run(source, scope, name)
+    if error is not None:
+        sys.print_exception(error)
+
+
+def _power_up():
+    import gc
+
+    scope = {"__name__": "__main__"}
+    _mount()
+    sys.modules.pop("_console", None)
+    gc.collect()
+    _run_file("boot.py", scope)
+    if not info["raw_repl"]:
+        _run_file("main.py", scope)
+    banner = ("%s; %s\r\nType \"help()\" for more information.\r\n" % (info["banner"], info["machine"])).encode()
+    raw = info["raw_repl"]
+    while True:
+        if raw:
+            _console.raw_repl(scope)
+            _console.write(b"\r\n")
+        raw = True
+        _console.friendly_repl(scope, banner)
+
+
+_power_up()

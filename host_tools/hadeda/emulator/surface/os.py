@@ -1,0 +1,34 @@
+"""`os` of the ESP32 port: the file system's calls, `uname`, `urandom`; nothing of the machine underneath."""
+
+import struct
+import vfs
+import _wire
+import opcodes
+from _boot_info import info
+from collections import namedtuple
+from uos import chdir, getcwd, ilistdir, listdir, mkdir, remove, rename, rmdir, stat, statvfs, unlink
+from vfs import VfsLfs2, mount, umount
+
+sep = "/"
+_uname = namedtuple("uname", ("sysname", "nodename", "release", "version", "machine"))
+
+
+def uname():
+    return _uname("esp32", "esp32", info["release"], info["version"], info["machine"])
+
+
+def urandom(count):
+    return bytes(_wire.request(opcodes.RANDOM, struct.pack("<H", count)))
+
+
+def sync():
+    pass
+
+
+def dupterm(stream, index=0):
+    """No stream was there before, and the emulated serial port stays the only one."""
+    return None
+
+
+def dupterm_notify(stream):
+    return None

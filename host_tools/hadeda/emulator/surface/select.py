@@ -1,0 +1,64 @@
+"""`select` whose waiting is done by the host, so that asyncio runs in the board's time."""
+
+import uselect
+import _wire
+from time import ticks_add, ticks_diff, ticks_ms
+from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT
+
+_FOREVER_US = 1 << 50
+
+
+class poll:
+    def __init__(self):
+        self._poller = uselect.poll()
+        self._streams = 0
+
+    def register(self, stream, events=POLLIN | POLLOUT):
+        self._poller.register(stream, events)
+        self._streams += 1
+
+    def unregister(self, stream):
+        self._poller.unregister(stream)
+        self._streams -= 1
+
+    def modify(self, stream, events):
+        self._poller.modify(stream, events)
+
+    def _wait(self, timeout_ms):
+        """Native poll with no timeout of its own; between two of them the host lets the board sleep."""
+        deadline = ticks_add(ticks_ms(), timeout_ms) if timeout_ms > 0 else 0
+        while True:
+            seen = _wire.ready()
+            found = self._poller.poll(0) if self._streams else ()
+            if found or timeout_ms == 0:
+                return found
+            if timeout_ms < 0:
+                us = _FOREVER_US
+            else:
+                left = ticks_diff(deadline, ticks_ms())
+                if left <= 0:
+                    return ()
+                us = left * 1000
+            _wire.sleep_us(us, seen if self._streams else 0xFFFFFFFF)
+            if not self._streams:
+                return ()
+
+    def poll(self, timeout_ms=-1, flags=0):
+        return list(self._wait(timeout_ms))
+
+    def ipoll(self, timeout_ms=-1, flags=0):
+        return iter(self._wait(timeout_ms))
+
+
+def select(readers, writers, exceptional, timeout=None):
+    poller = poll()
+    for stream in readers:
+        poller.register(stream, POLLIN)
+    for stream in writers:
+        poller.register(stream, POLLOUT)
+    found = poller.poll(-1 if timeout is None else int(timeout * 1000))
+    return (
+        [s for s, events in found if events & ~POLLOUT and s in readers],
+        [s for s, events in found if events & ~POLLIN and s in writers],
+        [],
+    )

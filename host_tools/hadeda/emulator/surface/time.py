@@ -1,0 +1,78 @@
+"""`time` of the ESP32 port: epoch 2000-01-01; sleeps and ticks follow the board's clock, real or virtual."""
+
+import utime
+import _wire
+from _boot_info import info
+from utime import ticks_add, ticks_cpu, ticks_diff
+
+_UNIX_2000 = 946684800
+_TICKS_MASK = 0x3FFFFFFF
+_TICK_COST_US = 3
+
+
+if info["real_time"]:
+    ticks_ms = utime.ticks_ms
+    ticks_us = utime.ticks_us
+else:
+
+    def ticks_ms():
+        spent = _wire.spend_us(_TICK_COST_US)
+        if spent > 60000:
+            _wire.sleep_us(0)
+            spent = 0
+        return (_wire.clock()[0] + spent // 1000) & _TICKS_MASK
+
+    def ticks_us():
+        spent = _wire.spend_us(_TICK_COST_US)
+        if spent > 60000:
+            _wire.sleep_us(0)
+            spent = 0
+        return (_wire.clock()[1] + spent) & _TICKS_MASK
+
+
+def _now():
+    if info["real_time"]:
+        _wire.sleep_us(0)
+    return _wire.clock()
+
+
+def time():
+    return _now()[2]
+
+
+def time_ns():
+    _, _, seconds, micros = _now()
+    return (seconds * 1000000 + micros) * 1000
+
+
+def gmtime(seconds=None):
+    if seconds is None:
+        seconds = time()
+    return utime.gmtime(int(seconds) + _UNIX_2000)
+
+
+localtime = gmtime
+
+
+def mktime(fields):
+    """Seconds since 2000-01-01 of a (year, month, day, hour, minute, second, ...) tuple."""
+    year, month = fields[0], fields[1]
+    days = fields[2] - 1 + (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)[(month - 1) % 12]
+    year += (month - 1) // 12
+    before = year - 1
+    days += (year - 2000) * 365 + (before // 4 - before // 100 + before // 400) - (1999 // 4 - 1999 // 100 + 1999 // 400)
+    if (month - 1) % 12 >= 2 and (year % 4 == 0 and (year % 100 or year % 400 == 0)):
+        days += 1
+    return ((days * 24 + fields[3]) * 60 + fields[4]) * 60 + fields[5]
+
+
+def sleep(seconds):
+    _wire.sleep_us(max(0, int(seconds * 1000)) * 1000)
+
+
+def sleep_ms(ms):
+    _wire.sleep_us(max(0, ms) * 1000)
+
+
+def sleep_us(us):
+    _wire.sleep_us(max(0, us))

@@ -1,0 +1,176 @@
+"""The board's buses with the parts on them, as board.toml wires them: I2C transactions, UART lines, pins, ADC."""
+
+import struct
+from collections.abc import Callable
+
+from hadeda.board import Board
+from hadeda.board.schema import I2cBus, UartBus
+from hadeda.emulator import chips
+from hadeda.emulator.chips.base import BusHung, Chip, I2cChip, Nack, UartChip
+from hadeda.emulator.errors import ENODEV, ETIMEDOUT, BoardOSError
+from hadeda.emulator.surface import opcodes
+from hadeda.scenario import World
+
+I2C_TIMEOUT_US = 50_000  # machine.I2C's default
+BITS_PER_BYTE = 10  # start, eight data bits, stop; on I2C nine and some idle
+
+
+class SerialLine:
+    """A UART's receive side: what the part said and the board has not read yet. Overflow is lost, as in silicon."""
+
+    def __init__(self, chip: UartChip, bus: UartBus) -> None:
+        self.chip = chip
+        self.bus = bus
+        self.received = bytearray()
+        self.overruns = 0
+        self._limit = 256
+        self._matches = False
+
+    def open(self, tx: int, rx: int, baudrate: int, rxbuf: int) -> None:
+        """The board set its UART up; on other pins or at another speed it hears nothing that makes sense."""
+        self._limit = rxbuf
+        self._matches = (tx, rx, baudrate) == (self.bus.tx, self.bus.rx, self.chip.baudrate)
+        self.received.clear()
+
+    def hear(self, now: float) -> bool:
+        """Take what the part has said up to now; whether anything came."""
+        data = self.chip.transmit(now)
+        if not self._matches:
+            return False
+        room = self._limit - len(self.received)
+        self.overruns += max(0, len(data) - room)
+        self.received += data[:room]
+        return bool(data)
+
+    def say(self, data: bytes, now: float) -> None:
+        """Bytes from the board."""
+        if self._matches:
+            self.chip.receive(data, now)
+
+
+class Wiring:
+    """All parts of a board. `now` is the world's time in seconds, `spend` tells the clock how long a transfer took."""
+
+    def __init__(
+        self, board: Board, world: World, seed: int, now: Callable[[], float], spend: Callable[[int], None]
+    ) -> None:
+        self._now = now
+        self._spend = spend
+        self.parts: list[tuple[str, Chip]] = []
+        self.lines: dict[int, SerialLine] = {}
+        self._i2c: dict[tuple[int, int], dict[int, I2cChip]] = {}
+        self._pins: dict[int, int] = {}
+        for bus in board.buses.values():
+            if isinstance(bus, I2cBus):
+                self._i2c[bus.scl, bus.sda] = {}
+        for index, sensor in enumerate(board.sensors):
+            self.attach(board, index, chips.load(sensor.part)(world, seed + index))
+
+    def attach(self, board: Board, index: int, chip: Chip) -> None:
+        """Solder `chip` in as the board's sensor number `index`, in place of what was there."""
+        sensor = board.sensors[index]
+        bus = board.buses[sensor.bus]
+        self.parts[index:] = [(sensor.part, chip), *self.parts[index + 1 :]]
+        if isinstance(bus, I2cBus):
+            self._i2c[bus.scl, bus.sda][sensor.address or 0] = chip  # type: ignore[assignment]
+        else:
+            self.lines[bus.id] = SerialLine(chip, bus)  # type: ignore[arg-type]
+
+    def remove(self, board: Board, index: int) -> None:
+        """Take a part on I2C off the board."""
+        sensor = board.sensors[index]
+        bus = board.buses[sensor.bus]
+        if isinstance(bus, I2cBus):
+            del self._i2c[bus.scl, bus.sda][sensor.address or 0]
+
+    def ready(self) -> int:
+        """The UART bits of the ready mask."""
+        return sum(1 << (opcodes.READY_UART + number) for number, line in self.lines.items() if line.received)
+
+    def next_event(self) -> float:
+        """When a part will speak next (infinity: never)."""
+        now = self._now()
+        moments = [line.chip.next_transmission(now) for line in self.lines.values()]
+        return min((m for m in moments if m is not None), default=float("inf"))
+
+    def listen(self) -> None:
+        """Let every part say what it has to say by now."""
+        now = self._now()
+        for line in self.lines.values():
+            line.hear(now)
+
+    def _chip(self, scl: int, sda: int, address: int) -> I2cChip:
+        try:
+            return self._i2c[scl, sda][address]
+        except KeyError:
+            raise BoardOSError(ENODEV) from None
+
+    def _transfer(self, freq: int, size: int, transfer: Callable[[float], bytes]) -> bytes:
+        self._spend(round((size + 1) * BITS_PER_BYTE * 1e6 / max(freq, 1)))
+        try:
+            return transfer(self._now())
+        except Nack:
+            raise BoardOSError(ENODEV) from None
+        except BusHung:
+            self._spend(I2C_TIMEOUT_US)
+            raise BoardOSError(ETIMEDOUT) from None
+
+    def _i2c_write(self, payload: bytes) -> bytes:
+        scl, sda, freq, address, _ = struct.unpack_from("<BBIBB", payload)
+        data = payload[8:]
+
+        def transfer(now: float) -> bytes:
+            self._chip(scl, sda, address).write(data, now)
+            return bytes([min(255, len(data))])
+
+        return self._transfer(freq, len(data), transfer)
+
+    def _i2c_read(self, payload: bytes) -> bytes:
+        scl, sda, freq, address, _, count = struct.unpack("<BBIBBH", payload)
+        return self._transfer(freq, count, lambda now: self._chip(scl, sda, address).read(count, now))
+
+    def _uart_open(self, payload: bytes) -> bytes:
+        number, tx, rx, baudrate, rxbuf = struct.unpack("<BbbIH", payload)
+        if number in self.lines:
+            self.lines[number].open(tx, rx, baudrate, rxbuf)
+        return b""
+
+    def _uart_any(self, payload: bytes) -> bytes:
+        self.listen()
+        line = self.lines.get(payload[0])
+        return struct.pack("<H", len(line.received) if line else 0)
+
+    def _uart_read(self, payload: bytes) -> bytes:
+        number, count = struct.unpack("<BH", payload)
+        self.listen()
+        line = self.lines.get(number)
+        if line is None:
+            return b""
+        data = bytes(line.received[:count])
+        del line.received[:count]
+        return data
+
+    def _uart_write(self, payload: bytes) -> bytes:
+        line = self.lines.get(payload[0])
+        if line is not None:
+            self._spend(round((len(payload) - 1) * BITS_PER_BYTE * 1e6 / line.bus.baud))
+            line.say(payload[1:], self._now())
+        return b""
+
+    def _pin_write(self, payload: bytes) -> bytes:
+        self._pins[payload[0]] = payload[1]
+        return b""
+
+    def handlers(self) -> dict[int, Callable[[bytes], bytes]]:
+        """Opcode -> what answers it."""
+        return {
+            opcodes.I2C_WRITE: self._i2c_write,
+            opcodes.I2C_READ: self._i2c_read,
+            opcodes.UART_OPEN: self._uart_open,
+            opcodes.UART_ANY: self._uart_any,
+            opcodes.UART_READ: self._uart_read,
+            opcodes.UART_WRITE: self._uart_write,
+            opcodes.PIN_READ: lambda payload: bytes([self._pins.get(payload[0], 0)]),
+            opcodes.PIN_WRITE: self._pin_write,
+            opcodes.ADC_READ: lambda _: struct.pack("<H", 0),
+        }

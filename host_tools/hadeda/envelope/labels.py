@@ -1,0 +1,1 @@
+../../../firmware/envelope/labels.py

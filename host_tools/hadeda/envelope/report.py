@@ -1,0 +1,163 @@
+"""The report, decoded: scaled integers become units, codes become words. The wire form is firmware/node/report.cddl."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from hadeda.envelope import labels, strict_cbor
+from hadeda.errors import Rejected
+
+START_MAX: Final = 2**32 - 1
+WINDOW_MAX_S: Final = 86_400
+COUNT_MAX: Final = 2**31 - 1
+READINGS_MAX: Final = 2**16 - 1
+FAULT_COUNT_MAX: Final = 255
+CELLS_MAX: Final = 256
+FAULT_SENSORS_MAX: Final = 64
+
+CLOCK_WORDS: Final = {
+    labels.CLOCK_NEVER: "never set",
+    labels.CLOCK_FREE_RUNNING: "free-running",
+    labels.CLOCK_SYNCHRONISED: "synchronised",
+}
+FAULT_WORDS: Final = {
+    labels.FAULT_NO_ANSWER: "no answer",
+    labels.FAULT_BUS_HUNG: "bus hung",
+    labels.FAULT_BAD_FRAME: "bad frame",
+    labels.FAULT_IMPLAUSIBLE: "implausible value",
+    labels.FAULT_DRIVER: "driver error",
+}
+KEY_STORE_WORDS: Final = {0: "file", 1: "raw sectors"}
+
+_REQUIRED: Final = {
+    labels.REPORT_START,
+    labels.REPORT_WINDOW,
+    labels.REPORT_CLOCK,
+    labels.REPORT_AIR,
+    labels.REPORT_TRAFFIC,
+    labels.REPORT_HEALTH,
+}
+
+
+@dataclass(frozen=True)
+class AirReading:
+    """One channel over one window, in `unit`: how many readings, and their mean, least and greatest."""
+
+    channel: str
+    unit: str
+    n: int
+    mean: float
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A sensor (by its place in the node's configuration) that failed `count` times in the window; 255 is or more."""
+
+    sensor: int
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """The node about itself. `reset_cause` is the number of MicroPython's `machine.reset_cause()`."""
+
+    reset_cause: int
+    heap_high_water_bytes: int
+    waiting: int
+    key_store: str
+    boots: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """One window of one node. `start_s` is Unix seconds; a traffic count of None was withheld by the node."""
+
+    start_s: int
+    window_s: int
+    clock: str
+    air: tuple[AirReading, ...]
+    traffic: tuple[int | None, ...]
+    faults: tuple[Fault, ...]
+    health: Health
+
+
+def parse_report(data: bytes) -> Report:
+    """Decode one report without its padding; raises Rejected unless every type and range is right."""
+    report = _mapping(strict_cbor.decode(data), "report")
+    if not set(report) >= _REQUIRED or not set(report) <= _REQUIRED | {labels.REPORT_FAULTS}:
+        raise Rejected("report lacks a field or has one too many")
+    return Report(
+        start_s=_number(report[labels.REPORT_START], 0, START_MAX, "start"),
+        window_s=_number(report[labels.REPORT_WINDOW], 1, WINDOW_MAX_S, "window"),
+        clock=CLOCK_WORDS[_number(report[labels.REPORT_CLOCK], 0, max(CLOCK_WORDS), "clock quality")],
+        air=_air(report[labels.REPORT_AIR]),
+        traffic=_traffic(report[labels.REPORT_TRAFFIC]),
+        faults=_faults(report[labels.REPORT_FAULTS]) if labels.REPORT_FAULTS in report else (),
+        health=_health(report[labels.REPORT_HEALTH]),
+    )
+
+
+def _air(value: object) -> tuple[AirReading, ...]:
+    readings = []
+    for channel, statistics in _mapping(value, "air").items():
+        if channel not in labels.CHANNELS:
+            raise Rejected("air has an unknown channel")
+        name, unit, scale = labels.CHANNELS[channel]
+        n, mean, below, above = _sequence(statistics, 4, f"channel {name}")
+        n = _number(n, 1, READINGS_MAX, f"{name} n")
+        mean = _number(mean, -COUNT_MAX, COUNT_MAX, f"{name} mean")
+        below = _number(below, 0, COUNT_MAX, f"{name} below")
+        above = _number(above, 0, COUNT_MAX, f"{name} above")
+        readings.append(
+            AirReading(name, unit, n, mean / scale, (mean - below) / scale, (mean + above) / scale),
+        )
+    return tuple(readings)
+
+
+def _traffic(value: object) -> tuple[int | None, ...]:
+    if not isinstance(value, list) or len(value) > CELLS_MAX:
+        raise Rejected("traffic is not a list of cells")
+    return tuple(None if count is None else _number(count, 0, COUNT_MAX, "traffic count") for count in value)
+
+
+def _faults(value: object) -> tuple[Fault, ...]:
+    faults = []
+    for code, count in _mapping(value, "faults").items():
+        sensor, kind = divmod(_number(code, 0, FAULT_SENSORS_MAX * 8 - 1, "fault code"), 8)
+        if kind not in FAULT_WORDS:
+            raise Rejected("fault of an unknown kind")
+        faults.append(Fault(sensor, FAULT_WORDS[kind], _number(count, 1, FAULT_COUNT_MAX, "fault count")))
+    if not faults:
+        raise Rejected("faults are there, but empty")
+    return tuple(faults)
+
+
+def _health(value: object) -> Health:
+    reset_cause, heap, waiting, key_store, boots = _sequence(value, 5, "health")
+    return Health(
+        reset_cause=_number(reset_cause, 0, 255, "reset cause"),
+        heap_high_water_bytes=_number(heap, 0, COUNT_MAX, "heap high-water mark"),
+        waiting=_number(waiting, 0, COUNT_MAX, "reports waiting"),
+        key_store=KEY_STORE_WORDS[_number(key_store, 0, max(KEY_STORE_WORDS), "key store")],
+        boots=_number(boots, 0, COUNT_MAX, "boots"),
+    )
+
+
+def _mapping(value: object, name: str) -> dict[object, object]:
+    if not isinstance(value, dict):
+        raise Rejected(f"{name} is not a map")
+    return value
+
+
+def _sequence(value: object, length: int, name: str) -> list[object]:
+    if not isinstance(value, list) or len(value) != length:
+        raise Rejected(f"{name} is not an array of {length}")
+    return value
+
+
+def _number(value: object, least: int, greatest: int, name: str) -> int:
+    if not isinstance(value, int) or not least <= value <= greatest:
+        raise Rejected(f"{name} is not a number from {least} to {greatest}")
+    return value

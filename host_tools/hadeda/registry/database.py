@@ -1,0 +1,92 @@
+"""The city's database: SQLite in one file, opened through SQLAlchemy, one transaction at a time where it writes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, DateTime, Dialect, TypeDecorator, create_engine, event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from hadeda.errors import CityError
+
+# A writer waits this long for another process (provisioning beside a collector) before it gives up
+LOCK_TIMEOUT_S: Final = 15.0
+
+
+class Base(DeclarativeBase):
+    """The tables of the registry and the report store."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC: aware in Python, naive UTC in the database, because SQLite keeps no zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To the database."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Database:
+    """One SQLite file. `read` and `write` give sessions; everything in one `write` happens, or nothing does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        url = URL.create("sqlite", database=str(path))
+        self._reading = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
+        # A writer takes the lock before it reads: two collectors never both find a sequence number unused
+        self._writing = self._reading.execution_options(hadeda_begin="BEGIN IMMEDIATE")
+        event.listen(self._reading, "connect", _configure)
+        event.listen(self._reading, "begin", _begin)
+
+    def create(self) -> None:
+        """Make the tables that are not there yet."""
+        with self._writing.begin() as connection:
+            Base.metadata.create_all(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session to look things up; raises CityError where the file cannot be used."""
+        with self._translated(), Session(self._reading, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in one transaction, committed at the end and rolled back by any exception."""
+        with self._translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close every connection; the object can be used again afterwards."""
+        self._reading.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            raise CityError(
+                f"the city's database {self.path} cannot be used ({error.orig})",
+                "check that its disk is not full, that you may write there, and that nothing else keeps it locked",
+            ) from error
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    """Every new connection: transactions are ours to begin, foreign keys hold, a commit is on disk when it returns."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("hadeda_begin", "BEGIN"))

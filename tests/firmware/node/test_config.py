@@ -1,0 +1,107 @@
+"""A configuration that cannot be right is refused with the key's name."""
+
+from envelope import cbor
+from fakes import Flash, raises
+from node import config
+from node.errors import ConfigError, Unprovisioned
+
+
+def good():
+    return {
+        "board": "esp32-s3-devkitc-1",
+        "version": 1,
+        "wifi": {"ssid": "city", "password": "secret"},
+        "broker": {"host": "broker", "port": 8883, "user": "u", "password": "p", "ca": b"der", "topic": "hadeda/up"},
+        "ntp": "",
+        "window_s": 900,
+        "collector": b"\x04" + bytes(64),
+        "buses": {
+            "i2c0": {"kind": "i2c", "id": 0, "scl": 9, "sda": 8, "freq": 100000},
+            "uart1": {"kind": "uart", "id": 1, "tx": 17, "rx": 18, "baudrate": 9600},
+            "uart2": {"kind": "uart", "id": 2, "tx": 15, "rx": 16, "baudrate": 115200},
+        },
+        "sensors": [
+            {"part": "bme280", "bus": "i2c0", "address": 118, "period_s": 10},
+            {"part": "pms5003", "bus": "uart1", "period_s": 10},
+            {"part": "ld2451", "bus": "uart2", "period_s": 0},
+        ],
+        "cells": {
+            "classes": ["vehicle"],
+            "directions": ["approaching", "receding"],
+            "speed_bands_kmh": [30, 50, 70],
+        },
+    }
+
+
+def _refused(change, *words):
+    broken = good()
+    change(broken)
+    text = str(raises(ConfigError, config.check, broken))
+    for word in words:
+        assert word in text, text
+
+
+def test_the_good_one_is_taken():
+    flash = Flash()
+    flash.files["/config.cbor"] = cbor.encode(good())
+    assert config.load(flash) == good()
+    assert config.cell_count(good()["cells"]) == 8
+
+
+def test_user_password_and_ca_may_be_absent():
+    plain = good()
+    for key in ("user", "password", "ca"):
+        del plain["broker"][key]
+    config.check(plain)
+
+
+def test_no_file_means_unprovisioned():
+    raises(Unprovisioned, config.load, Flash())
+
+
+def test_a_file_of_garbage_is_a_clear_error():
+    for garbage in (b"", b"\xff", b"not cbor", bytes(5000), cbor.encode([1, 2]), cbor.encode(good())[:-1]):
+        flash = Flash()
+        flash.files["/config.cbor"] = garbage
+        raises(ConfigError, config.load, flash)
+
+
+def test_every_required_key_is_missed_by_name():
+    for key in good():
+        broken = good()
+        del broken[key]
+        assert key in str(raises(ConfigError, config.check, broken))
+
+
+def test_unknown_keys_are_errors():
+    _refused(lambda c: c.update({"windows": 1}), "windows")
+    _refused(lambda c: c["broker"].update({"qos": 2}), "broker", "qos")
+    _refused(lambda c: c["sensors"][0].update({"adress": 2}), "sensors[0]", "adress")
+
+
+def test_wrong_types_are_errors():
+    _refused(lambda c: c.update({"window_s": "900"}), "window_s")
+    _refused(lambda c: c.update({"window_s": True}), "window_s")
+    _refused(lambda c: c.update({"collector": "key"}), "collector")
+    _refused(lambda c: c["wifi"].update({"ssid": 5}), "wifi.ssid")
+    _refused(lambda c: c["cells"].update({"speed_bands_kmh": ["30"]}), "speed_bands_kmh")
+
+
+def test_values_that_cannot_be_are_errors():
+    _refused(lambda c: c.update({"version": 2}), "version")
+    _refused(lambda c: c.update({"window_s": 5}), "window_s")
+    _refused(lambda c: c.update({"collector": b"\x04"}), "collector")
+    _refused(lambda c: c["broker"].update({"port": 0}), "broker.port")
+    _refused(lambda c: c["buses"]["i2c0"].update({"kind": "can"}), "buses.i2c0.kind", "can")
+    _refused(lambda c: c["buses"]["uart1"].pop("tx"), "buses.uart1", "tx")
+    _refused(lambda c: c["sensors"][1].update({"bus": "uart9"}), "sensors[1].bus", "uart9")
+    _refused(lambda c: c["sensors"][0].pop("address"), "sensors[0].address")
+    _refused(lambda c: c["sensors"][0].update({"address": 200}), "sensors[0].address")
+    _refused(lambda c: c.update({"sensors": []}), "sensors")
+
+
+def test_cells_that_cannot_be_are_errors():
+    _refused(lambda c: c["cells"].update({"speed_bands_kmh": [50, 30]}), "speed_bands_kmh", "30")
+    _refused(lambda c: c["cells"].update({"speed_bands_kmh": [30, 30]}), "speed_bands_kmh")
+    _refused(lambda c: c["cells"].update({"classes": ["vehicle", "vehicle"]}), "classes")
+    _refused(lambda c: c["cells"].update({"speed_bands_kmh": list(range(1, 99))}), "cells")

@@ -1,0 +1,44 @@
+"""A report has the shape of report.cddl and the promised size."""
+
+from envelope import cbor, labels
+from node import report
+from node.minimise import Aggregates
+
+HEALTH = [5, 131072, 3360, 0, 999]
+
+
+def _aggregates(faults=None):
+    air = {
+        1: [90, 2345, 123, 145],
+        2: [90, 10000, 4500, 0],
+        3: [90, 101325, 120, 130],
+        5: [90, 9999, 999, 9999],
+        6: [90, 9999, 999, 9999],
+    }
+    return Aggregates(air, [300, 23, 300, 300, 300, 0, None, 300], faults or {})
+
+
+def test_five_channels_and_eight_cells_fit_into_128_bytes():
+    assert len(report.encode(1900000000, 900, 2, _aggregates(), HEALTH)) <= 128
+
+
+def test_labels_and_order():
+    aggregates = _aggregates({9: 255})
+    decoded = cbor.decode(report.encode(1654041600, 900, 2, aggregates, HEALTH))
+    assert sorted(decoded) == [1, 2, 3, 4, 5, 6, 7]
+    assert decoded[labels.REPORT_START] == 1654041600
+    assert decoded[labels.REPORT_WINDOW] == 900
+    assert decoded[labels.REPORT_CLOCK] == labels.CLOCK_SYNCHRONISED
+    assert decoded[labels.REPORT_AIR] == aggregates.air
+    assert decoded[labels.REPORT_TRAFFIC] == aggregates.traffic
+    assert decoded[labels.REPORT_FAULTS] == {9: 255}
+    assert decoded[labels.REPORT_HEALTH] == HEALTH
+
+
+def test_no_faults_no_label():
+    assert labels.REPORT_FAULTS not in cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH))
+
+
+def test_everything_that_can_go_wrong_still_fits_a_sealed_message():
+    faults = {sensor * 8 + kind: 255 for sensor in range(8) for kind in range(1, 6)}
+    assert len(report.encode(1900000000, 900, 2, _aggregates(faults), HEALTH)) < 512

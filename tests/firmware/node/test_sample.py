@@ -1,0 +1,134 @@
+"""Drivers fail alone: a fault count, a pause, a new start; the queue is bounded and says when it lost something."""
+
+import asyncio
+import errno
+
+from envelope import labels
+from fakes import Clock
+from node import sample
+from node.errors import SensorFault
+from node.sample import Output, Queue, Sampler
+
+CELLS = {"classes": ["vehicle"], "directions": ["approaching", "receding"], "speed_bands_kmh": [30, 50, 70]}
+
+
+def _drain(take):
+    event = sample.empty_event()
+    events = []
+    while take(event):
+        events.append(tuple(event))
+    return events
+
+
+def test_the_queue_keeps_the_order_and_its_bound():
+    queue = Queue(4)
+    for round_ in range(5):
+        accepted = [queue.put(1, round_, i, 0) for i in range(6)]
+        assert accepted == [True] * 4 + [False] * 2
+        assert _drain(queue.take) == [(1, round_, i, 0) for i in range(4)]
+
+
+def test_readings_passages_and_faults_become_events():
+    queue = Queue()
+    out = Output(queue, 2, CELLS)
+    out.reading(3, 101325)
+    out.passage("vehicle", "receding", 47)
+    out.fault(labels.FAULT_BAD_FRAME)
+    assert _drain(queue.take) == [
+        (sample.READING, 2, 3, 101325),
+        (sample.PASSAGE, 0, 1, 47),
+        (sample.FAULT, 2, labels.FAULT_BAD_FRAME, 0),
+    ]
+
+
+def test_what_has_no_cell_is_dropped():
+    queue = Queue()
+    out = Output(queue, 0, CELLS)
+    out.passage("pedestrian", "approaching", 5)
+    out.passage("vehicle", "sideways", 5)
+    assert _drain(queue.take) == []
+
+
+def test_an_overflow_becomes_a_fault():
+    queue = Queue(3)
+    out = Output(queue, 1, CELLS)
+    for _ in range(5):
+        out.reading(1, 7)
+    assert len(_drain(queue.take)) == 3
+    out.reading(1, 8)
+    assert _drain(queue.take) == [(sample.FAULT, 1, labels.FAULT_DRIVER, 0), (sample.READING, 1, 1, 8)]
+
+
+def test_exceptions_become_fault_kinds():
+    kinds = (
+        (OSError(errno.ENODEV), labels.FAULT_NO_ANSWER),
+        (OSError(errno.ETIMEDOUT), labels.FAULT_BUS_HUNG),
+        (OSError(5), labels.FAULT_DRIVER),
+        (OSError(), labels.FAULT_DRIVER),
+        (SensorFault(labels.FAULT_IMPLAUSIBLE), labels.FAULT_IMPLAUSIBLE),
+        (ValueError("x"), labels.FAULT_DRIVER),
+        (MemoryError(), labels.FAULT_DRIVER),
+    )
+    for error, kind in kinds:
+        assert sample.fault_kind(error) == kind
+
+
+class Broken:
+    """Raises at every start."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.starts = []
+
+    async def run(self, _out):
+        self.starts.append(self.clock.now_ms)
+        raise OSError(errno.ENODEV)
+
+
+class Steady:
+    """Reads every second."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    async def run(self, out):
+        while True:
+            out.reading(1, 1)
+            await self.clock.sleep_ms(1000)
+
+
+def test_a_broken_driver_is_started_again_with_growing_pauses_and_disturbs_nobody():
+    async def scene():
+        clock = Clock()
+        broken = Broken(clock)
+        sampler = Sampler([broken, Steady(clock)], CELLS, clock)
+        sampler.start()
+        events = []
+        for _ in range(150):
+            await clock.advance(1000, 250)
+            events += _drain(sampler.take)
+        sampler.stop()
+        return broken.starts, events
+
+    starts, events = asyncio.run(scene())
+    pauses = [(later - earlier) // 1000 for earlier, later in zip(starts, starts[1:])]
+    assert pauses[:5] == [1, 2, 4, 8, 16]
+    assert set(pauses[5:]) == {30}
+    assert events.count((sample.FAULT, 0, labels.FAULT_NO_ANSWER, 0)) == len(starts)
+    assert len([event for event in events if event[0] == sample.READING]) >= 145
+
+
+def test_a_driver_that_returns_counts_as_broken():
+    class Short:
+        async def run(self, out):
+            pass
+
+    async def scene():
+        clock = Clock()
+        sampler = Sampler([Short()], CELLS, clock)
+        sampler.start()
+        await clock.advance(500)
+        sampler.stop()
+        return _drain(sampler.take)
+
+    assert asyncio.run(scene()) == [(sample.FAULT, 0, labels.FAULT_DRIVER, 0)]

@@ -1,0 +1,56 @@
+"""`part = "x"` finds three things: a row in parts.toml, a driver, a chip model. None may be missing."""
+
+from pathlib import Path
+
+import pytest
+from hadeda.board import BoardError, load, load_parts, names
+from hadeda.envelope import labels
+from hadeda.paths import FIRMWARE, ROOT
+
+CHIP_MODELS = ROOT / "host_tools" / "hadeda" / "emulator" / "chips"
+
+
+def _used() -> list[str]:
+    return sorted({sensor.part for name in names() for sensor in load(name).sensors} | set(load_parts()))
+
+
+@pytest.mark.parametrize("part", _used())
+def test_a_part_has_a_driver_a_chip_model_and_a_row(part: str) -> None:
+    found = {
+        "row in boards/parts.toml": part in load_parts(),
+        "driver": (FIRMWARE / "sensors" / f"{part}.py").is_file(),
+        "chip model": (CHIP_MODELS / f"{part}.py").is_file(),
+    }
+    assert all(found.values()), [what for what, there in found.items() if not there]
+
+
+def test_every_chip_model_has_a_row() -> None:
+    models = {file.stem for file in CHIP_MODELS.glob("*.py") if "\nCHIP = " in file.read_text(encoding="utf-8")}
+    assert models <= set(load_parts())
+
+
+@pytest.mark.parametrize("part", sorted(load_parts()))
+def test_a_row_is_consistent_in_itself(part: str) -> None:
+    row = load_parts()[part]
+    known = {name for name, _unit, _scale in labels.CHANNELS.values()}
+    for channel in row.channel:
+        assert (channel.name in known) == (row.kind == "air")
+        assert (channel.unit is None) == (row.kind == "air"), "an air channel has the report's unit"
+        assert channel.reported_unit
+    signals = {wire.to for wire in row.wiring}
+    assert signals >= ({"scl", "sda"} if row.bus == "i2c" else {"tx", "rx"})
+    assert {row.current.supply, "GND"} <= signals
+    assert bool(row.address) == (row.bus == "i2c") == ("address" in signals)
+    assert (row.baud is not None) == (row.bus == "uart")
+    assert row.current.peak_ma >= row.current.working_ma
+
+
+def test_a_broken_row_names_table_and_key(tmp_path: Path) -> None:
+    file = tmp_path / "parts.toml"
+    file.write_text('[x]\ntitle = 3\n[x.current]\nworking_ma = 1.0\npeak_ma = 1.0\nsupply = "12V"\n', encoding="utf-8")
+    with pytest.raises(BoardError) as caught:
+        load_parts(file)
+    text = str(caught.value)
+    assert f"{file}: [x] title: should be text in quotes, not 3" in text
+    assert f"{file}: [x.current] supply: should be '3V3' or '5V', not '12V'" in text
+    assert f"{file}: [x] maker: is missing; add it" in text

@@ -1,0 +1,172 @@
+"""The city folder: made whole or not at all, opened or refused with one line."""
+
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from hadeda.city import City, certificates, keyfile
+from hadeda.envelope import thumbprint
+from hadeda.errors import CityError, ProvisionError
+from sealing import CONFIGURATION, SealingNode
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_city_opens_again_with_the_same_keys(tmp_path: Path) -> None:
+    with City.init(
+        tmp_path / "c", "Testville", broker_host="broker.example", wifi_ssid='cat "5"', ntp="time.example"
+    ) as made:
+        collector = made.collector_public
+    with City.open(tmp_path / "c") as city:
+        assert city.collector_public == collector
+        assert city.collector_id == thumbprint(collector)
+        assert (city.settings.name, city.settings.broker.host) == ("Testville", "broker.example")
+        assert (city.settings.wifi.ssid, city.settings.ntp) == ('cat "5"', "time.example")
+    assert leftovers(tmp_path) == ["c"]
+
+
+def test_private_files_are_for_their_owner_only(city: City) -> None:
+    private = [path for path in city.directory.rglob("*") if path.is_file() and path.suffix in (".pem", ".db")]
+    private.append(city.directory / "secrets.toml")
+    for path in private:
+        if path.name not in ("ca.pem", "broker.pem"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE(city.directory.stat().st_mode) == 0o700
+
+
+def test_what_is_there_already_is_left_alone(tmp_path: Path, city: City) -> None:
+    with pytest.raises(CityError, match="there is a city in"):
+        City.init(city.directory, "Other")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "x").write_text("mine")
+    with pytest.raises(CityError, match="not an empty folder"):
+        City.init(tmp_path / "notes", "Other")
+    with pytest.raises(CityError, match="not an empty folder"):
+        City.init(tmp_path / "notes" / "x", "Other")
+    with City.open(city.directory) as again:
+        assert again.settings.name == "Testville"
+    assert leftovers(tmp_path) == ["city", "notes"]
+
+
+def test_an_empty_folder_becomes_a_city_unless_one_stands_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(CityError, match="folder you are in"):
+        City.init(Path(), "Here")
+    monkeypatch.chdir(tmp_path)
+    City.init(tmp_path / "empty", "Here").close()
+
+
+def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for failure in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+
+        def fail(*_arguments: object, failure: BaseException = failure) -> None:
+            raise failure
+
+        monkeypatch.setattr(certificates, "broker_certificate", fail)
+        with pytest.raises((CityError, KeyboardInterrupt)):
+            City.init(tmp_path / "c", "Testville")
+        assert leftovers(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CityError, match="cannot be made"):
+        City.init(tmp_path / "file" / "c", "Testville")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "two\nlines"])
+def test_names_that_cannot_be(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CityError, match="name"):
+        City.init(tmp_path / "c", name)
+    assert leftovers(tmp_path) == []
+
+
+def test_missing_city_and_missing_parts(tmp_path: Path, city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CityError, match="no city in .*: make one with"):
+        City.open(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HADEDA_CITY", raising=False)
+    with pytest.raises(CityError, match="no city in"):
+        City.open()
+    monkeypatch.setenv("HADEDA_CITY", str(city.directory))
+    City.open().close()
+    (city.directory / "keys" / "collector.pem").unlink()
+    with City.open() as broken, pytest.raises(CityError, match=r"collector\.pem is missing"):
+        _ = broken.collector_private
+    (city.directory / "secrets.toml").rename(tmp_path / "away")
+    with pytest.raises(CityError, match=r"secrets\.toml is missing"):
+        City.open()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "name"),
+        ('name = "x"\ncreated = 2025-01-01T00:00:00Z\nnmae = 1\n', "nmae"),
+        ('name = "x"\ncreated = 2025-01-01T00:00:00Z\n[broker]\nport = 70000\n', r"broker\.port"),
+        ('name = "x"\ncreated = 2025-01-01T00:00:00Z\n[broker]\ntopic = "#"\n', r"broker\.topic"),
+        ("name = ", "not TOML"),
+        ("\udcff", "cannot be read"),
+    ],
+)
+def test_a_broken_city_toml_names_file_and_key(city: City, text: str, complaint: str) -> None:
+    (city.directory / "city.toml").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(CityError, match=rf"city\.toml.*{complaint}"):
+        City.open(city.directory)
+
+
+def test_a_broken_secret_is_not_shown(city: City) -> None:
+    (city.directory / "secrets.toml").write_text('broker_user = "u"\nbroker_password = 12345678\n')
+    with pytest.raises(CityError, match="broker_password") as refusal:
+        City.open(city.directory)
+    assert "12345678" not in str(refusal.value)
+    assert city.secrets.broker_password not in repr(city.secrets)
+
+
+def test_a_passphrase_encrypts_the_private_keys(tmp_path: Path) -> None:
+    City.init(tmp_path / "c", "Testville", passphrase=b"open sesame").close()
+    key = tmp_path / "c" / "keys" / "collector.pem"
+    assert b"ENCRYPTED" in key.read_bytes()
+    with City.open(tmp_path / "c", passphrase=b"open sesame") as city:
+        assert len(city.collector_public) == 65
+    for passphrase in (None, b"wrong"):
+        with pytest.raises(CityError, match="passphrase"):
+            keyfile.read_key(key, passphrase)
+
+
+def test_the_brokers_certificate_is_the_authoritys_for_every_name_of_the_broker(tmp_path: Path) -> None:
+    with City.init(tmp_path / "c", "Testville", broker_host="broker.example", extra_hosts=["192.0.2.7"]) as city:
+        ca = x509.load_pem_x509_certificate(city.ca_file.read_bytes())
+        broker = x509.load_pem_x509_certificate(city.broker_certificate_file.read_bytes())
+        assert x509.load_der_x509_certificate(city.node_network()["broker"]["ca"]) == ca
+    policy = PolicyBuilder().store(Store([ca]))
+    for name in ("broker.example", "localhost"):
+        policy.build_server_verifier(x509.DNSName(name)).verify(broker, [])
+    for address in ("127.0.0.1", "192.0.2.7", "::1"):
+        policy.build_server_verifier(x509.IPAddress(certificates.ip_address(address))).verify(broker, [])
+    with pytest.raises(VerificationError):
+        policy.build_server_verifier(x509.DNSName("elsewhere.example")).verify(broker, [])
+    assert broker.not_valid_before_utc == datetime(2000, 1, 1, tzinfo=UTC), "a node without a clock must get through"
+    assert (broker.not_valid_after_utc - datetime.now(UTC)).days > 19 * 365
+
+
+def test_what_a_node_is_told_of_the_network(city: City) -> None:
+    network = city.node_network()
+    assert set(network) == {"wifi", "broker", "ntp", "collector"}
+    assert set(network["broker"]) == {"host", "port", "user", "password", "ca", "topic"}
+    assert network["broker"]["topic"] == "hadeda/up"
+    assert network["collector"] == city.collector_public
+
+
+def test_an_enrolment_for_another_visit_is_a_provisioning_error(city: City) -> None:
+    message = SealingNode().enrol(city.collector_public, bytes(16))
+    with pytest.raises(ProvisionError, match="another nonce"):
+        city.enrol(message, b"\1" * 16, configuration=CONFIGURATION)

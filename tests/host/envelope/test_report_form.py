@@ -1,0 +1,116 @@
+"""The report: decoded into units, refused outside its types and ranges, and described by its CDDL."""
+
+from typing import Any
+
+import cbor2
+import pycddl
+import pytest
+from hadeda.envelope import parse_report
+from hadeda.errors import Rejected
+from hadeda.paths import FIRMWARE
+from hypothesis import given
+from hypothesis import strategies as st
+from sealing import SealingNode, dumps, example_report
+
+REPORT_CDDL = pycddl.Schema((FIRMWARE / "node" / "report.cddl").read_text())
+ENVELOPE_CDDL = (FIRMWARE / "envelope" / "envelope.cddl").read_text()
+
+
+def test_integers_become_units() -> None:
+    report = parse_report(dumps(example_report(r6={0 * 8 + 1: 3, 2 * 8 + 4: 1})))
+    temperature = report.air[0]
+    assert (temperature.channel, temperature.unit, temperature.n) == ("temperature", "degC", 90)
+    assert (temperature.mean, temperature.minimum, temperature.maximum) == (18.34, 17.82, 18.95)
+    assert report.air[2].mean == 101_325.0
+    assert report.air[4].maximum == 20.0
+    assert report.clock == "synchronised"
+    assert report.traffic == (12, 30, 7, None, 11, 28, 9, 1)
+    assert [(fault.sensor, fault.kind, fault.count) for fault in report.faults] == [
+        (0, "no answer", 3),
+        (2, "implausible value", 1),
+    ]
+    assert (report.health.key_store, report.health.boots) == ("file", 17)
+
+
+def test_a_node_without_readings_still_reports() -> None:
+    report = parse_report(dumps(example_report(r3=0, r4={}, r5=[], r6={1: 90})))
+    assert (report.clock, report.air, report.traffic) == ("never set", (), ())
+
+
+BAD = [
+    {"r1": -1}, {"r1": None}, {"r1": b"x"}, {"r2": 0}, {"r2": 86_401}, {"r3": 3}, {"r3": -1}, {"r4": []},
+    {"r4": {1: [0, 1, 1, 1]}}, {"r4": {1: [1, 1, 1]}}, {"r4": {1: [1, 1, -1, 1]}}, {"r4": {1: [65_536, 1, 0, 0]}},
+    {"r4": {1: None}}, {"r4": {1: [1, None, 0, 0]}}, {"r5": {}}, {"r5": [-1]}, {"r5": ["1"]}, {"r5": [2**31]},
+    {"r6": {}}, {"r6": []}, {"r6": {1: 0}}, {"r6": {1: 256}}, {"r6": {1: None}}, {"r7": [1, 2, 3, 0]},
+    {"r7": [1, 2, 3, 2, 5]}, {"r7": [256, 2, 3, 0, 5]}, {"r7": [1, -2, 3, 0, 5]}, {"r8": 1}, {"r0": 1},
+]  # fmt: skip
+# Bounds that the CDDL gives in a comment, because pycddl does not hold them
+BAD_BEYOND_THE_CDDL = [
+    {"r1": 2**32}, {"r4": {9: [1, 1, 1, 1]}}, {"r4": {1: [1, 2**31, 0, 0]}}, {"r6": {512: 1}}, {"r6": {0: 1}},
+    {"r6": {6: 1}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", BAD + BAD_BEYOND_THE_CDDL, ids=str)
+def test_wrong_types_and_ranges_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(Rejected):
+        parse_report(dumps(example_report(**changes)))
+
+
+@pytest.mark.parametrize("changes", BAD, ids=str)
+def test_the_cddl_refuses_them_too(changes: dict[str, Any]) -> None:
+    with pytest.raises(pycddl.ValidationError):
+        REPORT_CDDL.validate_cbor(dumps(example_report(**changes)))
+
+
+@pytest.mark.parametrize("field", [1, 2, 3, 4, 5, 7])
+def test_a_missing_field_is_refused(field: int) -> None:
+    report = example_report()
+    del report[field]
+    with pytest.raises(Rejected):
+        parse_report(dumps(report))
+    with pytest.raises(pycddl.ValidationError):
+        REPORT_CDDL.validate_cbor(dumps(report))
+
+
+statistics = st.tuples(
+    st.integers(1, 2**16 - 1),
+    st.integers(-(2**31) + 1, 2**31 - 1),
+    st.integers(0, 2**31 - 1),
+    st.integers(0, 2**31 - 1),
+).map(list)
+counts = st.integers(0, 2**31 - 1)
+fault_codes = st.builds(lambda sensor, kind: sensor * 8 + kind, st.integers(0, 63), st.integers(1, 5))
+whole_reports = st.fixed_dictionaries(
+    {
+        1: st.integers(0, 2**32 - 1),
+        2: st.integers(1, 86_400),
+        3: st.integers(0, 2),
+        4: st.dictionaries(st.integers(1, 6), statistics, max_size=6),
+        5: st.lists(st.none() | counts, max_size=20),
+        7: st.tuples(st.integers(0, 255), counts, counts, st.integers(0, 1), counts).map(list),
+    },
+    optional={6: st.dictionaries(fault_codes, st.integers(1, 255), min_size=1, max_size=4)},
+)
+
+
+@given(whole_reports)
+def test_every_report_within_its_ranges_is_taken_by_parser_and_cddl(report: dict[int, Any]) -> None:
+    parse_report(dumps(report))
+    REPORT_CDDL.validate_cbor(dumps(report))
+
+
+def test_sealed_messages_match_the_envelope_cddl() -> None:
+    node = SealingNode()
+    node.enrol(node.public, bytes(16))
+    sealed = pycddl.Schema(ENVELOPE_CDDL)
+    sealed.validate_cbor(node.seal(example_report(), 300))
+    with pytest.raises(pycddl.ValidationError):
+        sealed.validate_cbor(dumps(cbor2.CBORTag(16, [b"", {}, b""])))
+
+
+def test_enrolments_match_the_envelope_cddl() -> None:
+    enrolment = SealingNode().enrol(SealingNode().public, bytes(16))
+    pycddl.Schema("start = signed\n" + ENVELOPE_CDDL).validate_cbor(enrolment)
+    payload = cbor2.loads(enrolment).value[2]
+    pycddl.Schema("start = enrolment\n" + ENVELOPE_CDDL).validate_cbor(payload)

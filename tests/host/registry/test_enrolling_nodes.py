@@ -1,0 +1,91 @@
+"""The registry of nodes: enrol, find, revoke; what is kept and what is not."""
+
+import os
+
+import pytest
+from hadeda.city import City
+from hadeda.errors import CityError
+from hadeda.registry import Epoch, find_node, nodes, revoke
+from sealing import CONFIGURATION, SealingNode, enrolled
+from sqlalchemy import select
+
+
+def epochs(city: City) -> list[Epoch]:
+    with city.database.read() as session:
+        return list(session.scalars(select(Epoch).order_by(Epoch.id)))
+
+
+def test_a_node_enrols_with_its_first_epoch(city: City) -> None:
+    sealing = enrolled(city)
+    (node,) = nodes(city.database)
+    assert (node.name, node.node_id, node.identity) == ("corner", sealing.node_id.hex(), sealing.public)
+    assert (node.board, node.firmware, node.enrolments) == ("esp32-s3-devkitc-1", "0.1.0", 1)
+    (epoch,) = epochs(city)
+    assert (epoch.number, epoch.state, epoch.kid, epoch.root_key) == (1, "current", sealing.keys["kid"], sealing.root)
+
+
+def test_passwords_of_the_configuration_are_not_kept(city: City) -> None:
+    enrolled(city)
+    (node,) = nodes(city.database)
+    assert set(node.configuration) == {"board", "version", "window_s", "sensors", "cells"}
+    city.database.close()
+    assert b"wifi-secret" not in (city.directory / "city.db").read_bytes()
+
+
+def test_a_node_without_a_name_is_called_by_its_id(city: City) -> None:
+    sealing = enrolled(city, name="")
+    assert nodes(city.database)[0].name == f"node-{sealing.node_id.hex()[:8]}"
+
+
+def test_two_nodes_in_service_never_share_a_name(city: City) -> None:
+    enrolled(city)
+    with pytest.raises(CityError, match="another node is called corner"):
+        enrolled(city)
+    assert len(nodes(city.database)) == 1
+    revoke(city.database, "corner")
+    second = enrolled(city)
+    assert find_node(city.database, "corner").node_id == second.node_id.hex()
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "a\tb"])
+def test_names_that_cannot_be(city: City, name: str) -> None:
+    with pytest.raises(CityError, match="cannot be a node's name"):
+        enrolled(city, name=name)
+    assert nodes(city.database) == []
+
+
+def test_enrolling_again_gives_fresh_keys_and_keeps_the_past_readable(city: City) -> None:
+    sealing = enrolled(city)
+    nonce = os.urandom(16)
+    again = sealing.enrol(city.collector_public, nonce)
+    node = city.enrol(again, nonce, name="corner", configuration=CONFIGURATION)
+    assert node.enrolments == 2
+    past, current = epochs(city)
+    assert (past.state, past.root_key) == ("past", None)
+    assert (current.state, current.number, current.root_key) == ("current", 1, sealing.root)
+
+
+def test_a_revoked_node_does_not_come_back(city: City) -> None:
+    sealing = enrolled(city)
+    first = revoke(city.database, sealing.node_id.hex()[:8])
+    assert revoke(city.database, "corner").revoked_at == first.revoked_at
+    nonce = os.urandom(16)
+    with pytest.raises(CityError, match="was revoked"):
+        city.enrol(sealing.enrol(city.collector_public, nonce), nonce, name="x", configuration=CONFIGURATION)
+
+
+def test_finding_nodes(city: City) -> None:
+    for text in ("corner", "", "abc", "%", "____"):
+        with pytest.raises(CityError, match="no node is called"):
+            find_node(city.database, text)
+    sealing = SealingNode()
+    enrolled(city)
+    with pytest.raises(CityError):
+        find_node(city.database, sealing.node_id.hex())
+
+
+def test_the_database_says_what_is_wrong_with_it(city: City) -> None:
+    city.database.close()
+    (city.directory / "city.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(CityError, match=r"database .*city\.db cannot be used"):
+        nodes(city.database)
