@@ -6,11 +6,15 @@ ever. So every transaction checks the budget that the sensor's task set with `al
 
 import errno
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class I2C:
     """One bus. `i2c` is a machine.I2C, `clock` gives ticks_ms and ticks_diff."""
 
-    def __init__(self, i2c: object, clock: object) -> None:
+    def __init__(self, i2c: "Any", clock: "Any") -> None:
         self._i2c = i2c
         self._clock = clock
         self._locked = False

@@ -65,7 +65,8 @@ def _mac(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes, tag_size: int) 
         blocks.extend(len(aad).to_bytes(2, "big"))
         _extend_padded(blocks, aad)
     _extend_padded(blocks, plaintext)
-    return cryptolib.aes(key, _MODE_CBC, bytes(_BLOCK)).encrypt(blocks)[-_BLOCK:][:tag_size]
+    chained: bytes = cryptolib.aes(key, _MODE_CBC, bytes(_BLOCK)).encrypt(blocks)
+    return chained[-_BLOCK:][:tag_size]
 
 
 def _extend_padded(blocks: bytearray, data: bytes) -> None:
@@ -81,7 +82,8 @@ def _key_stream(key: bytes, nonce: bytes, size: int) -> bytes:
     for counter in range(1 + (size + _BLOCK - 1) // _BLOCK):
         counters.extend(prefix)
         counters.extend(counter.to_bytes(length_size, "big"))
-    return cryptolib.aes(key, _MODE_ECB).encrypt(counters)
+    stream: bytes = cryptolib.aes(key, _MODE_ECB).encrypt(counters)
+    return stream
 
 
 def _xor(data: bytes, stream: bytes) -> bytes:

@@ -37,7 +37,11 @@ def encode(obj: object) -> bytes:
 
 
 def decode(
-    buf: bytes, tags: tuple = (), max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES
+    buf: bytes | memoryview,
+    tags: tuple[int, ...] = (),
+    max_depth: int = MAX_DEPTH,
+    max_items: int = MAX_ITEMS,
+    max_bytes: int = MAX_BYTES,
 ) -> object:
     """Return the one item that fills `buf` (bytes or memoryview); only the tag numbers in `tags` are let in.
 
@@ -50,8 +54,12 @@ def decode(
 
 
 def decode_first(
-    buf: bytes, tags: tuple = (), max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES
-) -> tuple:
+    buf: bytes | memoryview,
+    tags: tuple[int, ...] = (),
+    max_depth: int = MAX_DEPTH,
+    max_items: int = MAX_ITEMS,
+    max_bytes: int = MAX_BYTES,
+) -> tuple[object, int]:
     """Return (first item, offset of the byte after it) of a CBOR sequence; limits and errors as in `decode`."""
     if len(buf) > max_bytes:
         raise CborError(f"longer than {max_bytes} bytes")
@@ -98,7 +106,7 @@ def _write(out: bytearray, obj: object) -> None:
         raise CborError(f"no encoding for a {type(obj).__name__}")
 
 
-def _write_map(out: bytearray, pairs: dict) -> None:
+def _write_map(out: bytearray, pairs: dict[object, object]) -> None:
     encoded = []
     for key in pairs:
         if isinstance(key, bool) or not isinstance(key, (int, str)):
@@ -110,14 +118,14 @@ def _write_map(out: bytearray, pairs: dict) -> None:
         _write(out, pairs[key])
 
 
-def _first(pair: tuple) -> bytes:
+def _first(pair: tuple[bytes, object]) -> bytes:
     return pair[0]
 
 
 class _Decoder:
     """One pass over `buf`; `at` is the offset of the next byte. One method per CBOR type."""
 
-    def __init__(self, buf: bytes, tags: tuple, max_items: int) -> None:
+    def __init__(self, buf: bytes | memoryview, tags: tuple[int, ...], max_items: int) -> None:
         self.buf = memoryview(buf)
         self.at = 0
         self._tags = tags
@@ -146,7 +154,7 @@ class _Decoder:
             return self._map(value, depth - 1)
         return self._tag(value, depth - 1)
 
-    def _head(self) -> tuple:
+    def _head(self) -> tuple[int, int]:
         """Return (major type, argument) of the next item; only the shortest form is canonical."""
         first = self._take(1)[0]
         major, value = first >> 5, first & 31
@@ -184,13 +192,13 @@ class _Decoder:
         if count > len(self.buf) - self.at:
             raise CborError("cut short")
 
-    def _array(self, count: int, depth: int) -> list:
+    def _array(self, count: int, depth: int) -> list[object]:
         self._reserve(count)
         return [self.item(depth) for _ in range(count)]
 
-    def _map(self, count: int, depth: int) -> dict:
+    def _map(self, count: int, depth: int) -> dict[int | str, object]:
         self._reserve(2 * count)
-        pairs: dict = {}
+        pairs: dict[int | str, object] = {}
         previous = b""
         for _ in range(count):
             start = self.at

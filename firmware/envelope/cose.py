@@ -69,9 +69,10 @@ def seal(
     return cbor.encode(cbor.Tag(labels.TAG_ENCRYPT0, [_PROTECTED_ENCRYPT0, unprotected, ciphertext]))
 
 
-def header(sealed: bytes) -> tuple:
+def header(sealed: bytes) -> tuple[bytes, int, int]:
     """Return (kid, epoch, sequence) as a message claims them, not yet authenticated; Rejected when malformed."""
-    return _outer(sealed)[:3]
+    kid, epoch, sequence, _ = _outer(sealed)
+    return kid, epoch, sequence
 
 
 def open(
@@ -82,7 +83,7 @@ def open(
     sender: bytes,
     recipient: bytes,
     sender_key: ecdsa.Verifier,
-) -> tuple:
+) -> tuple[int, bytes]:
     """Return (sequence number, payload without its padding) of a message sealed for us; everything else is Rejected.
 
     The caller keeps the window against replays.
@@ -110,7 +111,7 @@ def open_sign1(message: bytes, aad: bytes, sender_key: ecdsa.Verifier) -> bytes:
     return payload
 
 
-def _outer(sealed: bytes) -> tuple:
+def _outer(sealed: bytes) -> tuple[bytes, int, int, bytes]:
     """Return (kid, epoch, sequence, ciphertext) of a COSE_Encrypt0 in the profile's form."""
     protected, unprotected, ciphertext = _elements(sealed, labels.TAG_ENCRYPT0, 3)
     if protected != _PROTECTED_ENCRYPT0 or not isinstance(unprotected, dict) or not isinstance(ciphertext, bytes):
@@ -122,7 +123,7 @@ def _outer(sealed: bytes) -> tuple:
     return kid, epoch, _number(unprotected.get(labels.HEADER_PARTIAL_IV), labels.PARTIAL_IV_MAX), ciphertext
 
 
-def _elements(message: bytes, tag: int, count: int) -> list:
+def _elements(message: bytes, tag: int, count: int) -> list[object]:
     item = None
     try:
         item = cbor.decode(message, (tag,), max_bytes=labels.SEALED_MAX)

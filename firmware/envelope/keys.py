@@ -23,7 +23,7 @@ class EpochKeys:
             at += size
         self.kid, self.k_up, self.iv_up, self.k_down, self.iv_down = parts
 
-    def of_direction(self, direction: int) -> tuple:
+    def of_direction(self, direction: int) -> tuple[bytes, bytes]:
         """Return (key, IV) of a direction (0 up, 1 down)."""
         return (self.k_up, self.iv_up) if direction == DIRECTION_UP else (self.k_down, self.iv_down)
 

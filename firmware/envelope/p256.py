@@ -4,8 +4,8 @@ Points are tuples (X, Y, ZZ, ZZZ) with x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2 ("XYZZ"
 at infinity. On big integers the reduction costs twice the product, and here an addition needs only nine of them:
 sums of products are reduced once.
 
-Every reduction goes through the module's `P` and `N`, always the operand an operator asks first where it is a
-comparison: the tests put moduli there that flip bits.
+Every reduction goes through the module's `P` and `N`: that is the seam where tests put moduli that flip bits. In
+comparisons they stand on the left, because MicroPython asks only the left operand.
 None of this runs in constant time; secrets are blinded before they get here (see p256_comb and ecdsa).
 """
 
@@ -21,7 +21,7 @@ G = (
 INFINITY = (1, 1, 0, 0)
 
 
-def double(point: tuple) -> tuple:
+def double(point: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Return 2 * point."""
     x, y, zz, zzz = point
     p = P
@@ -34,7 +34,7 @@ def double(point: tuple) -> tuple:
     return x3, (m * (s - x3) - w * y) % p, v * zz % p, w * zzz % p
 
 
-def add(point: tuple, x2: int, y2: int) -> tuple:
+def add(point: tuple[int, int, int, int], x2: int, y2: int) -> tuple[int, int, int, int]:
     """Return point + (x2, y2), the second one affine; every exceptional case included."""
     x, y, zz, zzz = point
     if not zz:
@@ -62,7 +62,7 @@ def inverse(a: int, modulus: int) -> int:
     return y % modulus
 
 
-def affine(point: tuple) -> tuple:
+def affine(point: tuple[int, int, int, int]) -> tuple[int, int]:
     """Return (x, y) of a finite point whose coordinates are blinded or public."""
     x, y, zz, zzz = point
     p = P
@@ -76,7 +76,7 @@ def on_curve(x: int, y: int) -> bool:
     return not (y * y - (x * x % P - 3) * x - B) % P
 
 
-def decode(public: bytes) -> tuple:
+def decode(public: bytes) -> tuple[int, int]:
     """Return (x, y) of an uncompressed point after full validation (SP 800-56A section 5.6.2.3.3), or KeyInvalid.
 
     The curve has prime order, so a finite point on it with reduced coordinates has the right order.
@@ -85,7 +85,7 @@ def decode(public: bytes) -> tuple:
         raise KeyInvalid("a public key is 65 bytes, uncompressed")
     x = int.from_bytes(public[1:33], "big")
     y = int.from_bytes(public[33:], "big")
-    if P <= x or P <= y or not on_curve(x, y):
+    if P <= x or P <= y or not on_curve(x, y):  # noqa: SIM300 (see the module's docstring)
         raise KeyInvalid("not a point of P-256")
     return x, y
 

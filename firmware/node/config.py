@@ -7,6 +7,7 @@ from node.errors import ConfigError, Unprovisioned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ports.flash import Files
@@ -51,13 +52,13 @@ def load(files: "Files") -> "dict[str, Any]":
     if data is None:
         raise Unprovisioned("no " + PATH)
     try:
-        config = cbor.decode(data)
+        config: Any = cbor.decode(data)
     except CborError as error:
-        raise ConfigError(f"{PATH} is not CBOR: {error}") from error
+        raise ConfigError(f"{PATH} is not CBOR: {error}")
     return check(config)
 
 
-def check(config: "Any") -> "dict[str, Any]":
+def check(config: "dict[str, Any]") -> "dict[str, Any]":
     """Return the configuration if it can be right, else raise ConfigError naming the key."""
     _check_map("config", config, _TOP)
     if config["version"] != VERSION:
@@ -83,7 +84,7 @@ def cell_count(cells: "dict[str, Any]") -> int:
     return len(cells["classes"]) * len(cells["directions"]) * (len(cells["speed_bands_kmh"]) + 1)
 
 
-def _check_map(where: str, value: "Any", keys: "dict[str, tuple[type, bool]]") -> None:
+def _check_map(where: str, value: "Any", keys: "Mapping[str, tuple[type, bool]]") -> None:
     _check_type(where, value, dict)
     for key in value:
         if key not in keys:

@@ -7,6 +7,8 @@ rest of the block is given up. A record that is missing or damaged in NVS is Cou
 
 from binascii import crc32, hexlify
 
+from micropython import const
+
 from node.errors import CounterLost
 
 TYPE_CHECKING = False
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64
 SEQUENCE_MAX = (1 << 40) - 1  # labels.PARTIAL_IV_MAX bytes
-_NUMBER_SIZE = 6
+_NUMBER_SIZE = const(6)
 
 
 def _key(kid: bytes) -> str:
@@ -59,6 +61,11 @@ class Counter:
         self._limit = limit
         exact = _unpack(kid, retained.read())
         self._next = exact if exact is not None and limit - BLOCK < exact <= limit else limit
+
+    @property
+    def spent(self) -> int:
+        """How many numbers are spent: the next one. After a power cut the rest of a block counts as spent."""
+        return self._next
 
     def spend(self) -> int:
         """Return the next number; it is spent in flash and in RTC memory before the caller sees it."""

@@ -9,6 +9,8 @@ Aborted in between, the node stays what it was. Private keys are never printed.
 
 from binascii import hexlify, unhexlify
 
+from micropython import const
+
 from envelope import cbor, cose, ecdh, ecdsa, keys, labels
 from node import VERSION, counter, keystore, store
 from node import config as configuration
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 NONCE_SIZE = 16
 HOST_ENTROPY_MIN = 32
-_FIRST_EPOCH = 1
+_FIRST_EPOCH = const(1)
 
 
 def begin(host_entropy_hex: str, nonce_hex: str) -> None:

@@ -6,12 +6,16 @@ why the health report names the kind of key store.
 
 from hashlib import sha256
 
+from micropython import const
+
 from envelope import cbor
 from envelope.errors import CborError
 from node.errors import Unprovisioned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ports.flash import Files
 
 KIND_FILE = 0
@@ -20,11 +24,11 @@ FOLDER = "/state"
 _PATH = FOLDER + "/keys"
 _PENDING = FOLDER + "/pending"
 
-_IDENTITY_PRIVATE = 1
-_IDENTITY_PUBLIC = 2
-_COLLECTOR_PUBLIC = 3
-_EPOCH = 4
-_ROOT = 5
+_IDENTITY_PRIVATE = const(1)
+_IDENTITY_PUBLIC = const(2)
+_COLLECTOR_PUBLIC = const(3)
+_EPOCH = const(4)
+_ROOT = const(5)
 
 
 class Secrets:
@@ -55,7 +59,7 @@ def _unpack(data: "bytes | None") -> "Secrets | None":
     if data is None or sha256(data[8:]).digest()[:8] != data[:8]:
         return None
     try:
-        row = cbor.decode(data[8:])
+        row: Any = cbor.decode(data[8:])
     except CborError:
         return None
     return Secrets(row[_IDENTITY_PRIVATE], row[_IDENTITY_PUBLIC], row[_COLLECTOR_PUBLIC], row[_EPOCH], row[_ROOT])

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from micropython import const
+
 import sensors
 from envelope import keys
 from node import config as configuration
@@ -27,8 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PAUSE_BEFORE_RESET_MS = 10000
-_GARBAGE_BYTES = 16384
+_PAUSE_BEFORE_RESET_MS = const(10000)
+_GARBAGE_BYTES = const(8192)
 
 
 def start() -> None:

@@ -5,6 +5,8 @@ Everything is integers: sums are exact, whatever the order.
 
 from array import array
 
+from micropython import const
+
 from envelope.labels import FAULT_BUS_HUNG, FAULT_DRIVER, FAULT_NO_ANSWER
 from node import sample
 
@@ -12,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_COUNT_MAX = 65535
-_FAULT_COUNT_MAX = 255
+_COUNT_MAX = const(65535)
+_FAULT_COUNT_MAX = const(255)
 FAULT_KINDS = 8
 
 # Faults of a traffic sensor after which a count would be too low by an unknown number

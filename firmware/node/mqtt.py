@@ -4,24 +4,26 @@ Reads only what such a client can be sent; every packet is checked and bounded. 
 call (OASIS MQTT 3.1.1; numbers in square brackets are its normative statements).
 """
 
+from micropython import const
+
 from node.errors import ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ports.radio import Stream
 
-_CONNECT = 0x10
-_CONNACK = 0x20
-_PUBLISH_QOS1 = 0x32
-_PUBACK = 0x40
-_PINGREQ = 0xC0
-_PINGRESP = 0xD0
-_DISCONNECT = 0xE0
+_CONNECT = const(0x10)
+_CONNACK = const(0x20)
+_PUBLISH_QOS1 = const(0x32)
+_PUBACK = const(0x40)
+_PINGREQ = const(0xC0)
+_PINGRESP = const(0xD0)
+_DISCONNECT = const(0xE0)
 
 _PROTOCOL = b"\x00\x04MQTT\x04"
-_CLEAN_SESSION = 0x02
-_WITH_PASSWORD = 0x40
-_WITH_USER = 0x80
+_CLEAN_SESSION = const(0x02)
+_WITH_PASSWORD = const(0x40)
+_WITH_USER = const(0x80)
 
 # What a broker may send to a client that never subscribes, and how long each is (sections 3.2, 3.4, 3.13)
 _SIZES = {_CONNACK: 2, _PUBACK: 2, _PINGRESP: 0}

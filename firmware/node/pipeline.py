@@ -5,6 +5,8 @@ plaintext never touches flash (only what `seal` returned is stored), a counter i
 `seal`), a window is released once (`release` empties it).
 """
 
+from micropython import const
+
 from node import report, sample
 
 TYPE_CHECKING = False
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ports.power import Watchdog
 
 # How long readings may wait in the queue; also how often the watchdog is fed
-_TICK_MS = 5000
+_TICK_MS = const(5000)
 
 
 class Pipeline:

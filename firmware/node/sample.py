@@ -8,6 +8,8 @@ import asyncio
 import errno
 from array import array
 
+from micropython import const
+
 from envelope.labels import FAULT_BUS_HUNG, FAULT_DRIVER, FAULT_NO_ANSWER
 from node.errors import SensorFault
 
@@ -23,10 +25,10 @@ PASSAGE = 2  # class index, direction index, speed in km/h
 FAULT = 3  # sensor, kind, 0
 EVENT_SIZE = 4
 
-_CAPACITY = 64
-_PAUSE_FIRST_MS = 1000
-_PAUSE_LONGEST_MS = 30000
-_HEALTHY_MS = 60000
+_CAPACITY = const(64)
+_PAUSE_FIRST_MS = const(1000)
+_PAUSE_LONGEST_MS = const(30000)
+_HEALTHY_MS = const(60000)
 
 
 def empty_event() -> "array[int]":

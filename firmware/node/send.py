@@ -6,6 +6,8 @@ after a pause that doubles, with jitter, up to a quarter of an hour.
 
 import asyncio
 
+from micropython import const
+
 from node import mqtt
 
 TYPE_CHECKING = False
@@ -18,14 +20,14 @@ if TYPE_CHECKING:
     from ports.clock import Clock
     from ports.radio import Radio
 
-_SLOT_FIRST_MS = 2000
-_SLOT_LAST_MS = 60000
-_PAUSE_FIRST_MS = 5000
-_PAUSE_LONGEST_MS = 900000
-_CONNECT_MS = 30000
-_ANSWER_MS = 20000
-_CLOSE_MS = 2000
-_KEEP_ALIVE_S = 60
+_SLOT_FIRST_MS = const(2000)
+_SLOT_LAST_MS = const(60000)
+_PAUSE_FIRST_MS = const(5000)
+_PAUSE_LONGEST_MS = const(900000)
+_CONNECT_MS = const(30000)
+_ANSWER_MS = const(20000)
+_CLOSE_MS = const(2000)
+_KEEP_ALIVE_S = const(60)
 
 
 class Sender:

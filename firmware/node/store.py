@@ -7,6 +7,8 @@ that has not been acknowledged is in its own small file, replaced atomically.
 
 from binascii import crc32
 
+from micropython import const
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ports.flash import Files
@@ -15,7 +17,7 @@ FOLDER = "/outbox"
 _HEAD = "/outbox/head"
 _SUFFIX = ".seg"
 
-_RECORD_HEAD = 6
+_RECORD_HEAD = const(6)
 SEGMENT_BYTES = 4096
 SEGMENTS_MAX = 220  # 880 KB: about 35 days of 15-minute reports
 RECORD_MAX = 1024

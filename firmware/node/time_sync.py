@@ -6,6 +6,8 @@ answer, and the question says nothing about our clock.
 
 import asyncio
 
+from micropython import const
+
 from envelope.labels import CLOCK_FREE_RUNNING, CLOCK_NEVER, CLOCK_SYNCHRONISED
 from node.errors import ProtocolError
 
@@ -19,16 +21,16 @@ PORT = 123
 PACKET = 48
 # A calendar before 2021 has never been set
 EARLIEST_S = 1609459200
-_NTP_TO_UNIX_S = 2208988800
-_ERA_S = 1 << 32
-_TIMEOUT_MS = 5000
-_ROUND_TRIP_MAX_MS = 2000
-_EVERY_S = 6 * 3600
+_NTP_TO_UNIX_S = const(2208988800)
+_ERA_S = const(1 << 32)
+_TIMEOUT_MS = const(5000)
+_ROUND_TRIP_MAX_MS = const(2000)
+_EVERY_S = const(6 * 3600)
 # Longer ago than this, a crystal of 20 ppm is off by about two seconds
-_GOOD_FOR_S = 24 * 3600
+_GOOD_FOR_S = const(24 * 3600)
 
-_CLIENT = 0x23  # no leap warning, version 4, mode 3 (client)
-_MODE_SERVER = 4
+_CLIENT = const(0x23)  # no leap warning, version 4, mode 3 (client)
+_MODE_SERVER = const(4)
 
 
 def question(cookie: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 
 from machine import I2C, UART, Pin
+from micropython import const
 
 from busio import I2C as BusioI2C
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ports.clock import Clock
 
 # Signing holds the loop for about a second: the radar (10 frames a second of up to 37 bytes) must fit meanwhile
-_RECEIVE_BUFFER = 1024
+_RECEIVE_BUFFER = const(1024)
 
 
 class Uart:

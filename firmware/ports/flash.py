@@ -3,9 +3,10 @@
 import os
 
 from esp32 import NVS
+from micropython import const
 
 _NAMESPACE = "hadeda"
-_BLOB_MAX = 64
+_BLOB_MAX = const(64)
 
 
 class Files:

@@ -3,10 +3,11 @@
 import gc
 
 import machine
+from micropython import const
 
 # Long enough for a technician at the REPL, short enough for a lamp post; see hold()
-_WATCHDOG_MS = 120000
-_HOLD_PERIOD_MS = 10000
+_WATCHDOG_MS = const(120000)
+_HOLD_PERIOD_MS = const(10000)
 
 _held: "list[object]" = []
 

@@ -5,6 +5,7 @@ import errno
 import socket
 
 import network
+from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
     from ports.clock import Clock
 
-_JOIN_MS = 20000
-_JOIN_POLL_MS = 200
+_JOIN_MS = const(20000)
+_JOIN_POLL_MS = const(200)
 
 
 class Radio:
@@ -47,7 +48,7 @@ class Radio:
 
     async def connect(self, host: str, port: int, ca: "bytes | None") -> "Stream":
         """A TCP stream, inside TLS when `ca` (DER) is given: the server must show a certificate of it for `host`."""
-        context = None
+        context: Any = None
         if ca is not None:
             import tls
 

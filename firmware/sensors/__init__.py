@@ -17,7 +17,8 @@ def _module(name: str) -> "Any":
 
 def part(name: str) -> "dict[str, Any]":
     """PART of the module with this part's name."""
-    return _module(name).PART
+    described: dict[str, Any] = _module(name).PART
+    return described
 
 
 def open_sensor(entry: "dict[str, Any]", buses: "dict[str, Any]", clock: "Clock") -> "Any":

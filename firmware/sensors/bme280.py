@@ -6,6 +6,7 @@ pattern of a measurement that never happened. Limits: BME280 datasheet, BST-BME2
 """
 
 from adafruit_bme280.basic import OVERSCAN_X1, Adafruit_BME280_I2C
+from micropython import const
 
 from envelope.labels import FAULT_BUS_HUNG, FAULT_IMPLAUSIBLE, FAULT_NO_ANSWER
 from node.errors import SensorFault
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 PART = {"kind": "air", "channels": (1, 2, 3)}
 
-_TEMPERATURE = 1  # 0.01 degC
-_HUMIDITY = 2  # 0.01 %
-_PRESSURE = 3  # Pa
+_TEMPERATURE = const(1)  # 0.01 degC
+_HUMIDITY = const(2)  # 0.01 %
+_PRESSURE = const(3)  # Pa
 
 # Operating range of the chip, in the channels' integers
 _RANGE = {_TEMPERATURE: (-4000, 8500), _HUMIDITY: (0, 10000), _PRESSURE: (30000, 110000)}
@@ -35,10 +36,10 @@ _PRESSURE_NEVER = b"\x80\x00\x00"
 _HUMIDITY_NEVER = b"\x80\x00"
 
 # Start: soft reset and calibration. One value: at x1 a conversion takes 9.3 ms at most (section 9.1)
-_START_MS = 200
-_START_TRANSACTIONS = 60
-_VALUE_MS = 100
-_VALUE_TRANSACTIONS = 60
+_START_MS = const(200)
+_START_TRANSACTIONS = const(60)
+_VALUE_MS = const(100)
+_VALUE_TRANSACTIONS = const(60)
 
 
 def open(entry: "dict[str, Any]", bus: "I2C", clock: "Clock") -> "Bme280":
@@ -71,10 +72,10 @@ class Bme280:
         self._bus.allow(_START_MS, _START_TRANSACTIONS)
         try:
             driver = Adafruit_BME280_I2C(self._bus, self._address)
-        except ValueError as error:  # nothing at this address
-            raise (self._bus.failure or SensorFault(FAULT_NO_ANSWER)) from error
-        except RuntimeError as error:  # something else at this address, or a bus full of noise
-            raise SensorFault(FAULT_IMPLAUSIBLE) from error
+        except ValueError:  # nothing at this address
+            raise self._bus.failure or SensorFault(FAULT_NO_ANSWER)
+        except RuntimeError:  # something else at this address, or a bus full of noise
+            raise SensorFault(FAULT_IMPLAUSIBLE)
         # Weather monitoring as the datasheet recommends it (section 3.5.1): forced mode, everything at x1
         driver.overscan_pressure = OVERSCAN_X1
         return driver
@@ -104,8 +105,8 @@ class Bme280:
             if channel == _HUMIDITY:
                 return round(driver.humidity * 100)
             return round(driver.pressure * 100)
-        except (ArithmeticError, ValueError) as error:  # constants read as zeros, or not a number
-            raise SensorFault(FAULT_IMPLAUSIBLE) from error
+        except (ArithmeticError, ValueError):  # constants read as zeros, or not a number
+            raise SensorFault(FAULT_IMPLAUSIBLE)
 
     def _check_measured(self) -> None:
         """A chip that was reset behind our back, or never measured, holds a fixed pattern that looks like weather."""

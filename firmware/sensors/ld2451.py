@@ -7,6 +7,8 @@ or nothing at all. Following them is node work: sensors/vehicle_tracks.py.
 
 import asyncio
 
+from micropython import const
+
 from envelope.labels import FAULT_BAD_FRAME, FAULT_NO_ANSWER
 from sensors.vehicle_tracks import Tracks
 
@@ -30,27 +32,32 @@ _COMMAND = b"\xfd\xfc\xfb\xfa"
 _COMMAND_END = b"\x04\x03\x02\x01"
 _ENABLE = b"\xff\x00\x01\x00"
 _END = b"\xfe\x00"
-# Word 0x0002: farthest distance 100 m, direction 2 (both), slowest 5 km/h, 1 s until "no target"
-_DETECTION = b"\x02\x00\x64\x02\x05\x01"
+# Word 0x0002 writes, 0x0012 reads: farthest distance 100 m, direction 2 (both), slowest 5 km/h, 1 s until "no target"
+_DETECTION = b"\x64\x02\x05\x01"
+_WRITE_DETECTION = b"\x02\x00" + _DETECTION
+_READ_DETECTION = b"\x12\x00"
 
-_HEAD = 6
-_TAIL = 4
-_TARGET = 5
-_TARGETS_MAX = 20
+_HEAD = const(6)
+_TAIL = const(4)
+_TARGET = const(5)
+_TARGETS_MAX = const(20)
 _PAYLOAD_MAX = 2 + _TARGET * _TARGETS_MAX
-_DIRECTION_AWAY = 0
-_DIRECTION_TOWARDS = 1
-_ANGLE_ZERO = 0x80
-_FASTEST_KMH = 250
+_DIRECTION_AWAY = const(0)
+_DIRECTION_TOWARDS = const(1)
+_ANGLE_ZERO = const(0x80)
+_FASTEST_KMH = const(250)
 
-_FRAME_MS = 100
-_ACK_MS = 600
-_ACK_POLL_MS = 50
-_ATTEMPTS = 3
-_SWEEP_MS = 1000
+_FRAME_MS = const(100)
+_GATHER_MS = const(400)
+_ACK_MS = const(1000)
+_ACK_POLL_MS = const(50)
+_ATTEMPTS = const(3)
+_SWEEP_MS = const(1000)
+# Between two tries to configure a radar that does not answer
+_RETRY_MS = const(10000)
 # Silence may mean an empty street: after so long the radar is asked whether it is there
-_SILENT_MS = 30000
-_BUFFER = 256
+_SILENT_MS = const(30000)
+_BUFFER = const(256)
 
 
 def open(_entry: "dict[str, Any]", bus: "Uart", clock: "Clock") -> "Ld2451":
@@ -69,7 +76,7 @@ class Parser:
         self._pending = b""
         self.bad = 0
 
-    def feed(self, data: bytes) -> "list[tuple[bool, bytes]]":
+    def feed(self, data: "bytes | memoryview") -> "list[tuple[bool, bytes]]":
         """(is a report, payload) of every frame that is whole now, in order."""
         frames = []
         pending = self._pending + bytes(data)
@@ -149,27 +156,29 @@ class Ld2451:
             listening.cancel()
 
     async def _listen(self, out: "Output") -> None:
-        """Sleeps until something arrives."""
+        """Sleeps until something arrives, and a little longer: a few frames at a time are fewer wake-ups."""
         while True:
             count = await self._uart.read(self._buffer)
             if count:
                 self.take(self._view[:count], out)
-            else:
-                await self._clock.sleep_ms(_FRAME_MS)
+            await self._clock.sleep_ms(_GATHER_MS)
 
     async def _look_after(self, out: "Output") -> None:
         """Configure the radar, end tracks that went silent, ask a silent radar whether it is there."""
         configured = False
+        until_retry_ms = 0
         while True:
-            if not configured or self._silent():
-                # An unconfigured radar may see one direction only: its silence must not be counted as zero
-                configured = await self._configure()
+            if until_retry_ms <= 0 and (not configured or self._silent()):
+                configured = await self._configure(not configured)
                 if not configured:
+                    # An unconfigured radar may see one direction only: its silence must not be counted as zero
                     out.fault(FAULT_NO_ANSWER)
+                    until_retry_ms = _RETRY_MS
             await self._clock.sleep_ms(_SWEEP_MS)
+            until_retry_ms -= _SWEEP_MS
             self._pass_on(out)
 
-    def take(self, data: bytes, out: "Output") -> None:
+    def take(self, data: "bytes | memoryview", out: "Output") -> None:
         """Take bytes in. Frames that waited together were measured 100 ms apart."""
         frames = self._parser.feed(data)
         now = self._clock.ticks_ms()
@@ -197,19 +206,28 @@ class Ld2451:
     def _silent(self) -> bool:
         return self._clock.ticks_diff(self._clock.ticks_ms(), self._heard_ms) > _SILENT_MS
 
-    async def _configure(self) -> bool:
-        """Enable configuration, set the detection parameters, end configuration; False when it did not answer."""
+    async def _configure(self, parameters: bool) -> bool:
+        """Enable configuration, set the detection parameters, end configuration; False when it did not answer.
+
+        The radar keeps its parameters in flash: they are written only when they are not right. Without `parameters`
+        it is only asked whether it is there.
+        """
         done = False
         for _ in range(_ATTEMPTS):
-            if await self._ask(_ENABLE) and await self._ask(_DETECTION):
+            if await self._ask(_ENABLE) and (not parameters or await self._set_detection()):
                 done = True
                 break
         # In any case: a radar left in configuration mode reports nothing
         ended = await self._ask(_END)
         return done and ended
 
+    async def _set_detection(self) -> bool:
+        if await self._ask(_READ_DETECTION) and self._acknowledged[4:8] == _DETECTION:
+            return True
+        return await self._ask(_WRITE_DETECTION)
+
     async def _ask(self, word_and_value: bytes) -> bool:
-        """Send a command; True when it was acknowledged with success within 0.6 s."""
+        """Send a command; True when it was acknowledged with success within a second."""
         self._acknowledged = b""
         self._uart.write(command(word_and_value))
         for _ in range(_ACK_MS // _ACK_POLL_MS):

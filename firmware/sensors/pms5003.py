@@ -5,6 +5,8 @@ for a frame when one is due (passive mode), so it wakes the node once a period i
 Plantower PMS5003 series data manual V2.3, appendices I and II.
 """
 
+from micropython import const
+
 from envelope.labels import FAULT_BAD_FRAME, FAULT_IMPLAUSIBLE, FAULT_NO_ANSWER
 
 TYPE_CHECKING = False
@@ -18,24 +20,24 @@ if TYPE_CHECKING:
 PART = {"kind": "air", "channels": (4, 5, 6)}
 
 _CHANNELS = (4, 5, 6)  # PM1.0, PM2.5, PM10 in 0.1 ug/m3
-_PER_UNIT = 10
+_PER_UNIT = const(10)
 
 _START = b"BM"  # 0x42 0x4d
-_FRAME = 32
-_LENGTH = 28
+_FRAME = const(32)
+_LENGTH = const(28)
 # Data 4 to 6: concentrations "under atmospheric environment" (1 to 3 are for a factory's standard particles)
-_FIRST_VALUE = 10
+_FIRST_VALUE = const(10)
 # Maximum range of PM2.5 "standard data" is 1000 and more; a street beyond it is a broken sensor
-_MAXIMUM_UGM3 = 1000
+_MAXIMUM_UGM3 = const(1000)
 
 _WAKE = b"BM\xe4\x00\x01\x01\x74"
 _PASSIVE = b"BM\xe1\x00\x00\x01\x70"
 _READ = b"BM\xe2\x00\x00\x01\x71"
 
 # Stable data 30 seconds after the fan starts
-_WARM_UP_MS = 30000
-_ANSWER_MS = 1500
-_POLL_MS = 50
+_WARM_UP_MS = const(30000)
+_ANSWER_MS = const(1500)
+_POLL_MS = const(50)
 
 
 def open(entry: "dict[str, Any]", bus: "Uart", clock: "Clock") -> "Pms5003":
@@ -49,7 +51,7 @@ class Parser:
         self._pending = b""
         self.bad = 0
 
-    def feed(self, data: bytes) -> "tuple[int, int, int] | None":
+    def feed(self, data: "bytes | memoryview") -> "tuple[int, int, int] | None":
         """(PM1.0, PM2.5, PM10) in ug/m3 of the newest whole frame, None when there is none yet."""
         newest = None
         pending = self._pending + bytes(data)

@@ -5,20 +5,22 @@ speed foretells, at about that speed. A track that is not seen for a while has e
 often enough to be a vehicle and not a reflection. Distances in mm, speeds in km/h, all integers.
 """
 
+from micropython import const
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ports.clock import Clock
 
 TRACKS_MAX = 12
 # Radars lose a target for a moment behind a lamp post or another car
-GAP_MS = 1500
+GAP_MS = 2000
 SEEN_MIN = 3
 # How far a target may be from where its track foretells it, in mm: distances come in whole metres
-_NEAR_MM = 6000
-_NEAR_KMH = 15
+_NEAR_MM = const(6000)
+_NEAR_KMH = const(15)
 # What one km/h of difference weighs against one mm, when two tracks want the same target
-_WEIGHT_KMH = 200
-_WEIGHT_DEGREE = 100
+_WEIGHT_KMH = const(200)
+_WEIGHT_DEGREE = const(100)
 
 
 class Track:

@@ -24,12 +24,12 @@ class aes:
         self._encryptor = cipher.encryptor()
         self._decryptor = cipher.decryptor()
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes | bytearray) -> bytes:
         if len(data) % 16:
             raise ValueError("blksize % 16")
         return self._encryptor.update(bytes(data))
 
-    def decrypt(self, data: bytes) -> bytes:
+    def decrypt(self, data: bytes | bytearray) -> bytes:
         if len(data) % 16:
             raise ValueError("blksize % 16")
         return self._decryptor.update(bytes(data))

@@ -47,7 +47,6 @@ listener {port}{f" {bind}" if bind else ""}
 cafile {city.ca_file}
 certfile {city.broker_certificate_file}
 keyfile {city.broker_key_file}
-tls_version tlsv1.2
 allow_anonymous false
 password_file {directory / "passwords"}
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from amqtt.broker import Broker  # type: ignore[import-untyped]
-from amqtt.errors import AMQTTError  # type: ignore[import-untyped]
+from amqtt.errors import BrokerError as AmqttError  # type: ignore[import-untyped]
 from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
 from amqtt.session import Session  # type: ignore[import-untyped]
 
@@ -73,7 +73,7 @@ class EmbeddedBroker:
             },
         }
         self._ready = threading.Event()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
@@ -101,8 +101,8 @@ class EmbeddedBroker:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except (AMQTTError, OSError) as error:
-            self._failure = error
+        except AmqttError as error:
+            self._failure = error.__cause__ or error
         finally:
             self._ready.set()
 

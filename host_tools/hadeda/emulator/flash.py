@@ -13,11 +13,19 @@ SECTOR = 4096
 _ERASED = b"\xff"
 
 
+class PowerCut(Exception):
+    """Raised by `before_change`: the supply fails there, after `done` bytes of a program, or for an erase before it."""
+
+    def __init__(self, done: int = 0) -> None:
+        super().__init__(done)
+        self.done = done
+
+
 class Flash:
     """`path` is created erased when it is not there; None keeps the flash in memory only.
 
-    `reads`, `programs` and `erases` count operations. `before_change` is called before every program (address, data) and
-    erase (address, None): a test cuts the power there.
+    `reads`, `programs` and `erases` count operations. `before_change` is called before every program (address, data)
+    and erase (address, None): a test cuts the power there, by raising PowerCut.
     """
 
     def __init__(self, size: int, path: Path | None = None) -> None:
@@ -38,8 +46,15 @@ class Flash:
         """Clear the bits that are 0 in `data`."""
         self._check(address, len(data))
         if self.before_change:
-            self.before_change(address, data)
+            try:
+                self.before_change(address, data)
+            except PowerCut as cut:
+                self._clear_bits(address, data[: cut.done])
+                raise
         self.programs += 1
+        self._clear_bits(address, data)
+
+    def _clear_bits(self, address: int, data: bytes) -> None:
         end = address + len(data)
         both = int.from_bytes(self._map[address:end], "big") & int.from_bytes(data, "big")
         self._map[address:end] = both.to_bytes(len(data), "big")
@@ -72,12 +87,16 @@ class Flash:
         """Opcode -> what answers it."""
         return {
             opcodes.FLASH_READ: lambda p: self.read(*struct.unpack("<II", p)),
-            opcodes.FLASH_WRITE: lambda p: self._answer(self.program(struct.unpack_from("<I", p)[0], p[4:])),
-            opcodes.FLASH_ERASE: lambda p: self._answer(self.erase(*struct.unpack("<II", p))),
+            opcodes.FLASH_WRITE: self._on_write,
+            opcodes.FLASH_ERASE: self._on_erase,
         }
 
-    @staticmethod
-    def _answer(_: None) -> bytes:
+    def _on_write(self, payload: bytes) -> bytes:
+        self.program(struct.unpack_from("<I", payload)[0], payload[4:])
+        return b""
+
+    def _on_erase(self, payload: bytes) -> bytes:
+        self.erase(*struct.unpack("<II", payload))
         return b""
 
 

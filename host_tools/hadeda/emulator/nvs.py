@@ -16,6 +16,8 @@ from hadeda.emulator.surface import opcodes
 
 NOT_FOUND = (-4354, "ESP_ERR_NVS_NOT_FOUND")
 NOT_ENOUGH_SPACE = (-4357, "ESP_ERR_NVS_NOT_ENOUGH_SPACE")
+VALUE_TOO_LONG = (-4366, "ESP_ERR_NVS_VALUE_TOO_LONG")
+VALUE_MAX = 4000  # bytes
 _PAGE = struct.Struct("<I4s")  # generation, magic: written in this order, the magic makes it count
 _MAGIC = b"HNVS"
 _RECORD = struct.Struct("<HHI")  # key length, value length (_DELETED: none), CRC32 of what follows
@@ -82,7 +84,13 @@ class Nvs:
         return value
 
     def set(self, key: Key, value: bytes) -> None:
-        """Takes effect in flash at `commit`."""
+        """Takes effect in flash at `commit`; a value for which there is no room is refused here, as by ESP-IDF."""
+        if len(value) > VALUE_MAX:
+            raise BoardOSError(*VALUE_TOO_LONG)
+        after = {**self._values, **self._pending, key: value}
+        size = sum(len(_pack_record(k, v)) for k, v in after.items() if v is not None)
+        if _PAGE.size + size > self._half:
+            raise BoardOSError(*NOT_ENOUGH_SPACE)
         self._pending[key] = value
 
     def erase(self, namespace: bytes, name: bytes) -> None:
@@ -122,8 +130,6 @@ class Nvs:
     def _move(self) -> None:
         """Write all values to the other area; its header, written last, makes it the live one."""
         records = b"".join(_pack_record(key, value) for key, value in self._values.items())
-        if _PAGE.size + len(records) > self._half:
-            raise BoardOSError(*NOT_ENOUGH_SPACE)
         other = 1 - self._live
         self._flash.erase(self._areas[other], self._half)
         self._flash.program(self._areas[other] + _PAGE.size, records)

@@ -1,36 +1,43 @@
 """One run of a board's processor: a MicroPython process with its wire, its console pipes and nothing else."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
 import subprocess
+import termios
+from array import array
 
 from hadeda.emulator.interpreter import SURFACE, Interpreter
 
-WIRE_FD = 3
+# What the board's surface itself keeps on the interpreter's heap, and the collector's tables: a real board has these
+# in its firmware, so they are added to what board.toml grants. tests/host/emulator holds the sum to account.
+SURFACE_HEAP = 23_200
 
 
 class Processor:
-    """Runs from power-up to the next reset. `heap` is the MicroPython heap in bytes."""
+    """Runs from power-up to the next reset. `heap` is what a program finds free after boot, in bytes."""
 
     def __init__(self, interpreter: Interpreter, heap: int) -> None:
         self.wire, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         folder = ".frozen/surface" if interpreter.exact else str(SURFACE / "surface")
         frozen = [] if interpreter.exact else [str(SURFACE / "stock")]
         program = f"import sys; sys.path[:] = {[folder, '.frozen', *frozen]!r}; import _main"
-        command = [str(interpreter.path), "-X", f"heapsize={heap}", "-c", program]
+        command = [str(interpreter.path), "-X", f"heapsize={heap + SURFACE_HEAP}", "-c", program]
         self._process = subprocess.Popen(
-            _with_wire(theirs.fileno(), command),
+            [*command, str(theirs.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            bufsize=0,
             pass_fds=(theirs.fileno(),),
             start_new_session=True,  # Ctrl-C at the host's terminal is for the host
             cwd="/",
             env={"PATH": os.defpath},
         )
         theirs.close()
+        self._typed = False
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.console_in = self._process.stdin
@@ -42,10 +49,29 @@ class Processor:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    def move_to(self, cores: set[int]) -> None:
+        """Run on these cores only."""
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(self._process.pid, cores)
+
     def interrupt(self) -> None:
         """Ctrl-C."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
+
+    def type(self, data: bytes) -> None:
+        """Bytes for its console; what does not fit is lost, as in a full UART."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self.console_in.fileno(), data)
+            self._typed = True
+
+    def has_input(self) -> bool:
+        """Whether bytes it was sent are still unread."""
+        if self._typed:
+            count = array("i", [0])
+            fcntl.ioctl(self.console_in, termios.FIONREAD, count)
+            self._typed = count[0] > 0
+        return self._typed
 
     def output(self) -> bytes:
         """What it printed since the last call."""
@@ -68,9 +94,3 @@ class Processor:
         self.console_out.close()
         return rest
 
-
-def _with_wire(fd: int, command: list[str]) -> list[str]:
-    """The wire must be file descriptor 3, which is where the board looks for it."""
-    if fd == WIRE_FD:
-        return command
-    return ["/bin/sh", "-c", f'exec "$@" {WIRE_FD}<&{fd} {fd}<&-', "sh", *command]

@@ -1,6 +1,7 @@
 """The board's Wi-Fi and what is behind it: one access point, and this computer's own network through real sockets.
 
-Every UDP port 123 answers as an NTP server that knows the world's time; everything else goes to the named host for real.
+Every UDP port 123 answers as an NTP server that knows the world's time; everything else goes to the named host for
+real.
 """
 
 import contextlib
@@ -70,7 +71,9 @@ class Connection:
 class Radio:
     """`unix_now` is the world's time for NTP; `in_reach` is switched off by tests for a radio blackout."""
 
-    def __init__(self, selector: selectors.BaseSelector, now_us: Callable[[], int], unix_now: Callable[[], float]) -> None:
+    def __init__(
+        self, selector: selectors.BaseSelector, now_us: Callable[[], int], unix_now: Callable[[], float]
+    ) -> None:
         self._selector = selector
         self._now_us = now_us
         self._unix_now = unix_now

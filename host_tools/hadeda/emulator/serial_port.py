@@ -10,7 +10,6 @@ from pathlib import Path
 
 from hadeda.errors import EmulatorError
 
-KEEP_BYTES = 65536
 STALE_S = 1.0  # nobody has read for so long: nobody is there
 
 
@@ -24,6 +23,7 @@ class SerialPort:
         self.path = os.ttyname(self._slave)
         self._pending = bytearray()
         self._blocked_since: float | None = None
+        self._abandoned = False
         self._last = b""
         self._link = link
         if link is not None:
@@ -46,12 +46,18 @@ class SerialPort:
     def read(self) -> bytes:
         """What the other side has sent."""
         try:
-            return os.read(self._master, 4096)
+            data = os.read(self._master, 4096)
         except OSError:
             return b""
+        self._abandoned = False
+        return data
 
-    def write(self, data: bytes) -> None:
-        """To whoever is connected; line ends become CR LF, as the port's console writes them."""
+    def write(self, data: bytes, binary: bool = False) -> None:
+        """To whoever is connected; line ends become CR LF, as the port's console writes them, unless it is `binary`."""
+        if binary:
+            self._pending += data
+            self.flush()
+            return
         for_terminal = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         if self._last == b"\r" and data[:1] == b"\n":
             for_terminal = for_terminal[1:]
@@ -78,7 +84,8 @@ class SerialPort:
     def _on_blocked(self) -> None:
         now = time.monotonic()
         self._blocked_since = self._blocked_since or now
-        if now - self._blocked_since > STALE_S or len(self._pending) > KEEP_BYTES:
+        if self._abandoned or now - self._blocked_since > STALE_S:
+            self._abandoned = True  # until somebody types
             termios.tcflush(self._slave, termios.TCIFLUSH)
             self._pending.clear()
             self._blocked_since = None

@@ -18,6 +18,7 @@ from hadeda.board import Board
 from hadeda.board.render import node_config
 from hadeda.city import City
 from hadeda.errors import CityError, ProvisionError
+from hadeda.provision.network import BrokerAccess, NodeNetwork, Wifi
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import shipment
 from hadeda.registry import Node, find_node
@@ -102,8 +103,9 @@ def examine(port: NodePort, board: Board) -> Target:
             f"the board's MicroPython is {'.'.join(map(str, version))}",
             f"flash {board.micropython.image} {board.micropython.min_version} or later",
         )
-    if f"with {board.chip.upper()}" not in machine.upper().replace("-", ""):
-        raise ProvisionError(f"the board is a {machine!r}, {board.name} has an {board.silicon.title}", "name its board")
+    chip = machine.rsplit(" with ", 1)[-1]  # os.uname().machine is "<board> with <chip>"
+    if chip.replace("-", "").lower() != board.chip:
+        raise ProvisionError(f"the chip is an {chip}, {board.name} has an {board.silicon.title}", "name the right board")
     return Target(tuple(version), machine, mpy, free)
 
 
@@ -178,7 +180,8 @@ def provision(
     """Make the board on `port_name` a node of `city` and start it."""
     step("compiling the firmware")
     parcels = shipment()
-    config = node_config(board, city.node_network(), city.collector_public)
+    net = city.node_network()
+    config = node_config(board, NodeNetwork(Wifi(**net["wifi"]), BrokerAccess(**net["broker"]), net["ntp"]), city.collector_public)
     step("looking at the board")
     with NodePort(port_name) as port:
         target = examine(port, board)

@@ -60,7 +60,10 @@ def test_messages_of_every_length_around_the_blocks_come_back():
     for size in range(50):
         message = bytes(range(size))
         for aad in (b"", b"a", b"a" * 14, b"a" * 15):
-            assert aes_ccm.decrypt(b"k" * 32, b"n" * 7, aes_ccm.encrypt(b"k" * 32, b"n" * 7, message, aad, 8), aad, 8) == message
+            assert (
+                aes_ccm.decrypt(b"k" * 32, b"n" * 7, aes_ccm.encrypt(b"k" * 32, b"n" * 7, message, aad, 8), aad, 8)
+                == message
+            )
 
 
 def test_equal_compares_content_and_length():

@@ -44,7 +44,18 @@ def test_integers_take_the_shortest_form():
 
 
 def test_longer_forms_of_a_number_are_refused():
-    for raw in ("1800", "1817", "190017", "1900ff", "1a0000ffff", "1b00000000ffffffff", "3817", "5800", "7801ff", "9800"):
+    for raw in (
+        "1800",
+        "1817",
+        "190017",
+        "1900ff",
+        "1a0000ffff",
+        "1b00000000ffffffff",
+        "3817",
+        "5800",
+        "7801ff",
+        "9800",
+    ):
         assert _refused(unhexlify(raw))
 
 
@@ -101,7 +112,14 @@ def test_bytes_after_the_item_are_refused_unless_a_sequence_is_read():
 
 
 def test_announced_sizes_beyond_the_buffer_are_refused_before_anything_is_allocated():
-    for raw in ("5bffffffffffffffff", "7a7fffffff00", "9bffffffffffffffff", "bbffffffffffffffff", "9affffffff", "ba7fffffff00"):
+    for raw in (
+        "5bffffffffffffffff",
+        "7a7fffffff00",
+        "9bffffffffffffffff",
+        "bbffffffffffffffff",
+        "9affffffff",
+        "ba7fffffff00",
+    ):
         assert _refused(unhexlify(raw))
 
 

@@ -17,14 +17,18 @@ def _refused(call, *arguments):
 def test_nist_vectors_without_and_with_reseed():
     # NIST CAVP drbgvectors_no_reseed and drbgvectors_pr_false, HMAC_DRBG.rsp, first [SHA-256] group, COUNT 0:
     # the second of two requests of 128 bytes is compared.
-    plain = Drbg(unhexlify("ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488659ba96c601dc69fc902940805ec0ca8"))
+    plain = Drbg(
+        unhexlify("ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488659ba96c601dc69fc902940805ec0ca8")
+    )
     plain.generate(128)
     assert plain.generate(128) == unhexlify(
         "e528e9abf2dece54d47c7e75e5fe302149f817ea9fb4bee6f4199697d04d5b89d54fbb978a15b5c443c9ec21036d2460"
         "b6f73ebad0dc2aba6e624abf07745bc107694bb7547bb0995f70de25d6b29e2d3011bb19d27676c07162c8b5ccde0668"
         "961df86803482cb37ed6d5c0bb8d50cf1f50d476aa0458bdaba806f48be9dcb8"
     )
-    reseeded = Drbg(unhexlify("06032cd5eed33f39265f49ecb142c511da9aff2af71203bffaf34a9ca5bd9c0d0e66f71edc43e42a45ad3c6fc6cdc4df"))
+    reseeded = Drbg(
+        unhexlify("06032cd5eed33f39265f49ecb142c511da9aff2af71203bffaf34a9ca5bd9c0d0e66f71edc43e42a45ad3c6fc6cdc4df")
+    )
     reseeded.reseed(unhexlify("01920a4e669ed3a85ae8a33b35a74ad7fb2a6bb4cf395ce00334a9c9a5a5d552"))
     reseeded.generate(128)
     assert reseeded.generate(128) == unhexlify(
@@ -35,7 +39,7 @@ def test_nist_vectors_without_and_with_reseed():
 
 
 def test_rfc6979_nonce_vectors():
-    # RFC 6979 appendix A.2.5, P-256 with SHA-256, messages "sample" and "test": private key and hash seed the generator.
+    # RFC 6979 appendix A.2.5, P-256 with SHA-256, messages "sample" and "test": key and hash seed the generator.
     private = "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721"
     for digest, nonce in (
         (

@@ -28,7 +28,12 @@ def test_points_off_the_curve_and_keys_out_of_range_are_refused():
     generator = Drbg(b"a generator for the ecdh tests...")
     private, public = ecdsa.make_key(generator)
     off_curve = public[:64] + bytes((public[64] ^ 1,))
-    for bad_private, bad_public in ((private, off_curve), (private, bytes(65)), (private, public[:33]), (bytes(32), public)):
+    for bad_private, bad_public in (
+        (private, off_curve),
+        (private, bytes(65)),
+        (private, public[:33]),
+        (bytes(32), public),
+    ):
         try:
             ecdh.agree(bad_private, bad_public, generator)
         except KeyInvalid:

@@ -1,7 +1,8 @@
 """A configuration that cannot be right is refused with the key's name."""
 
+from firmware.fakes import Flash, raises
+
 from envelope import cbor
-from fakes import Flash, raises
 from node import config
 from node.errors import ConfigError, Unprovisioned
 

@@ -1,6 +1,7 @@
 """A sequence number is spent before it is used: whatever happens to the power, none comes back."""
 
-from fakes import Flash, PowerCut, Random, Retained, raises
+from firmware.fakes import Flash, PowerCut, Random, Retained, raises
+
 from node import counter
 from node.counter import BLOCK, Counter
 from node.errors import CounterLost
@@ -98,7 +99,7 @@ def test_a_lost_counter_is_an_error_never_a_restart():
 
 def test_every_damaged_byte_is_noticed():
     flash, retained = _created()
-    key = list(flash.values)[0]
+    (key,) = flash.values
     good = flash.values[key]
     for i in range(len(good)):
         for bit in range(8):

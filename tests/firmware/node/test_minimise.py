@@ -1,7 +1,8 @@
 """Events become aggregates: exact, in bounded memory, every passage in exactly one cell."""
 
+from firmware.fakes import Random
+
 from envelope import labels
-from fakes import Random
 from node import sample
 from node.minimise import Minimiser
 

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from fakes import Random, Stream, raises_async
+from firmware.fakes import Random, Stream, raises_async
+
 from node import mqtt
 from node.errors import ProtocolError
 

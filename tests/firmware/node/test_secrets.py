@@ -1,7 +1,8 @@
 """Keys, enrolment and randomness: nothing half-made after a power cut, nothing drawn twice after a reboot."""
 
+from firmware.fakes import Flash, PowerCut, raises
+
 from envelope import keys
-from fakes import Flash, PowerCut, raises
 from node import keystore
 from node.errors import Unprovisioned
 from node.keystore import Secrets

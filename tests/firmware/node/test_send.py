@@ -2,7 +2,8 @@
 
 import asyncio
 
-from fakes import Clock, Flash, Random, Stream
+from firmware.fakes import Clock, Flash, Random, Stream
+
 from node.send import Sender
 from node.store import Store
 

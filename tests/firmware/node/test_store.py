@@ -1,6 +1,7 @@
 """The outbox: oldest first, nothing lost but by its bound, nothing half, whatever happens to the power."""
 
-from fakes import Flash, PowerCut, Random
+from firmware.fakes import Flash, PowerCut, Random
+
 from node import store
 from node.store import Store
 
@@ -116,7 +117,7 @@ def test_damaged_bytes_cost_at_most_the_reports_they_are_in():
         outbox = Store(flash)
         for number in range(3):
             outbox.append(_report(number))
-        path = [name for name in flash.files if name.endswith(".seg")][0]
+        (path,) = [name for name in flash.files if name.endswith(".seg")]
         damaged = bytearray(flash.files[path])
         damaged[at % len(damaged)] ^= 0x40
         flash.files[path] = bytes(damaged)

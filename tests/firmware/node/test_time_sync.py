@@ -2,8 +2,9 @@
 
 import asyncio
 
+from firmware.fakes import Clock, Random, raises
+
 from envelope import labels
-from fakes import Clock, Random, raises
 from node import time_sync
 from node.errors import ProtocolError
 from node.time_sync import TimeSync

@@ -1,6 +1,7 @@
 """Windows follow the Unix clock without gaps, and own up to a clock that jumps."""
 
-from fakes import Clock
+from firmware.fakes import Clock
+
 from node.window import Timetable
 
 WINDOW_S = 900

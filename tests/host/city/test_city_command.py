@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
+
 from hadeda.city import City
 from hadeda.cli.main import app
-from typer.testing import CliRunner, Result
 
 
 def hadeda(*arguments: str | Path) -> Result:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from sealing import CONFIGURATION, SealingNode
+
 from hadeda.city import City, certificates, keyfile
 from hadeda.envelope import thumbprint
 from hadeda.errors import CityError, ProvisionError
-from sealing import CONFIGURATION, SealingNode
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -90,7 +91,7 @@ def test_names_that_cannot_be(tmp_path: Path, name: str) -> None:
 
 
 def test_missing_city_and_missing_parts(tmp_path: Path, city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CityError, match="no city in .*: make one with"):
+    with pytest.raises(CityError, match=r"no city in .*: make one with"):
         City.open(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HADEDA_CITY", raising=False)

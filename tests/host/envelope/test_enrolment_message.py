@@ -6,11 +6,12 @@ from typing import Any
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hadeda.envelope import open_enrolment
-from hadeda.errors import Rejected
 from hypothesis import given
 from hypothesis import strategies as st
 from sealing import SealingNode, cose_thumbprint, dumps, point
+
+from hadeda.envelope import open_enrolment
+from hadeda.errors import Rejected
 
 COLLECTOR = point(ec.generate_private_key(ec.SECP256R1()))
 COLLECTOR_ID = cose_thumbprint(COLLECTOR)

@@ -4,10 +4,11 @@ import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from sealing import SealingNode, cose_thumbprint, point
+
 from hadeda.envelope import epoch_keys, labels, next_root, root_key, thumbprint
 from hadeda.envelope.keys import load_point
 from hadeda.errors import Rejected
-from sealing import SealingNode, cose_thumbprint, dumps, point
 
 
 def test_thumbprint_of_the_key_in_rfc_9679_section_6() -> None:
@@ -21,8 +22,7 @@ def test_node_and_city_derive_the_same_keys() -> None:
     collector = ec.generate_private_key(ec.SECP256R1())
     node, nonce = SealingNode(), os.urandom(16)
     message = node.enrol(point(collector), nonce)
-    ephemeral = message.split(dumps({2: b""})[:2] + b"\x58\x41")[0]  # the sealer keeps no copy; take it from the wire
-    start = message.index(b"\x02\x58\x41") + 3
+    start = message.index(b"\x02\x58\x41") + 3  # field 2, a byte string of 65
     ephemeral = message[start : start + labels.PUBLIC_KEY_SIZE]
     root = root_key(collector, ephemeral, nonce, node.node_id, cose_thumbprint(point(collector)))
     assert root == node.root
@@ -41,8 +41,7 @@ def test_every_part_of_an_epoch_is_different_and_has_its_size() -> None:
 
 def test_secrets_stay_out_of_the_repr() -> None:
     keys = epoch_keys(bytes(32), 1)
-    assert keys.kid.hex() in repr(keys).replace("\\x", "") or "kid" in repr(keys)
-    assert repr(keys.key_up) not in repr(keys)
+    assert repr(keys) == f"EpochKeys(kid={keys.kid!r})"
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hadeda.envelope import Candidate, epoch_keys, open_enrolment, open_report, parse_sealed, root_key
-from hadeda.errors import Rejected
 from sealing import SealingNode, cose_thumbprint, dumps, example_report, point
 
 from envelope import cose, ecdh, ecdsa, keys, labels
 from envelope.drbg import Drbg
 from envelope.errors import Rejected as NodeRejected
+from hadeda.envelope import Candidate, epoch_keys, open_enrolment, open_report, parse_sealed, root_key
+from hadeda.errors import Rejected
 
 
 def test_enrolment_and_reports_of_the_nodes_code_open_on_the_host() -> None:

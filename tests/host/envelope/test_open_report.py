@@ -5,11 +5,12 @@ import os
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hadeda.envelope import Candidate, EpochKeys, Opened, labels, open_report, parse_sealed
-from hadeda.errors import Rejected
 from hypothesis import given
 from hypothesis import strategies as st
 from sealing import ALG_CCM, ALG_ESP256, SealingNode, dumps, example_report, point, sign1
+
+from hadeda.envelope import Candidate, EpochKeys, Opened, labels, open_report, parse_sealed
+from hadeda.errors import Rejected
 
 COLLECTOR = ec.generate_private_key(ec.SECP256R1())
 

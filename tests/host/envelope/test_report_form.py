@@ -5,12 +5,13 @@ from typing import Any
 import cbor2
 import pycddl
 import pytest
-from hadeda.envelope import parse_report
-from hadeda.errors import Rejected
-from hadeda.paths import FIRMWARE
 from hypothesis import given
 from hypothesis import strategies as st
 from sealing import SealingNode, dumps, example_report
+
+from hadeda.envelope import parse_report
+from hadeda.errors import Rejected
+from hadeda.paths import FIRMWARE
 
 REPORT_CDDL = pycddl.Schema((FIRMWARE / "node" / "report.cddl").read_text())
 ENVELOPE_CDDL = (FIRMWARE / "envelope" / "envelope.cddl").read_text()

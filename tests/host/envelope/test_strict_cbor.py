@@ -1,10 +1,11 @@
 """Deterministic CBOR and nothing else: what is refused, and that refusing is all that ever happens."""
 
 import pytest
-from hadeda.envelope.strict_cbor import DEPTH_MAX, decode, decode_first, encode, untag
-from hadeda.errors import Rejected
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hadeda.envelope.strict_cbor import DEPTH_MAX, decode, decode_first, encode, untag
+from hadeda.errors import Rejected
 
 numbers = st.integers(-(2**64), 2**64 - 1)
 leaves = st.one_of(st.none(), numbers, st.binary(max_size=40), st.text(max_size=20))
@@ -43,45 +44,45 @@ def test_a_truncated_item_is_refused(value: object, data: st.DataObject) -> None
         decode(encoded[: data.draw(st.integers(0, len(encoded) - 1))])
 
 
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        ("nothing", b""),
-        ("depth bomb", b"\x81" * 1000 + b"\x00"),
-        ("map depth bomb", b"\xa1\x00" * 1000 + b"\x00"),
-        ("array of 2^64 - 1", b"\x9b" + b"\xff" * 8),
-        ("map of 2^63", b"\xbb\x80" + bytes(7)),
-        ("string of 2^63", b"\x5b\x7f" + b"\xff" * 7),
-        ("text of 2^31", b"\x7a\x7f\xff\xff\xff"),
-        ("indefinite array", b"\x9f\x01\xff"),
-        ("indefinite map", b"\xbf\x01\x01\xff"),
-        ("indefinite bytes", b"\x5f\x41\x00\xff"),
-        ("indefinite text", b"\x7f\x61\x61\xff"),
-        ("lone break", b"\xff"),
-        ("reserved head", b"\x1c"),
-        ("long head for a small number", b"\x18\x17"),
-        ("long head for a length", b"\x58\x01\x00"),
-        ("eight-byte head for 2^32 - 1", b"\x1b\x00\x00\x00\x00\xff\xff\xff\xff"),
-        ("bignum", b"\xc2\x41\x01"),
-        ("date", b"\xc1\x00"),
-        ("regular expression", b"\xd8\x23\x64(a+)"),
-        ("shared value", b"\xd8\x1c\x81\xd8\x1d\x00"),
-        ("float", b"\xf9\x3c\x00"),
-        ("double", b"\xfb" + bytes(8)),
-        ("true", b"\xf5"),
-        ("undefined", b"\xf7"),
-        ("simple value in two bytes", b"\xf8\x20"),
-        ("duplicate key", b"\xa2\x01\x00\x01\x00"),
-        ("unsorted keys", b"\xa2\x02\x00\x01\x00"),
-        ("array as key", b"\xa1\x80\x00"),
-        ("null as key", b"\xa1\xf6\x00"),
-        ("invalid UTF-8", b"\x62\xff\xff"),
-        ("two items", b"\x00\x00"),
-    ],
-)
-def test_bombs_and_other_spellings_are_refused(name: str, data: bytes) -> None:
+BOMBS = {
+    "nothing": b"",
+    "depth bomb": b"\x81" * 1000 + b"\x00",
+    "map depth bomb": b"\xa1\x00" * 1000 + b"\x00",
+    "array of 2^64 - 1": b"\x9b" + b"\xff" * 8,
+    "map of 2^63": b"\xbb\x80" + bytes(7),
+    "string of 2^63": b"\x5b\x7f" + b"\xff" * 7,
+    "text of 2^31": b"\x7a\x7f\xff\xff\xff",
+    "indefinite array": b"\x9f\x01\xff",
+    "indefinite map": b"\xbf\x01\x01\xff",
+    "indefinite bytes": b"\x5f\x41\x00\xff",
+    "indefinite text": b"\x7f\x61\x61\xff",
+    "lone break": b"\xff",
+    "reserved head": b"\x1c",
+    "long head for a small number": b"\x18\x17",
+    "long head for a length": b"\x58\x01\x00",
+    "eight-byte head for 2^32 - 1": b"\x1b\x00\x00\x00\x00\xff\xff\xff\xff",
+    "bignum": b"\xc2\x41\x01",
+    "date": b"\xc1\x00",
+    "regular expression": b"\xd8\x23\x64(a+)",
+    "shared value": b"\xd8\x1c\x81\xd8\x1d\x00",
+    "float": b"\xf9\x3c\x00",
+    "double": b"\xfb" + bytes(8),
+    "true": b"\xf5",
+    "undefined": b"\xf7",
+    "simple value in two bytes": b"\xf8\x20",
+    "duplicate key": b"\xa2\x01\x00\x01\x00",
+    "unsorted keys": b"\xa2\x02\x00\x01\x00",
+    "array as key": b"\xa1\x80\x00",
+    "null as key": b"\xa1\xf6\x00",
+    "invalid UTF-8": b"\x62\xff\xff",
+    "two items": b"\x00\x00",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_and_other_spellings_are_refused(name: str) -> None:
     with pytest.raises(Rejected):
-        decode(data)
+        decode(BOMBS[name])
 
 
 def test_the_first_item_ends_where_the_next_begins() -> None:

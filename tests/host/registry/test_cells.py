@@ -1,9 +1,10 @@
 """The names of traffic cells, in the order the node counts them."""
 
 import pytest
+from sealing import CONFIGURATION
+
 from hadeda.registry import Cell, cell_names
 from hadeda.registry.cells import speed_bands
-from sealing import CONFIGURATION
 
 
 def test_cells_are_class_major_then_direction_then_band() -> None:

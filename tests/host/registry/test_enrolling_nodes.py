@@ -3,11 +3,12 @@
 import os
 
 import pytest
+from sealing import CONFIGURATION, SealingNode, enrolled
+from sqlalchemy import select
+
 from hadeda.city import City
 from hadeda.errors import CityError
 from hadeda.registry import Epoch, find_node, nodes, revoke
-from sealing import CONFIGURATION, SealingNode, enrolled
-from sqlalchemy import select
 
 
 def epochs(city: City) -> list[Epoch]:

@@ -7,21 +7,24 @@ user's cache folder; the system gets compiler packages at most.
     python3 build.py            build what is missing, print the interpreter's path
 """
 
+import fcntl
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 EMULATOR = HERE.parent
 SUITE = "trixie"
 VERSION = "1.25.0"
-COMPILERS = ("gcc", "make", "pkg-config", "patch", "xz")
-PACKAGES = ["gcc", "make", "pkg-config", "patch", "xz-utils", "libc6-dev"]
-TLS_PACKAGES = ("libmbedtls-dev", "libmbedtls14", "libmbedcrypto7", "libmbedx509-1")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+PATCHES_NOT_WANTED = ("0006-extmod-Use-system-mbedtls.patch",)
+COMPILERS = ("gcc", "make", "pkg-config", "patch")
+PACKAGES = ["gcc", "make", "pkg-config", "patch", "libc6-dev"]
 
 
 class BuildError(Exception):
@@ -58,7 +61,8 @@ def say(text: str) -> None:
 
 def call(*command: str | Path, cwd: Path | None = None, log: Path | None = None) -> None:
     """Run a command; on failure say which, and the end of what it printed."""
-    done = subprocess.run([str(c) for c in command], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    both = subprocess.STDOUT
+    done = subprocess.run([str(c) for c in command], cwd=cwd, stdout=subprocess.PIPE, stderr=both, text=True)
     if log:
         log.write_text(done.stdout)
     if done.returncode:
@@ -78,13 +82,13 @@ def become_root() -> list[str] | None:
 
 def install_compilers() -> None:
     """Install what the build needs, if something is missing and we may."""
-    packages = PACKAGES + (["gcc-multilib"] if exact_numbers() else ["libmbedtls-dev"])
-    have = all(shutil.which(tool) for tool in COMPILERS) and (not exact_numbers() or _compiles_32bit())
-    if have and (exact_numbers() or Path("/usr/include/mbedtls/ssl.h").exists()):
+    packages = PACKAGES + (["gcc-multilib"] if exact_numbers() else [])
+    if all(shutil.which(tool) for tool in COMPILERS) and (not exact_numbers() or _compiles_32bit()):
         return
     root = become_root()
     if root is None or not shutil.which("apt-get"):
-        raise BuildError(f"packages are missing; run: sudo apt-get install --no-install-recommends {' '.join(packages)}")
+        names = " ".join(packages)
+        raise BuildError(f"packages are missing; run: sudo apt-get install --no-install-recommends {names}")
     say(f"installing {' '.join(packages)}")
     install = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qy", "--no-install-recommends"]
     try:
@@ -102,8 +106,8 @@ def _compiles_32bit() -> bool:
     return done.returncode == 0
 
 
-def mirror() -> tuple[str, str, str]:
-    """(URI, suite, keyring option) of the Debian mirror this machine is set up for, from its own apt configuration."""
+def mirror() -> tuple[str, str]:
+    """(URI, keyring file or nothing) of the Debian mirror in this machine's own apt configuration."""
     files = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
     for path in files:
         if not path.is_file():
@@ -118,20 +122,20 @@ def mirror() -> tuple[str, str, str]:
     )
 
 
-def _deb822(stanza: str) -> tuple[str, str, str] | None:
+def _deb822(stanza: str) -> tuple[str, str] | None:
     lines = [line for line in stanza.splitlines() if ":" in line and not line.lstrip().startswith("#")]
     fields = {key.strip().lower(): value.strip() for key, value in (line.split(":", 1) for line in lines)}
-    uris, suites = fields.get("uris", "").split(), fields.get("suites", "").split()
+    uris = fields.get("uris", "").split()
     if "deb" not in fields.get("types", "").split() or not uris or not _is_debian(uris[0]):
         return None
-    return uris[0], suites[0], fields.get("signed-by", "")
+    return uris[0], fields.get("signed-by", "")
 
 
-def _one_line(text: str) -> tuple[str, str, str] | None:
+def _one_line(text: str) -> tuple[str, str] | None:
     for line in text.splitlines():
         words = [w for w in line.split("#")[0].split() if not w.startswith("[") and not w.endswith("]")]
         if len(words) >= 4 and words[0] == "deb" and _is_debian(words[1]):
-            return words[1], words[2], ""
+            return words[1], ""
     return None
 
 
@@ -140,17 +144,14 @@ def _is_debian(uri: str) -> bool:
 
 
 class PrivateApt:
-    """apt with sources and lists of its own, so that the system's configuration stays as it is."""
+    """apt with a source list of its own, so that the system's configuration stays as it is."""
 
-    def __init__(self, folder: Path, kind: str, suite: str, architecture: str = "") -> None:
-        uri, _, keyring = mirror()
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path) -> None:
+        uri, keyring = mirror()
         (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         sources = folder / "debian.sources"
         sources.write_text(
-            f"Types: {kind}\nURIs: {uri}\nSuites: {suite}\nComponents: main\n"
-            f"Signed-By: {keyring or '/usr/share/keyrings/debian-archive-keyring.gpg'}\n"
-            + (f"Architectures: {architecture}\n" if architecture else "")
+            f"Types: deb-src\nURIs: {uri}\nSuites: {SUITE}\nComponents: main\nSigned-By: {keyring or KEYRING}\n"
         )
         self.folder = folder
         self.options = [
@@ -161,50 +162,45 @@ class PrivateApt:
             "-oAPT::Sandbox::User=",
             "-oAcquire::Languages=none",
         ]
-        if architecture:
-            self.options += [f"-oAPT::Architecture={architecture}", f"-oAPT::Architectures={architecture}"]
         call("apt-get", "-q", *self.options, "update")
 
     def source(self, package: str) -> None:
+        """Download a source package; apt checks its signature."""
         call("apt-get", "-q", *self.options, "source", "--download-only", package, cwd=self.folder)
-
-    def download(self, *packages: str) -> None:
-        call("apt-get", "-q", *self.options, "download", *packages, cwd=self.folder)
 
 
 def fetch_source(work: Path) -> Path:
-    """The patched source tree, fetched once."""
+    """The patched source tree with mbedTLS in its place, fetched once.
+
+    Debian's MicroPython uses the system's mbedTLS; ours compiles it in as the firmware does, in its own configuration:
+    no 32-bit library has to be found, and a TLS session takes from the heap what it takes on the board.
+    """
     tree = work / f"micropython-{VERSION}"
     if (tree / ".ready").exists():
         return tree
     shutil.rmtree(tree, ignore_errors=True)
-    say(f"fetching the source of MicroPython {VERSION} from Debian {SUITE}")
-    apt = PrivateApt(work / "apt-source", "deb-src", SUITE)
-    apt.source("micropython")
-    [original] = apt.folder.glob(f"micropython_{VERSION}*.orig.tar.xz")
-    [debian] = apt.folder.glob(f"micropython_{VERSION}*.debian.tar.xz")
-    call("tar", "xf", original, "-C", work)
-    call("tar", "xf", debian, "-C", tree)
+    say(f"fetching the sources of MicroPython {VERSION} and mbedTLS from Debian {SUITE}")
+    apt = PrivateApt(work / "apt")
+    for package in ("micropython", "mbedtls"):
+        apt.source(package)
+    unpack(apt.folder, f"micropython_{VERSION}*.orig.tar.*", work)
+    unpack(apt.folder, f"micropython_{VERSION}*.debian.tar.*", tree)
+    shutil.rmtree(tree / "lib/mbedtls")
+    unpack(apt.folder, "mbedtls_*.orig.tar.*", tree / "lib").rename(tree / "lib/mbedtls")
     for name in (tree / "debian/patches/series").read_text().split():
-        call("patch", "-sp1", "-i", f"debian/patches/{name}", cwd=tree)
+        if name not in PATCHES_NOT_WANTED:
+            call("patch", "-sp1", "-i", f"debian/patches/{name}", cwd=tree)
     (tree / ".ready").touch()
     return tree
 
 
-def fetch_tls(work: Path) -> Path:
-    """32-bit mbedTLS, unpacked beside the source: no foreign architecture is added to the system."""
-    root = work / "tls-i386"
-    if (root / ".ready").exists():
-        return root
-    say("fetching 32-bit mbedTLS")
-    apt = PrivateApt(work / "apt-i386", "deb", mirror()[1], "i386")
-    apt.download(*TLS_PACKAGES)
-    for package in apt.folder.glob("*.deb"):
-        call("dpkg-deb", "-x", package, root)
-    for shared in root.rglob("*.so*"):  # so that the archives are linked in, and the result runs anywhere
-        shared.unlink()
-    (root / ".ready").touch()
-    return root
+def unpack(folder: Path, pattern: str, target: Path) -> Path:
+    """Unpack the newest archive of that name; returns the folder it made in `target`."""
+    archive = max(folder.glob(pattern))
+    with tarfile.open(archive) as tar:
+        top = tar.getnames()[0].split("/")[0]
+        tar.extractall(target, filter="data")
+    return target / top
 
 
 def compile_interpreter(tree: Path, work: Path) -> Path:
@@ -217,13 +213,9 @@ def compile_interpreter(tree: Path, work: Path) -> Path:
     options = [f"VARIANT_DIR={emulator / 'variant'}", f"FROZEN_MANIFEST={emulator / 'variant/manifest.py'}"]
     options.append(f"USER_C_MODULES={emulator / 'variant'}")
     # asyncio reads its ticks in C: it gets the board's, not the computer's (variant/host).
-    linking = "-Wl,--wrap=mp_hal_ticks_ms"
+    options.append("LDFLAGS_EXTRA=-Wl,--wrap=mp_hal_ticks_ms,--wrap=mp_module_get_builtin")
     if exact_numbers():
-        tls = fetch_tls(work)
-        lib = tls / "usr/lib/i386-linux-gnu"
-        options += ["MICROPY_FORCE_32BIT=1", f"CFLAGS_EXTRA=-I{tls / 'usr/include'}"]
-        linking += f" -L{lib}"
-    options.append(f"LDFLAGS_EXTRA={linking}")
+        options.append("MICROPY_FORCE_32BIT=1")
     made = tree / "ports/unix/build-variant"
     if not _same_tree(HERE / "variant", emulator / "variant"):
         shutil.rmtree(made, ignore_errors=True)  # make does not notice a C module that is gone
@@ -248,13 +240,20 @@ def build() -> Path:
     install_compilers()
     work = cache() / "build"
     work.mkdir(parents=True, exist_ok=True)
-    made = compile_interpreter(fetch_source(work), work)
+    with (work / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another checkout may be building
+        if not target.exists():
+            keep(compile_interpreter(fetch_source(work), work), target)
+    return target
+
+
+def keep(made: Path, target: Path) -> None:
+    """Put the interpreter in its place, all at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(f".{os.getpid()}")
     shutil.copy2(made, temporary)
     temporary.replace(target)
     say(f"ready: MicroPython {VERSION}")
-    return target
 
 
 if __name__ == "__main__":

@@ -5,3 +5,5 @@ import _wire
 import opcodes
 
 info = json.loads(bytes(_wire.request(opcodes.BOOT)))
+if not info["real_time"]:
+    _wire.watch_ticks()

@@ -10,6 +10,8 @@ import _wire
 import opcodes
 
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+_OPENING, _CLOSING = b"([{", b")]}"
+_FOREVER_US = 1 << 40
 _WINDOW = 2048  # bytes the sender may be ahead in raw paste mode
 
 _out = sys.stdout.buffer
@@ -21,35 +23,58 @@ def write(data):
     _out.write(data)
 
 
+def _wait_for_input():
+    """Timers ring while nobody types."""
+    bit = 1 << opcodes.READY_CONSOLE
+    while not _wire.ready() & bit:
+        _wire.sleep_us(_FOREVER_US, 0xFFFFFFFF & ~bit, True)
+
+
 def _read_byte():
-    """One byte from the host; a Ctrl-C typed at the prompt reads as its byte."""
-    _one[0] = 0
-    try:
-        if not _host.read(_STDIN, _one):
-            raise SystemExit
-    except KeyboardInterrupt:
-        if _one[0] == 0:
-            return _CTRL_C
+    """One byte from the host; a Ctrl-C at the prompt is a byte like any other."""
+    _wait_for_input()
+    if not _host.read(_STDIN, _one):
+        raise SystemExit
     return bytes(_one)
 
 
-def _set_interrupt(char):
-    """What Ctrl-C means to the host's console: an interrupt (3) or a byte like any other (-1)."""
-    _wire.request(opcodes.CONSOLE, struct.pack("<b", char))
+def _set_state(state):
+    """Tell the host who reads what is typed."""
+    _wire.request(opcodes.CONSOLE, struct.pack("<B", state))
 
 
-def run(source, scope, name="<stdin>", mode="exec"):
-    """Compile and run; the error is printed after `before_error`. Returns the exception or None."""
+def run(source, scope, name="<stdin>", mode="exec", raw=False):
+    """Compile and run. Returns the exception or None; `raw` is the REPL that a soft reset comes back to."""
+    outcome = []
     try:
-        _set_interrupt(3)
+        _run(source, scope, name, mode, outcome)
+    except KeyboardInterrupt as second:  # while the first was being dealt with
+        outcome.append(second)
+    _back_to_prompt()
+    error = outcome[0] if outcome else None
+    if isinstance(error, SystemExit):
+        soft_reset(raw)
+    return error
+
+
+def _run(source, scope, name, mode, outcome):
+    try:
+        _set_state(opcodes.CONSOLE_PROGRAM)
         exec(compile(source, name, mode), scope)
-    except SystemExit:
-        soft_reset(False)
     except BaseException as error:
-        return error
-    finally:
-        _set_interrupt(-1)
-    return None
+        outcome.append(error)
+
+
+def _back_to_prompt():
+    """No Ctrl-C from here on: a last one may be on its way until the host has answered."""
+    while True:
+        try:
+            _set_state(opcodes.CONSOLE_PROMPT)
+            for _ in range(2):
+                pass  # a pending interrupt is raised at a jump
+            return
+        except KeyboardInterrupt:
+            pass
 
 
 def soft_reset(raw):
@@ -66,11 +91,11 @@ def raw_repl(scope):
         if source is None:
             return
         if not source and not pasted:
-            write(b"OK")
+            write(b"OK\r\n")
             soft_reset(True)
         if not pasted:
             write(b"OK")
-        error = run(source, scope)
+        error = run(source, scope, raw=True)
         write(_CTRL_D)
         if error is not None:
             sys.print_exception(error)
@@ -107,9 +132,13 @@ def _raw_paste():
     buffer = bytearray(256)
     credit = _WINDOW
     while True:
+        _wait_for_input()
         count = _host.read(_STDIN, buffer)
         if not count:
             raise SystemExit
+        if buffer.find(_CTRL_C, 0, count) >= 0:
+            write(_CTRL_D)
+            return b"raise KeyboardInterrupt", True
         end = buffer.find(_CTRL_D, 0, count)
         source += memoryview(buffer)[: count if end < 0 else end]
         if end >= 0:
@@ -133,25 +162,51 @@ def friendly_repl(scope, banner):
         elif source == _CTRL_D:
             write(b"\r\n")
             soft_reset(False)
+        elif source == _CTRL_E:
+            _run_friendly(_pasted(), scope, "exec")
         elif source.strip():
-            error = run(str(source, "utf8"), scope, mode="single")
-            if error is not None:
-                sys.print_exception(error)
+            _run_friendly(source, scope, "single")
+
+
+def _run_friendly(source, scope, mode):
+    error = run(str(source, "utf8"), scope, mode=mode)
+    if error is not None:
+        sys.print_exception(error)
 
 
 def _read_statement():
     lines = []
     while True:
         line = _read_line(b"... " if lines else b">>> ")
-        if line in (_CTRL_A, _CTRL_B, _CTRL_D):
+        if line in (_CTRL_A, _CTRL_B, _CTRL_D, _CTRL_E):
             return line
         if line == _CTRL_C:
             lines = []
             continue
         lines.append(line)
-        block = lines[0].rstrip().endswith(b":") or lines[0].startswith(b"@")
-        if not block or not line.strip():
+        if not _goes_on(lines):
             return b"\n".join(lines) + b"\n"
+
+
+def _goes_on(lines):
+    """Whether a statement is not at its end: a block until an empty line, or a bracket that is open."""
+    text = b"\n".join(lines)
+    depth = sum((byte in _OPENING) - (byte in _CLOSING) for byte in text)
+    block = lines[0].rstrip().endswith(b":") or lines[0].startswith(b"@")
+    return (lines[-1].strip() and block) or depth > 0
+
+
+def _pasted():
+    """Paste mode: everything up to Ctrl-D, nothing on Ctrl-C."""
+    write(b"\r\npaste mode; Ctrl-C to cancel, Ctrl-D to finish\r\n=== ")
+    text = b""
+    while True:
+        byte = _read_byte()
+        if byte in (_CTRL_C, _CTRL_D):
+            write(b"\r\n")
+            return text if byte == _CTRL_D else b""
+        text += b"\n" if byte == b"\r" else byte
+        write(b"\r\n=== " if byte == b"\r" else byte)
 
 
 def _read_line(prompt):
@@ -162,7 +217,7 @@ def _read_line(prompt):
         if byte in (b"\r", b"\n"):
             write(b"\r\n")
             return line
-        if byte in (_CTRL_A, _CTRL_B, _CTRL_D) and not line:
+        if byte in (_CTRL_A, _CTRL_B, _CTRL_D, _CTRL_E) and not line:
             return byte
         if byte == _CTRL_C:
             write(b"\r\n")

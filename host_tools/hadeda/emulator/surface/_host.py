@@ -5,19 +5,18 @@ No `watch_ticks`: asyncio's task queue keeps reading the computer's clock there,
 
 import ffi
 
-_WIRE_FD = 3
 _EINTR = 4
 _libc = ffi.open(None)
 _read = _libc.func("i", "read", "iPi")
 _write = _libc.func("i", "write", "iPi")
 
 
-def exchange(request, reply):
-    if _write(_WIRE_FD, request, len(request)) < 0:
+def exchange(fd, request, reply):
+    if _write(fd, request, len(request)) < 0:
         return 0
     while True:
         try:
-            count = _read(_WIRE_FD, reply, len(reply))
+            count = _read(fd, reply, len(reply))
         except KeyboardInterrupt:
             continue
         if count >= 0:

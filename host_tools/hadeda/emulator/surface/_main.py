@@ -2,16 +2,20 @@
 
 import sys
 
-import _wire  # noqa: F401  (opens the wire before the files of the machine underneath are gone)
-import errno, esp32, flashbdev, machine, network, os, select, socket, time  # noqa: E401
-import _console
-import vfs
+import _wire  # opens the wire before the files of the machine underneath are gone
+import errno, esp, esp32, flashbdev, machine, network, os, select, socket, time
+import _console, _host, _micropython, _vfs, vfs
 from _boot_info import info
 
+sys.modules["micropython"] = _micropython
+sys.modules["vfs"] = _vfs
 for _module in (errno, machine, os, select, socket, time):
     sys.modules["u" + _module.__name__] = _module
-for _name in ("_host", "_boot_info", "_main", "_wire", "machine_timing", "opcodes"):
-    sys.modules.pop(_name, None)
+for _name in list(sys.modules):
+    if _name[0] == "_" or _name in ("machine_timing", "opcodes"):
+        del sys.modules[_name]
+if hasattr(_host, "seal"):
+    _host.seal()
 sys.path[:] = ["", ".frozen", "/lib"]
 sys.argv.clear()
 
@@ -43,7 +47,7 @@ def _run_file(name, scope):
         return
     with open(name) as file:
         source = file.read()
-    error = _console.run(source, scope, name)
+    error = _console.run(source, scope, name, raw=info["raw_repl"])
     if error is not None:
         sys.print_exception(error)
 
@@ -53,7 +57,6 @@ def _power_up():
 
     scope = {"__name__": "__main__"}
     _mount()
-    sys.modules.pop("_console", None)
     gc.collect()
     _run_file("boot.py", scope)
     if not info["raw_repl"]:

@@ -95,10 +95,10 @@ class Partition:
                 return
         raise OSError(2)
 
-    @classmethod
-    def find(cls, type=TYPE_APP, subtype=0xFF, label=None, block_size=_SECTOR):
+    @staticmethod
+    def find(type=TYPE_APP, subtype=0xFF, label=None, block_size=_SECTOR):
         return [
-            cls(row[4], block_size)
+            Partition(row[4], block_size)
             for row in info["partitions"]
             if row[0] == type and subtype in (0xFF, row[1]) and label in (None, row[4])
         ]

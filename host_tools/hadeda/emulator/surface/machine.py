@@ -69,6 +69,15 @@ def enable_irq(state):
     pass
 
 
+def bitstream(pin, encoding, timing, data):
+    """Takes the time that the bits take on the wire; nothing listens."""
+    if encoding:
+        raise ValueError("encoding")
+    high_0, low_0, high_1, low_1 = timing  # ns
+    ones = sum(bin(byte).count("1") for byte in bytes(data))
+    _sleep_us((ones * (high_1 + low_1) + (len(data) * 8 - ones) * (high_0 + low_0)) // 1000)
+
+
 def time_pulse_us(pin, level, timeout_us=1000000):
     """No pulses are modelled: waits its time out. -2: the wait for the start of the pulse timed out."""
     _sleep_us(timeout_us)
@@ -76,6 +85,9 @@ def time_pulse_us(pin, level, timeout_us=1000000):
 
 
 class Pin:
+    class board:
+        """Names a board gives its pins: generic images know none."""
+
     IN, OUT, OPEN_DRAIN = 1, 3, 7
     PULL_DOWN, PULL_UP = 1, 2
     IRQ_RISING, IRQ_FALLING, WAKE_LOW, WAKE_HIGH = 1, 2, 4, 5
@@ -163,7 +175,8 @@ class SoftI2C:
 
     def writeto(self, address, data, stop=True):
         head = self._head + bytes((address, 1 if stop else 0))
-        return _wire.request(opcodes.I2C_WRITE, head + bytes(data))[0]
+        _wire.request(opcodes.I2C_WRITE, head + bytes(data))
+        return len(data)
 
     def writevto(self, address, vector, stop=True):
         return self.writeto(address, b"".join([bytes(part) for part in vector]), stop)
@@ -215,6 +228,9 @@ class I2C(SoftI2C):
         return "I2C(%d, scl=%d, sda=%d, freq=%d)" % (self._number, self._scl, self._sda, actual)
 
 
+_UART_SHOWN = ("tx", "rx", "txbuf", "rxbuf", "timeout", "timeout_char")
+
+
 class UART(io.IOBase):
     INV_TX, INV_RX, INV_RTS, INV_CTS = 32, 4, 64, 8
     RTS, CTS = 1, 2
@@ -245,7 +261,7 @@ class UART(io.IOBase):
         return (
             "UART(%d, baudrate=%d, bits=%d, parity=%s, stop=%d, tx=%d, rx=%d, rts=-1, cts=-1, "
             "txbuf=%d, rxbuf=%d, timeout=%d, timeout_char=%d, irq=0)"
-        ) % ((self._number,) + self._frame + tuple(own[n] for n in ("tx", "rx", "txbuf", "rxbuf", "timeout", "timeout_char")))
+        ) % ((self._number,) + self._frame + tuple(own[name] for name in _UART_SHOWN))
 
     def any(self):
         return struct.unpack("<H", _wire.request(opcodes.UART_ANY, bytes((self._number,))))[0]

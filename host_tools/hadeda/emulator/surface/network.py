@@ -42,7 +42,7 @@ def ipconfig(name=None, **settings):
 
 class WLAN:
     IF_STA, IF_AP = 0, 1
-    SEC_OPEN, SEC_WEP, SEC_WPA, SEC_WPA2, SEC_WPA_WPA2 = 0, 1, 2, 3, 4
+    SEC_OPEN, SEC_WEP, SEC_WPA, SEC_WPA2, SEC_WPA_WPA2, SEC_WPA2_ENT = 0, 1, 2, 3, 4, 5
     SEC_WPA3, SEC_WPA2_WPA3, SEC_WAPI, SEC_OWE = 6, 7, 8, 9
     PM_NONE, PM_PERFORMANCE, PM_POWERSAVE = 0, 1, 2
 

@@ -7,22 +7,26 @@ payload. Little endian, one packet each.
 
 REPLY_HEADER = 21
 TICKS_OFFSET = 5
+PAYLOAD_MAX = 4096  # of a reply: one flash sector
 STATUS_OK = 0
 STATUS_ERROR = 1  # payload: errno i32, then the error's name if the port raises one with a name
 
 # Bits of `ready`: what has bytes waiting, or room
 READY_UART = 0  # + UART id
+READY_CONSOLE = 3
 READY_SOCKET_IN = 4  # + socket handle
 READY_SOCKET_OUT = 18  # + socket handle
 SOCKETS = 12
-READY_IRQ = 31  # a pin interrupt or timer is due
 
 BOOT = 1
-SLEEP = 2  # dt_us u64, seen u32: until then, or until a bit of `ready` not in `seen` comes up
+SLEEP = 2  # dt_us u64, seen u32, at_console u8: until then, or until a bit of `ready` not in `seen` comes up
 EXIT = 3  # kind u8, us u64, raw_repl u8
 EXIT_SOFT, EXIT_HARD, EXIT_DEEPSLEEP = 1, 2, 3
 RANDOM = 4  # count u16
-CONSOLE = 5  # interrupt character i8: what Ctrl-C means while a program runs
+CONSOLE = 5  # state u8: who reads what is typed
+CONSOLE_PROMPT = 0  # the REPL
+CONSOLE_PROGRAM = 1  # a program; Ctrl-C interrupts it
+CONSOLE_BINARY = 2  # a program that has switched Ctrl-C off: bytes go both ways as they are
 
 I2C_WRITE = 10  # scl u8, sda u8, freq u32, address u8, stop u8, data
 I2C_READ = 11  # scl u8, sda u8, freq u32, address u8, stop u8, count u16

@@ -7,7 +7,7 @@ import opcodes
 from _boot_info import info
 from collections import namedtuple
 from uos import chdir, getcwd, ilistdir, listdir, mkdir, remove, rename, rmdir, stat, statvfs, unlink
-from vfs import VfsLfs2, mount, umount
+from vfs import VfsFat, VfsLfs2, mount, umount
 
 sep = "/"
 _uname = namedtuple("uname", ("sysname", "nodename", "release", "version", "machine"))
@@ -27,8 +27,7 @@ def sync():
 
 def dupterm(stream, index=0):
     """No stream was there before, and the emulated serial port stays the only one."""
-    return None
 
 
 def dupterm_notify(stream):
-    return None
+    pass

@@ -8,7 +8,7 @@ from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT
 _FOREVER_US = 1 << 50
 
 
-class poll:
+class _Poll:
     def __init__(self):
         self._poller = uselect.poll()
         self._streams = 0
@@ -40,8 +40,6 @@ class poll:
                     return ()
                 us = left * 1000
             _wire.sleep_us(us, seen if self._streams else 0xFFFFFFFF)
-            if not self._streams:
-                return ()
 
     def poll(self, timeout_ms=-1, flags=0):
         return list(self._wait(timeout_ms))
@@ -50,8 +48,12 @@ class poll:
         return iter(self._wait(timeout_ms))
 
 
+def poll():
+    return _Poll()
+
+
 def select(readers, writers, exceptional, timeout=None):
-    poller = poll()
+    poller = _Poll()
     for stream in readers:
         poller.register(stream, POLLIN)
     for stream in writers:

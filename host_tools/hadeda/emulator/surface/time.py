@@ -18,21 +18,21 @@ else:
     def ticks_ms():
         spent = _wire.spend_us(_TICK_COST_US)
         if spent > 60000:
-            _wire.sleep_us(0)
+            _wire.request_time()
             spent = 0
         return (_wire.clock()[0] + spent // 1000) & _TICKS_MASK
 
     def ticks_us():
         spent = _wire.spend_us(_TICK_COST_US)
         if spent > 60000:
-            _wire.sleep_us(0)
+            _wire.request_time()
             spent = 0
         return (_wire.clock()[1] + spent) & _TICKS_MASK
 
 
 def _now():
     if info["real_time"]:
-        _wire.sleep_us(0)
+        _wire.request_time()
     return _wire.clock()
 
 
@@ -48,10 +48,14 @@ def time_ns():
 def gmtime(seconds=None):
     if seconds is None:
         seconds = time()
-    return utime.gmtime(int(seconds) + _UNIX_2000)
+    return utime.gmtime(int(seconds) + _UNIX_2000)[:8]
 
 
 localtime = gmtime
+
+
+def _leap_days(year):
+    return year // 4 - year // 100 + year // 400
 
 
 def mktime(fields):
@@ -59,8 +63,7 @@ def mktime(fields):
     year, month = fields[0], fields[1]
     days = fields[2] - 1 + (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)[(month - 1) % 12]
     year += (month - 1) // 12
-    before = year - 1
-    days += (year - 2000) * 365 + (before // 4 - before // 100 + before // 400) - (1999 // 4 - 1999 // 100 + 1999 // 400)
+    days += (year - 2000) * 365 + _leap_days(year - 1) - _leap_days(1999)
     if (month - 1) % 12 >= 2 and (year % 4 == 0 and (year % 100 or year % 400 == 0)):
         days += 1
     return ((days * 24 + fields[3]) * 60 + fields[4]) * 60 + fields[5]

@@ -1,0 +1,3 @@
+"""`vfs` without the file system of the machine underneath."""
+
+from vfs import VfsFat, VfsLfs2, mount, umount

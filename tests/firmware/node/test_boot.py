@@ -1,0 +1,320 @@
+"""The whole node on a board of stand-ins: enrolled over the REPL, windows to sealed reports, resets in between."""
+
+import asyncio
+from binascii import hexlify, unhexlify
+
+from firmware.board_fakes import Board
+from firmware.fakes import PowerCut, Uart, raises
+
+from envelope import cbor, cose, ecdh, ecdsa, keys, labels
+from envelope.drbg import Drbg
+from node import counter
+from node.errors import CounterLost, NodeError, Unprovisioned
+
+HOST = Drbg(b"h" * 32)
+COLLECTOR_PRIVATE, COLLECTOR_PUBLIC = ecdsa.make_key(HOST)
+NONCE = b"n" * 16
+ENTROPY_HEX = "5a" * 32
+NONCE_HEX = hexlify(NONCE).decode()
+WINDOW_S = 60
+
+
+def _pms_frame():
+    body = b"BM\x00\x1c"
+    for value in (9, 9, 9, 5, 9, 14, 1, 2, 3, 4, 5, 6, 0x9700):
+        body += value.to_bytes(2, "big")
+    return body + sum(body).to_bytes(2, "big")
+
+
+def _pms():
+    uart = Uart()
+
+    def answer(data):
+        if data[2] == 0xE2:
+            uart.arrive(_pms_frame())
+
+    uart.on_write = answer
+    return uart
+
+
+def _radar():
+    uart = Uart()
+
+    def answer(data):
+        uart.arrive(b"\xfd\xfc\xfb\xfa\x04\x00" + bytes((data[6], 1, 0, 0)) + b"\x04\x03\x02\x01")
+
+    uart.on_write = answer
+    return uart
+
+
+def _car(radar, metre):
+    radar.arrive(b"\xf4\xf3\xf2\xf1\x07\x00\x01\x01\x80" + bytes((metre, 1, 36, 20)) + b"\xf8\xf7\xf6\xf5")
+
+
+def _config(topic="hadeda/up"):
+    return {
+        "board": "esp32-s3-devkitc-1",
+        "version": 1,
+        "wifi": {"ssid": "", "password": ""},
+        "broker": {"host": "broker", "port": 1883, "topic": topic},
+        "ntp": "",
+        "window_s": WINDOW_S,
+        "collector": COLLECTOR_PUBLIC,
+        "buses": {
+            "uart1": {"kind": "uart", "id": 1, "tx": 17, "rx": 18, "baudrate": 9600},
+            "uart2": {"kind": "uart", "id": 2, "tx": 15, "rx": 16, "baudrate": 115200},
+        },
+        "sensors": [
+            {"part": "pms5003", "bus": "uart1", "period_s": 5},
+            {"part": "ld2451", "bus": "uart2", "period_s": 0},
+        ],
+        "cells": {
+            "classes": ["vehicle"],
+            "directions": ["approaching", "receding"],
+            "speed_bands_kmh": [30, 50, 70],
+        },
+    }
+
+
+def _board():
+    board = Board({("uart", 1): _pms(), ("uart", 2): _radar()})
+    board.flash.files["/config.cbor"] = cbor.encode(_config())
+    return board
+
+
+class Registered:
+    """What the city knows of a node after its enrolment message."""
+
+    def __init__(self, message):
+        payload = cbor.decode(cbor.decode(message, (labels.TAG_SIGN1,)).value[2])
+        self.public = payload[labels.ENROL_IDENTITY]
+        verifier = ecdsa.Verifier(self.public)
+        aad = cbor.encode([labels.PROFILE, "enrol"])
+        self.payload = cbor.decode(cose.open_sign1(message, aad, verifier))
+        z = ecdh.agree(COLLECTOR_PRIVATE, self.payload[labels.ENROL_EPHEMERAL], HOST)
+        self.node_id = keys.thumbprint(self.public)
+        self.collector_id = keys.thumbprint(COLLECTOR_PUBLIC)
+        root = keys.root(z, self.payload[labels.ENROL_NONCE], self.node_id, self.collector_id)
+        self.keys = keys.epoch(root, 1)
+        self.verifier = verifier
+
+    def open(self, sealed):
+        """(sequence, report)"""
+        sequence, payload = cose.open(
+            sealed, self.keys, 1, labels.DIRECTION_UP, self.node_id, self.collector_id, self.verifier
+        )
+        return sequence, cbor.decode(payload)
+
+
+def _enrol(board):
+    enrol = board.repl()
+    enrol.begin(ENTROPY_HEX, NONCE_HEX)
+    word, message = board.lines.pop().split()
+    assert word == "ENROL"
+    registered = Registered(unhexlify(message))
+    enrol.commit()
+    assert board.lines.pop() == "ENROLLED " + hexlify(registered.node_id).decode()
+    return registered
+
+
+def _run_windows(board, windows, during=None):
+    """Boot the node and let so many windows go by, and the last slot after them."""
+
+    async def scene():
+        pipeline = board.boot()
+        task = asyncio.create_task(pipeline.run())
+        for second in range(windows * WINDOW_S + 8):
+            if during is not None:
+                during(second)
+            await board.clock.advance(1000, 200)
+        pipeline.sampler.stop()
+        pipeline.sender.stop()
+        task.cancel()
+        await asyncio.sleep(0)
+        return pipeline
+
+    return asyncio.run(scene())
+
+
+def test_enrolment_message_says_who_where_and_for_whom():
+    board = _board()
+    registered = _enrol(board)
+    assert registered.payload[labels.ENROL_BOARD] == "esp32-s3-devkitc-1"
+    assert registered.payload[labels.ENROL_NONCE] == NONCE
+    assert registered.payload[labels.ENROL_COLLECTOR] == registered.collector_id
+    assert registered.payload[labels.ENROL_FIRMWARE].count(".") == 2
+
+
+def test_status_follows_the_enrolment():
+    board = _board()
+    enrol = board.repl()
+    enrol.status()
+    enrol.begin(ENTROPY_HEX, NONCE_HEX)
+    enrol.status()
+    enrol.commit()
+    enrol.status()
+    words = [line.split()[:2] for line in board.lines]
+    assert [words[0], words[2][:2][0], words[4][:2]] == [["STATUS", "unprovisioned"], "STATUS", ["STATUS", "enrolled"]]
+    assert words[2][1] == "pending"
+
+
+def test_an_aborted_enrolment_leaves_the_node_unprovisioned():
+    board = _board()
+    board.repl().begin(ENTROPY_HEX, NONCE_HEX)
+    raises(Unprovisioned, board.boot)
+
+
+def test_a_commit_may_be_repeated_and_interrupted():
+    for cut in range(3):
+        board = _board()
+        enrol = board.repl()
+        enrol.begin(ENTROPY_HEX, NONCE_HEX)
+        board.flash.cut_after(cut)
+        try:
+            enrol.commit()
+            assert cut == 2
+        except PowerCut:
+            assert cut < 2
+        board.flash.power_on()
+        enrol.commit()
+        enrol.commit()
+        board.boot()
+
+
+def test_begin_refuses_too_little_entropy_and_a_wrong_nonce():
+    enrol = _board().repl()
+    raises(NodeError, enrol.begin, "00" * 31, NONCE_HEX)
+    raises(NodeError, enrol.begin, ENTROPY_HEX, "00" * 15)
+
+
+def test_windows_become_reports_that_the_city_can_open():
+    board = _board()
+    registered = _enrol(board)
+    radar = board.buses["uart", 2]
+
+    def drive(second):
+        if 10 <= second < 19:
+            _car(radar, 95 - (second - 10) * 10)
+
+    _run_windows(board, 3, drive)
+    assert len(board.city.messages) == 3
+    opened = [registered.open(sealed) for sealed in board.city.messages]
+    assert [sequence for sequence, _ in opened] == [0, 1, 2]
+    reports = [report for _, report in opened]
+    start = board.clock.offset_ms // 1000 + 1
+    assert [report[labels.REPORT_START] for report in reports] == [start, start + 60, start + 120]
+    assert [report[labels.REPORT_WINDOW] for report in reports] == [60, 60, 60]
+    assert reports[1][labels.REPORT_AIR][5] == [reports[1][labels.REPORT_AIR][5][0], 90, 0, 0]
+    assert sum(reports[0][labels.REPORT_TRAFFIC]) == 1
+    assert reports[0][labels.REPORT_TRAFFIC][1] == 1
+    assert sum(reports[1][labels.REPORT_TRAFFIC]) == 0
+    assert labels.REPORT_FAULTS not in reports[1]
+    assert reports[2][labels.REPORT_HEALTH][0] == 1
+    assert max(len(sealed) for sealed in board.city.messages) <= 256
+
+
+def test_no_plaintext_in_flash():
+    board = _board()
+    _enrol(board)
+    board.city.reachable = False
+    _run_windows(board, 2)
+    segments = [data for path, data in board.flash.files.items() if path.endswith(".seg")]
+    assert len(segments) == 1
+    # A record head, then COSE_Encrypt0's tag; a report's first bytes are nowhere
+    assert segments[0][6] == 0xD0
+    start = (board.clock.offset_ms // 1000 + 1).to_bytes(4, "big")
+    for data in list(board.flash.files.values()) + list(board.flash.values.values()):
+        assert data.find(start) < 0
+
+
+def test_reports_wait_for_the_network_and_survive_a_power_cut():
+    board = _board()
+    registered = _enrol(board)
+    board.city.reachable = False
+    _run_windows(board, 2)
+    assert board.city.messages == []
+    board.power.retained.data = b""
+    board.city.reachable = True
+    _run_windows(board, 1)
+    opened = [registered.open(sealed) for sealed in board.city.messages]
+    # The power cut gave the rest of the block up; nothing is used twice
+    assert [sequence for sequence, _ in opened] == [0, 1, 64]
+    assert opened[2][1][labels.REPORT_HEALTH][4] == 2
+
+
+def test_after_a_reset_numbers_continue():
+    board = _board()
+    registered = _enrol(board)
+    for _ in range(3):
+        _run_windows(board, 1)
+    sequences = [registered.open(sealed)[0] for sealed in board.city.messages]
+    assert sequences == list(range(len(sequences)))
+    assert len(sequences) >= 3
+
+
+def test_a_lost_counter_stops_the_node():
+    board = _board()
+    _enrol(board)
+    for key in [key for key in board.flash.values if key.startswith("seq")]:
+        del board.flash.values[key]
+    raises(CounterLost, board.boot)
+
+
+def test_a_new_enrolment_has_new_keys_and_keeps_the_outbox_of_the_same_city():
+    board = _board()
+    first = _enrol(board)
+    board.city.reachable = False
+    _run_windows(board, 1)
+    second = _enrol(board)
+    assert first.node_id != second.node_id
+    assert [key for key in board.flash.values if key.startswith("seq")] == [counter._key(second.keys.kid)]
+    board.city.reachable = True
+    _run_windows(board, 1)
+    assert first.open(board.city.messages[0])[0] == 0
+    assert second.open(board.city.messages[1])[0] == 0
+
+
+def test_the_outbox_of_another_city_is_thrown_away():
+    board = _board()
+    _enrol(board)
+    board.city.reachable = False
+    _run_windows(board, 1)
+    elsewhere = _config()
+    elsewhere["collector"] = ecdsa.make_key(HOST)[1]
+    board.flash.files["/config.cbor"] = cbor.encode(elsewhere)
+    enrol = board.repl()
+    enrol.begin(ENTROPY_HEX, NONCE_HEX)
+    enrol.commit()
+    assert [path for path in board.flash.files if path.startswith("/outbox")] == []
+
+
+def test_the_watchdog_is_fed_by_the_pipeline():
+    board = _board()
+    _enrol(board)
+    _run_windows(board, 1)
+    assert board.power.fed >= WINDOW_S // 5
+
+
+def test_a_dead_radar_withholds_traffic_and_the_air_goes_on():
+    board = _board()
+    registered = _enrol(board)
+    board.buses["uart", 2].on_write = None
+    _run_windows(board, 2)
+    _, report = registered.open(board.city.messages[1])
+    assert report[labels.REPORT_TRAFFIC] == [None] * 8
+    assert report[labels.REPORT_FAULTS][8 + labels.FAULT_NO_ANSWER] > 0
+    assert report[labels.REPORT_AIR][5][1] == 90
+
+
+def test_private_keys_are_never_printed():
+    board = _board()
+    _enrol(board)
+    enrol = board.repl()
+    enrol.status()
+    enrol.begin(ENTROPY_HEX, NONCE_HEX)
+    from node import keystore
+
+    for secrets in (keystore.load(board.flash), keystore.load_pending(board.flash)):
+        for line in board.lines:
+            assert hexlify(secrets.private).decode() not in line
+            assert hexlify(secrets.root).decode() not in line
