@@ -59,13 +59,12 @@ class Radio:
         return Stream(reader)
 
     async def ask(self, host: str, port: int, question: bytes, answer_size: int) -> bytes:
-        """One datagram out, the first one back from that address. No timeout of its own."""
+        """One datagram out, the first one back (from whom, the caller has to find out). No timeout of its own."""
         address = socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM)[0]
         sock = socket.socket(address[0], socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
-            sock.connect(address[-1])
-            sock.send(question)
+            sock.sendto(question, address[-1])
             return await asyncio.StreamReader(sock).read(answer_size)
         finally:
             sock.close()

@@ -120,7 +120,7 @@ def targets(payload: bytes) -> "list[tuple[int, int, int, int]] | None":
     """[(angle in degrees, distance in m, direction, speed in km/h)] of a report, None when it cannot be one."""
     if not payload:
         return []
-    if len(payload) != 2 + _TARGET * payload[0] if len(payload) >= 2 else True:
+    if len(payload) < 2 or len(payload) != 2 + _TARGET * payload[0]:
         return None
     found = []
     for at in range(2, len(payload), _TARGET):

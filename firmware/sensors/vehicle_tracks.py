@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TRACKS_MAX = 12
 # Radars lose a target for a moment behind a lamp post or another car
-GAP_MS = 2000
+GAP_MS = 1500
 SEEN_MIN = 3
 # How far a target may be from where its track foretells it, in mm: distances come in whole metres
 _NEAR_MM = const(6000)

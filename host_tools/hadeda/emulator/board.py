@@ -88,7 +88,7 @@ class EmulatedBoard:
         self.rtc = Rtc(self.clock.now_us)
         self.watchdog = Watchdog(self.clock.now_us)
         self._random = random.Random(seed) if seed is not None else None
-        self._mac = unique_id(board, seed)
+        self._mac = unique_id(board, seed, flash_file)
         self._processor: Processor | None = None
         self._asleep: Sleep | None = None
         self._wake_us: int | None = None  # deep sleep ends then

@@ -1,7 +1,9 @@
 """What a board tells its program at power-up: chip, pins, partitions, and why it started."""
 
 import hashlib
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from hadeda.board import Board
 from hadeda.board.partitions import Partition
@@ -20,9 +22,15 @@ class Start:
     raw_repl: bool = False
 
 
-def unique_id(board: Board, seed: int | None) -> bytes:
-    """The chip's MAC address."""
-    return VENDOR + hashlib.sha256(f"{board.name} {seed}".encode()).digest()[:3]
+def unique_id(board: Board, seed: int | None, flash_file: Path | None) -> bytes:
+    """The chip's MAC address: by the seed, else the same as long as the flash image is, else drawn."""
+    if seed is not None:
+        origin = f"seed {seed}"
+    elif flash_file is not None:
+        origin = f"file {flash_file.resolve()}"
+    else:
+        origin = os.urandom(8).hex()
+    return VENDOR + hashlib.sha256(f"{board.name} {origin}".encode()).digest()[:3]
 
 
 def boot_info(

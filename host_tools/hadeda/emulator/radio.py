@@ -69,7 +69,7 @@ class Connection:
 
 
 class Radio:
-    """`unix_now` is the world's time for NTP; `in_reach` is switched off by tests for a radio blackout."""
+    """`unix_now` is the world's time for NTP; `lose_reach` and `regain_reach` make a blackout."""
 
     def __init__(
         self, selector: selectors.BaseSelector, now_us: Callable[[], int], unix_now: Callable[[], float]
@@ -123,6 +123,12 @@ class Radio:
         self.in_reach = False
         for connection in self._connections.values():
             self._drop(connection, ECONNABORTED)
+
+    def regain_reach(self) -> None:
+        """The access point is back; the chip joins it again by itself, as the port's `reconnects` setting has it."""
+        self.in_reach = True
+        if self._joined_us is not None:
+            self._joined_us = self._now_us() + ASSOCIATION_US
 
     def _require_network(self) -> None:
         if self.status() != STAT_GOT_IP:

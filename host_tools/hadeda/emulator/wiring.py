@@ -72,9 +72,13 @@ class Wiring:
         bus = board.buses[sensor.bus]
         self.parts[index:] = [(sensor.part, chip), *self.parts[index + 1 :]]
         if isinstance(bus, I2cBus):
-            self._i2c[bus.scl, bus.sda][sensor.address or 0] = chip  # type: ignore[assignment]
+            self.add_i2c(bus.scl, bus.sda, sensor.address or 0, chip)  # type: ignore[arg-type]
         else:
             self.lines[bus.id] = SerialLine(chip, bus)  # type: ignore[arg-type]
+
+    def add_i2c(self, scl: int, sda: int, address: int, chip: I2cChip) -> None:
+        """Connect a chip to two pins, whether or not the board's description knows of it."""
+        self._i2c.setdefault((scl, sda), {})[address] = chip
 
     def remove(self, board: Board, index: int) -> None:
         """Take a part on I2C off the board."""

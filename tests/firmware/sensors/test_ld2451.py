@@ -273,7 +273,8 @@ def test_a_radar_that_is_set_up_already_is_not_written_to():
 
 def test_a_dead_radar_is_a_fault_again_and_again():
     out, _ = _run(lambda _data, _uart: None, 60)
-    assert out.faults == [labels.FAULT_NO_ANSWER] * 5
+    assert set(out.faults) == {labels.FAULT_NO_ANSWER}
+    assert 4 <= len(out.faults) <= 5  # in every window of a minute, and no flood
 
 
 def test_a_radar_that_refuses_its_configuration_is_a_fault_but_heard():

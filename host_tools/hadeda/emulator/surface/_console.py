@@ -3,6 +3,7 @@
 Unix releases before 1.27 have no raw REPL, so it is served from here. `mpremote` talks to it.
 """
 
+import io
 import sys
 import struct
 import _host
@@ -11,6 +12,7 @@ import opcodes
 
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
 _OPENING, _CLOSING = b"([{", b")]}"
+_COMPOUND = (b"if ", b"while ", b"for ", b"try:", b"with ", b"def ", b"class ", b"async ", b"@")
 _FOREVER_US = 1 << 40
 _WINDOW = 2048  # bytes the sender may be ahead in raw paste mode
 
@@ -77,6 +79,15 @@ def _back_to_prompt():
             pass
 
 
+def print_error(error):
+    """The traceback as a board shows it: what is frozen here is C there, and leaves no trace."""
+    text = io.StringIO()
+    sys.print_exception(error, text)
+    for line in text.getvalue().rstrip("\n").split("\n"):
+        if not line.startswith('  File "surface/'):
+            print(line)
+
+
 def soft_reset(raw):
     write(b"MPY: soft reboot\r\n")
     _wire.request(opcodes.EXIT, struct.pack("<BQB", opcodes.EXIT_SOFT, 0, 1 if raw else 0))
@@ -98,7 +109,7 @@ def raw_repl(scope):
         error = run(source, scope, raw=True)
         write(_CTRL_D)
         if error is not None:
-            sys.print_exception(error)
+            print_error(error)
         write(_CTRL_D)
 
 
@@ -171,7 +182,7 @@ def friendly_repl(scope, banner):
 def _run_friendly(source, scope, mode):
     error = run(str(source, "utf8"), scope, mode=mode)
     if error is not None:
-        sys.print_exception(error)
+        print_error(error)
 
 
 def _read_statement():
@@ -192,7 +203,7 @@ def _goes_on(lines):
     """Whether a statement is not at its end: a block until an empty line, or a bracket that is open."""
     text = b"\n".join(lines)
     depth = sum((byte in _OPENING) - (byte in _CLOSING) for byte in text)
-    block = lines[0].rstrip().endswith(b":") or lines[0].startswith(b"@")
+    block = any(lines[0].startswith(word) for word in _COMPOUND)
     return (lines[-1].strip() and block) or depth > 0
 
 

@@ -49,7 +49,7 @@ def _run_file(name, scope):
         source = file.read()
     error = _console.run(source, scope, name, raw=info["raw_repl"])
     if error is not None:
-        sys.print_exception(error)
+        _console.print_error(error)
 
 
 def _power_up():

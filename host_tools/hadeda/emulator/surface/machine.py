@@ -14,6 +14,7 @@ PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 PIN_WAKE = EXT0_WAKE = 2
 EXT1_WAKE, TIMER_WAKE, TOUCHPAD_WAKE, ULP_WAKE = 3, 4, 5, 6
 SLEEP, DEEPSLEEP = 2, 4
+_FLUSH, _CLOSE = 1, 4  # stream requests
 
 
 def reset_cause():
@@ -302,7 +303,7 @@ class UART(io.IOBase):
     def ioctl(self, request, argument):
         if request == 3:  # poll: there is always room to write
             return argument & (4 | (_wire.ready() >> self._number & 1))
-        return 0
+        return 0 if request in (_FLUSH, _CLOSE) else -errno.EINVAL  # above all, it has no file descriptor
 
     def txdone(self):
         return True

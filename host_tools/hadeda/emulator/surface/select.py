@@ -2,10 +2,12 @@
 
 import uselect
 import _wire
+import opcodes
 from time import ticks_add, ticks_diff, ticks_ms
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT
 
 _FOREVER_US = 1 << 50
+_CONSOLE_BIT = 1 << opcodes.READY_CONSOLE
 
 
 class _Poll:
@@ -24,11 +26,17 @@ class _Poll:
     def modify(self, stream, events):
         self._poller.modify(stream, events)
 
+    def _seen(self):
+        """What is ready before we look. Typed bytes are read without the host: it is asked whether any are left."""
+        if _wire.ready() & _CONSOLE_BIT:
+            _wire.request_time()
+        return _wire.ready()
+
     def _wait(self, timeout_ms):
         """Native poll with no timeout of its own; between two of them the host lets the board sleep."""
         deadline = ticks_add(ticks_ms(), timeout_ms) if timeout_ms > 0 else 0
         while True:
-            seen = _wire.ready()
+            seen = self._seen()
             found = self._poller.poll(0) if self._streams else ()
             if found or timeout_ms == 0:
                 return found
