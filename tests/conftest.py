@@ -38,11 +38,11 @@ class MicroPythonTest(pytest.Item):
 
     def __init__(self, *, function: str, **settings: object) -> None:
         super().__init__(**settings)
-        self.function = function
+        self.wanted = function
         self.add_marker("micropython")
 
     def runtest(self) -> None:
-        done = run_function(self.path, self.function)
+        done = run_function(self.path, self.wanted)
         if done is not None:
             raise AssertionError(done)
 

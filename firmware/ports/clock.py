@@ -18,7 +18,7 @@ class Clock:
     """ticks_ms wraps (at 2**30 on MicroPython): compare with ticks_diff only."""
 
     def ticks_ms(self) -> int:
-        return time.ticks_ms()
+        return time.ticks_ms()  # type: ignore[return-value]  # an int, whatever the stubs call it
 
     def ticks_diff(self, later: int, earlier: int) -> int:
         """Milliseconds between two ticks_ms less than six days apart."""

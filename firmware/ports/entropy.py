@@ -6,5 +6,5 @@ import time
 
 def noise() -> bytes:
     """36 bytes: the hardware generator, and the moment it was asked."""
-    ticks = time.ticks_us() & 0x3FFFFFFF
+    ticks = time.ticks_us() & 0x3FFFFFFF  # type: ignore[operator]  # an int, whatever the stubs call it
     return os.urandom(32) + ticks.to_bytes(4, "big")

@@ -31,6 +31,7 @@ from hadeda.city.settings import BrokerSettings, CitySettings, Secrets, WifiSett
 from hadeda.envelope import open_enrolment, root_key, thumbprint
 from hadeda.envelope.keys import CURVE, public_point
 from hadeda.errors import CityError, ProvisionError, Rejected
+from hadeda.provision.network import BrokerAccess, NodeNetwork, Wifi
 from hadeda.registry import Database, Node, enrol
 
 SETTINGS_FILE = "city.toml"
@@ -144,22 +145,21 @@ class City:
         except (OSError, ssl.SSLError) as error:
             raise CityError(f"{self.ca_file} cannot be used ({error})", "restore it from the city's backup") from error
 
-    def node_network(self) -> dict[str, Any]:
-        """What a node's configuration says about the network: keys wifi, broker, ntp and collector."""
+    def node_network(self) -> NodeNetwork:
+        """What a node needs to reach the city; raises ProvisionError where the city's settings cannot serve a node."""
         broker = self.settings.broker
-        return {
-            "wifi": {"ssid": self.settings.wifi.ssid, "password": self.secrets.wifi_password},
-            "broker": {
-                "host": broker.host,
-                "port": broker.port,
-                "user": self.secrets.broker_user,
-                "password": self.secrets.broker_password,
-                "ca": self.ca_der(),
-                "topic": broker.topic,
-            },
-            "ntp": self.settings.ntp,
-            "collector": self.collector_public,
-        }
+        return NodeNetwork(
+            Wifi(self.settings.wifi.ssid, self.secrets.wifi_password),
+            BrokerAccess(
+                host=broker.host,
+                port=broker.port,
+                user=self.secrets.broker_user,
+                password=self.secrets.broker_password,
+                ca=self.ca_der(),
+                topic=broker.topic,
+            ),
+            self.settings.ntp,
+        )
 
     def enrol(self, message: bytes, nonce: bytes, *, name: str = "", configuration: Mapping[str, Any]) -> Node:
         """Register the node whose enrolment `message` answers `nonce` (16 bytes the host gave it), in one transaction.

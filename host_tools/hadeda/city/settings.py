@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hadeda.errors import CityError
+from hadeda.provision.network import UP_TOPIC
 
 # Printable and short: these strings travel into TOML, certificates and the node's configuration
 Line = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -25,7 +26,7 @@ class BrokerSettings(_Strict):
 
     host: Annotated[HostName, StringConstraints(min_length=1)] = "localhost"
     port: int = Field(default=8883, ge=1, le=65535)
-    topic: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^#+\x00]+$")] = "hadeda/up"
+    topic: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^#+\x00]+$")] = UP_TOPIC
 
 
 class WifiSettings(_Strict):

@@ -19,10 +19,10 @@ from hadeda.scenario import World
 def command(
     board: BoardArgument,
     flash: Annotated[
-        Path | None, typer.Option("--flash", metavar="FILE", help="Flash image; made when it is not there. Else in RAM.")
+        Path | None, typer.Option("--flash", metavar="FILE", help="Flash image, made when not there; else in RAM.")
     ] = None,
     serial_link: Annotated[
-        Path | None, typer.Option("--serial-link", metavar="PATH", help="A link to the serial port, to find it by name.")
+        Path | None, typer.Option("--serial-link", metavar="PATH", help="A link to the serial port, by name.")
     ] = None,
     street: StreetOption = None,
     air: AirOption = None,

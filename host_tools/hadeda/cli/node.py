@@ -75,7 +75,9 @@ def show_command(node: NodeArgument, city_dir: CityOption = None, as_json: JsonO
         found = find_node(city.database, node)
     record = describe(found) | {"configuration": found.configuration}
     output.emit(
-        record, as_json, lambda: output.table(record["name"], ["", ""], [[key, str(value)] for key, value in record.items()])
+        record,
+        as_json,
+        lambda: output.table(record["name"], ["", ""], [[key, str(value)] for key, value in record.items()]),
     )
 
 

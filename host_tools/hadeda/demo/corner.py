@@ -23,6 +23,7 @@ from hadeda.collect.collector import Collector, Outcome, Status
 from hadeda.collect.mqtt import MqttCollector
 from hadeda.emulator.board import EmulatedBoard
 from hadeda.emulator.clock import VirtualTime
+from hadeda.emulator.process import SURFACE_HEAP
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.provision import steps
 from hadeda.provision.port import NodePort
@@ -148,6 +149,10 @@ class Corner:
     def count(self, status: Status) -> int:
         """How many messages ended so."""
         return self.collector.counts[status]
+
+    def heap_peak(self) -> int:
+        """The most heap the node had in use, garbage included, less what the emulated silicon keeps there itself."""
+        return max(report.health.heap_high_water_bytes for report in self.stored()) - SURFACE_HEAP
 
     def ledger(self) -> Ledger:
         """Interrupt the node and ask it, over the cable, what it sealed and what still waits."""

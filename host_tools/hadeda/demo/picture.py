@@ -31,7 +31,7 @@ def draw(corner: Corner, wanted: int, stored: list[StoredReport]) -> RenderableT
     headline = Text.assemble(
         ("Hadeda ", "bold"),
         f"{corner.board.title} · street time {clock(corner.emulated.now())} · "
-        f"{len(stored)} of {wanted} windows with the city · {corner.count(Status.REJECTED)} rejected",
+        f"{len(stored)} reports with the city, {wanted} full windows wanted · {corner.count(Status.REJECTED)} rejected",
     )
     return Group(headline, grid)
 
@@ -62,7 +62,9 @@ def _left(corner: Corner) -> Panel:
 def _reads(stored: list[StoredReport]) -> Panel:
     table = Table(box=None, padding=(0, 1), expand=True)
     for name in ("window", "°C", "hPa", "PM2.5", "passages (speed bands)"):
-        table.add_column(name, no_wrap=True, justify="left" if name in ("window", "passages (speed bands)") else "right")
+        table.add_column(
+            name, no_wrap=True, justify="left" if name in ("window", "passages (speed bands)") else "right"
+        )
     for report in stored[-REPORT_ROWS:]:
         air = {reading.channel: reading.mean for reading in report.air}
         table.add_row(
@@ -75,7 +77,12 @@ def _reads(stored: list[StoredReport]) -> Panel:
     shown: list[RenderableType] = [table]
     if stored:
         newest = stored[-1]
-        shown.append(Text(f"\n{_legend(newest)}\nclock {newest.clock}, heap high water {newest.health.heap_high_water_bytes}", "dim"))
+        shown.append(
+            Text(
+                f"\n{_legend(newest)}\nclock {newest.clock}, heap high water {newest.health.heap_high_water_bytes}",
+                "dim",
+            )
+        )
     return Panel(Group(*shown), title="what the city reads", subtitle="aggregates of 15 minutes", border_style="green")
 
 
@@ -95,5 +102,3 @@ def _legend(report: StoredReport) -> str:
     directions = list(dict.fromkeys(cell.direction for cell in report.traffic))
     names = ", ".join(f"{name[:2]} {name}" for name in directions)
     return f"{names}; km/h {' / '.join(bands)}"
-
-

@@ -20,7 +20,11 @@ class Wifi:
     password: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        _require(1 <= len(self.ssid.encode()) <= 32, "the Wi-Fi's name is not 1 to 32 bytes long", "check the SSID")
+        _require(
+            1 <= len(self.ssid.encode()) <= 32,
+            "the Wi-Fi's name is not 1 to 32 bytes long",
+            "name the network in city.toml, [wifi] ssid",
+        )
         fine = not self.password or 8 <= len(self.password.encode()) <= 63
         _require(fine, "the Wi-Fi's password is not 8 to 63 characters long", "leave it empty for an open network")
 

@@ -98,7 +98,9 @@ def _connect(port: str) -> SerialTransport:
     except (TransportError, serial.SerialException, OSError) as error:
         with contextlib.suppress(OSError, serial.SerialException):
             transport.close()
-        raise PortError(f"what is on {port} is not MicroPython", "flash MicroPython first, or reset the board") from error
+        raise PortError(
+            f"what is on {port} is not MicroPython", "flash MicroPython first, or reset the board"
+        ) from error
     return transport
 
 

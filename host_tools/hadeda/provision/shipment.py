@@ -58,7 +58,7 @@ def compiled(source: Path, name: str) -> bytes:
             check=False,
         )
         if done.returncode:
-            raise ProvisionError(f"{source} does not compile ({done.stderr.strip()})", "correct it, or update the clone")
+            raise ProvisionError(f"{source} does not compile ({done.stderr.strip()})", "mend it, or update the clone")
         return target.read_bytes()
 
 

@@ -4,6 +4,7 @@ The order is what makes it safe: the node's keys are pending until the registry 
 commit; whatever boots the node is sent last. The node's private key never crosses the cable.
 """
 
+import hashlib
 import json
 import secrets
 from binascii import unhexlify
@@ -18,7 +19,6 @@ from hadeda.board import Board
 from hadeda.board.render import node_config
 from hadeda.city import City
 from hadeda.errors import CityError, ProvisionError
-from hadeda.provision.network import BrokerAccess, NodeNetwork, Wifi
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import shipment
 from hadeda.registry import Node, find_node
@@ -33,6 +33,14 @@ import sys, os, gc, json, machine
 v = os.statvfs('/')
 print(json.dumps([sys.implementation[0], list(sys.implementation[1][:3]), sys.platform, os.uname().machine,
     sys.implementation._mpy & 0xff, v[0] * v[3]]))
+"""
+# A node that ran has its watchdog ticking, and a soft reset does not stop it
+_CALM = """
+try:
+    from ports import power
+    power.hold()
+except ImportError:
+    pass
 """
 _DIGESTS = """
 import os, json, hashlib
@@ -105,7 +113,9 @@ def examine(port: NodePort, board: Board) -> Target:
         )
     chip = machine.rsplit(" with ", 1)[-1]  # os.uname().machine is "<board> with <chip>"
     if chip.replace("-", "").lower() != board.chip:
-        raise ProvisionError(f"the chip is an {chip}, {board.name} has an {board.silicon.title}", "name the right board")
+        raise ProvisionError(
+            f"the chip is an {chip}, {board.name} has an {board.silicon.title}", "name the right board"
+        )
     return Target(tuple(version), machine, mpy, free)
 
 
@@ -129,8 +139,6 @@ def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress)
 
 
 def _digest(data: bytes) -> str:
-    import hashlib
-
     return hashlib.sha256(data).hexdigest()
 
 
@@ -163,7 +171,7 @@ def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node
 def _commit(port: NodePort, node: Node) -> Node:
     said = port.run("from node import enrol\nenrol.commit()").split()
     if said != ["ENROLLED", node.node_id]:
-        raise ProvisionError("the node did not confirm its enrolment", "provision it again: it takes up where it stopped")
+        raise ProvisionError("the node did not confirm its enrolment", "provision it again: it goes on from there")
     return node
 
 
@@ -180,11 +188,11 @@ def provision(
     """Make the board on `port_name` a node of `city` and start it."""
     step("compiling the firmware")
     parcels = shipment()
-    net = city.node_network()
-    config = node_config(board, NodeNetwork(Wifi(**net["wifi"]), BrokerAccess(**net["broker"]), net["ntp"]), city.collector_public)
+    config = node_config(board, city.node_network(), city.collector_public)
     step("looking at the board")
     with NodePort(port_name) as port:
         target = examine(port, board)
+        port.run(_CALM)
         if target.free < SPARE_BYTES:
             raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
         step("sending the firmware")

@@ -12,6 +12,7 @@ from sealing import CONFIGURATION, SealingNode
 from hadeda.city import City, certificates, keyfile
 from hadeda.envelope import thumbprint
 from hadeda.errors import CityError, ProvisionError
+from hadeda.provision.network import Wifi
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -147,7 +148,7 @@ def test_the_brokers_certificate_is_the_authoritys_for_every_name_of_the_broker(
     with City.init(tmp_path / "c", "Testville", broker_host="broker.example", extra_hosts=["192.0.2.7"]) as city:
         ca = x509.load_pem_x509_certificate(city.ca_file.read_bytes())
         broker = x509.load_pem_x509_certificate(city.broker_certificate_file.read_bytes())
-        assert x509.load_der_x509_certificate(city.node_network()["broker"]["ca"]) == ca
+        assert x509.load_der_x509_certificate(city.ca_der()) == ca
     policy = PolicyBuilder().store(Store([ca]))
     for name in ("broker.example", "localhost"):
         policy.build_server_verifier(x509.DNSName(name)).verify(broker, [])
@@ -161,10 +162,15 @@ def test_the_brokers_certificate_is_the_authoritys_for_every_name_of_the_broker(
 
 def test_what_a_node_is_told_of_the_network(city: City) -> None:
     network = city.node_network()
-    assert set(network) == {"wifi", "broker", "ntp", "collector"}
-    assert set(network["broker"]) == {"host", "port", "user", "password", "ca", "topic"}
-    assert network["broker"]["topic"] == "hadeda/up"
-    assert network["collector"] == city.collector_public
+    assert network.wifi == Wifi(city.settings.wifi.ssid, city.secrets.wifi_password)
+    assert network.broker.topic == "hadeda/up"
+    assert network.broker.ca == city.ca_der()
+    assert city.secrets.broker_password not in repr(network)
+
+
+def test_a_city_without_wifi_says_so_before_a_node_is_touched(tmp_path: Path) -> None:
+    with City.init(tmp_path / "c", "Testville") as city, pytest.raises(ProvisionError, match=r"city\.toml"):
+        city.node_network()
 
 
 def test_an_enrolment_for_another_visit_is_a_provisioning_error(city: City) -> None:

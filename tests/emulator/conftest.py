@@ -1,0 +1,40 @@
+"""Emulated nodes for tests/emulator: one is provisioned for the session, every test has a copy of it and of its city."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from lamp_post import LampPost, Template, make_template
+from mosquitto_process import free_port
+
+from hadeda.board import load
+
+Raise = Callable[..., LampPost]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A provisioned node, powered off."""
+    return make_template(load("esp32-s3-devkitc-1"), tmp_path_factory.mktemp("template"), free_port())
+
+
+@pytest.fixture
+def raise_post(template: Template, tmp_path: Path) -> Iterator[Raise]:
+    """Put up a lamp post; see LampPost for what can be said about it."""
+    with ExitStack() as standing:
+
+        def raise_one(**settings: object) -> LampPost:
+            folder = tmp_path / f"post{len(list(tmp_path.iterdir()))}"
+            folder.mkdir()
+            return standing.enter_context(LampPost(template, folder, **settings))
+
+        yield raise_one
+
+
+@pytest.fixture
+def post(raise_post: Raise) -> LampPost:
+    """A lamp post shortly before seven in the morning, powered off, with broker and collector."""
+    standing = raise_post()
+    standing.open_city()
+    return standing

@@ -1,0 +1,271 @@
+"""A lamp post for one test: an emulated board with the real firmware, its city, and time that can be told to pass.
+
+    post.power_on()
+    post.run_until(9 * 3600)                 # board time, seconds since the street's midnight
+    post.wait_stored(3)
+
+The board lives in a thread of its own while time passes, and stands still between two calls.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cbor2
+import flash_image
+from mosquitto_process import Mosquitto
+
+from hadeda.board import Board
+from hadeda.city import City
+from hadeda.collect.collector import Collector, Outcome, Status
+from hadeda.collect.mqtt import MqttCollector
+from hadeda.emulator.board import EmulatedBoard
+from hadeda.emulator.clock import VirtualTime
+from hadeda.emulator.serial_port import SerialPort
+from hadeda.envelope import Opened, open_report, parse_sealed
+from hadeda.provision import steps
+from hadeda.registry import StoredReport, reports
+from hadeda.registry.nodes import candidates
+from hadeda.scenario import World
+
+SEED = 7
+LIMIT_S = 60.0  # real seconds no step of a test may take
+WINDOW_S = 900
+SETTLE_S = 75  # board seconds after a window's end by which a node has called (its slot is within 60 s)
+HOUR_S = 3600
+MORNING = 7 * HOUR_S - 60  # seconds after the street's midnight
+
+
+class Recording(Collector):
+    """A collector that keeps every message the broker delivered."""
+
+    def __init__(self, city: City, clock: Callable[[], datetime]) -> None:
+        super().__init__(city, clock)
+        self.messages: list[bytes] = []
+
+    def receive(self, payload: bytes) -> Outcome:
+        self.messages.append(payload)
+        return super().receive(payload)
+
+
+class TappedSerial(SerialPort):
+    """A serial port that keeps what crossed it, both ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transcript = bytearray()
+
+    def read(self) -> bytes:
+        data = super().read()
+        self.transcript += data
+        return data
+
+    def write(self, data: bytes, binary: bool = False) -> None:
+        self.transcript += data
+        super().write(data, binary)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A node provisioned once: copies of its flash image and of its city are what tests start from."""
+
+    board: Board
+    city: Path
+    flash: Path
+    transcript: bytes
+
+
+class LampPost:
+    """One board in one city, both copies of a template's; a context manager."""
+
+    def __init__(
+        self,
+        template: Template,
+        folder: Path,
+        *,
+        seed: int = SEED,
+        start: float = MORNING,
+        changed_config: Callable[[dict[str, object]], None] | None = None,
+        flash: Path | None = None,
+    ) -> None:
+        self.board = template.board
+        self.seed = seed
+        self.folder = folder
+        self.flash = folder / "flash.bin"
+        shutil.copytree(template.city, folder / "city")
+        shutil.copyfile(flash or template.flash, self.flash)
+        if changed_config is not None:
+            self.change_config(changed_config)
+        self.world = World(seed=seed)
+        self.city = City.open(folder / "city")
+        self.collector = Recording(self.city, lambda: datetime.fromtimestamp(self.emulated.now(), UTC))
+        self.emulated = self.new_board(start)
+        self._stack = ExitStack()
+        self._failure: BaseException | None = None
+        self._boards = [self.emulated]
+
+    def new_board(self, start: float, serial: SerialPort | None = None) -> EmulatedBoard:
+        return EmulatedBoard(
+            self.board,
+            self.world,
+            seed=self.seed,
+            clock=VirtualTime(),
+            start_s=self.world.start_s + start,
+            flash_file=self.flash,
+            serial=serial or SerialPort(),
+        )
+
+    def change_config(self, change: Callable[[dict[str, object]], None]) -> None:
+        """Change the node's configuration in the flash image."""
+        config = cbor2.loads(flash_image.files(self.flash, self.board)["/config.cbor"])
+        change(config)
+        flash_image.change(self.flash, self.board, {"/config.cbor": cbor2.dumps(config, canonical=True)})
+
+    def __enter__(self) -> "LampPost":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        self.emulated.close()
+        self.city.close()
+
+    # --- the city's side ---------------------------------------------------------------------------------------
+
+    def open_city(self) -> Mosquitto:
+        """Broker and collector, until the end of the test."""
+        broker = self._stack.enter_context(Mosquitto(self.city, self.folder / "mosquitto"))
+        self.collect()
+        return broker
+
+    def collect(self) -> None:
+        """The collector at the city's broker, until the end of the test."""
+        self._stack.enter_context(MqttCollector(self.city, self.collector))
+
+    @property
+    def stored(self) -> list[StoredReport]:
+        """What the city has, oldest first."""
+        return reports(self.city.database)
+
+    def count(self, status: Status) -> int:
+        """How many messages ended so."""
+        return self.collector.counts[status]
+
+    def wait_stored(self, wanted: int, limit_s: float = 5.0) -> list[StoredReport]:
+        """Real time for the collector to come to its `wanted`th report; returns all of them."""
+        deadline = time.monotonic() + limit_s
+        while self.count(Status.STORED) < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert self.count(Status.STORED) >= wanted, self.explain(f"{wanted} reports are not stored")
+        return self.stored
+
+    def opened(self, sealed: bytes) -> Opened:
+        """A sealed message, opened without storing it."""
+        message = parse_sealed(sealed)
+        with self.city.database.read() as session:
+            known = candidates(session, message.kid, message.epoch)
+        return open_report(message, known, self.city.collector_id)
+
+    # --- the board's side --------------------------------------------------------------------------------------
+
+    @property
+    def clock_s(self) -> float:
+        """Board time in seconds since the street's midnight of the first day."""
+        return self.emulated.now() - self.world.start_s
+
+    @property
+    def console(self) -> str:
+        """The end of what the board printed."""
+        return bytes(self.emulated.output[-1500:]).decode(errors="replace")
+
+    def explain(self, what: str) -> str:
+        """A failure's text: what was expected, what is there, how to play it again."""
+        return (
+            f"{what}; board time {self.clock_s:.1f} s after midnight, seed {self.seed}, resets {self.emulated.resets}, "
+            f"messages {dict(self.collector.counts)}, the board's console ends:\n{self.console}"
+        )
+
+    def power_on(self) -> None:
+        """Plug it in."""
+        self.emulated.power_on()
+
+    def power_off(self) -> None:
+        """Pull the plug."""
+        self.emulated.power_off()
+
+    def wait_without_power(self, seconds: float) -> None:
+        """Board time passes while nothing runs."""
+        self.emulated.clock.spend(int(seconds * 1e6))
+
+    def run_until(self, moment: float | Callable[[], bool], limit_s: float = LIMIT_S) -> None:
+        """Let time pass until a moment (seconds since midnight) or an event; fails after `limit_s` real seconds."""
+        until = moment if callable(moment) else lambda: self.clock_s >= moment
+        thread = threading.Thread(target=self._run, args=(until,), name="board")
+        thread.start()
+        thread.join(limit_s)
+        late = thread.is_alive()
+        if late:
+            self.emulated.stop()
+            thread.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        assert not late, self.explain(f"not there after {limit_s} s")
+
+    def _run(self, until: Callable[[], bool]) -> None:
+        try:
+            self.emulated.run(until)
+        except BaseException as failure:
+            self._failure = failure
+
+    def run_beside(self, work: Callable[[], object]) -> None:
+        """Let the board live while `work` is done, such as talking to its serial port."""
+        thread = threading.Thread(target=self._run, args=(None,), name="board")
+        thread.start()
+        try:
+            work()
+        finally:
+            self.emulated.stop()
+            thread.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    @property
+    def port(self) -> str:
+        """Its serial port."""
+        assert self.emulated.serial is not None
+        return self.emulated.serial.path
+
+    def files(self) -> dict[str, bytes]:
+        """Every file on its flash, by path; the board stands still."""
+        self.emulated.flash.sync() if hasattr(self.emulated.flash, "sync") else None
+        return flash_image.files(self.flash, self.board)
+
+
+def make_template(board: Board, folder: Path, broker_port: int) -> Template:
+    """Provision a new node of a new city, through mpremote and the board's serial port."""
+    city_folder, flash = folder / "city", folder / "flash.bin"
+    world = World(seed=SEED)
+    serial = TappedSerial()
+    with City.init(
+        city_folder, "Corner", broker_port=broker_port, wifi_ssid="street", wifi_password="lamp post 12", ntp="localhost"
+    ) as city:
+        emulated = EmulatedBoard(
+            board, world, seed=SEED, clock=VirtualTime(), start_s=world.start_s, flash_file=flash, serial=serial
+        )
+        emulated.power_on()
+        thread = threading.Thread(target=emulated.run, name="board")
+        thread.start()
+        try:
+            now = datetime.fromtimestamp(world.start_s, UTC)
+            steps.provision(serial.path, board, city, name="corner", now=now)
+        finally:
+            emulated.stop()
+            thread.join()
+            emulated.close()
+    return Template(board, city_folder, flash, bytes(serial.transcript))

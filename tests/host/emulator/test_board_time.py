@@ -1,0 +1,148 @@
+"""Clocks, and a board that lives in virtual time: fast, and the same bytes for the same seed."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import pytest
+from emulator_bench import execute, on_bench, power_up, run_until, run_until_printed, start_main
+
+from hadeda.emulator.clock import RealTime, VirtualTime
+
+QUARTER_HOURS = """\
+import asyncio, time
+async def tick(period_s, count):
+    for _ in range(count):
+        await asyncio.sleep(period_s)
+async def main():
+    print('start', time.time())
+    await asyncio.gather(tick(1, 1500), tick(10, 150), tick(0.7, 2000), tick(1500, 1))
+    print('end', time.time())
+asyncio.run(main())
+"""
+
+RANDOM_WORK = """\
+import asyncio, os, time
+from esp32 import NVS
+async def work():
+    nvs = NVS('test')
+    for number in range(20):
+        await asyncio.sleep_ms(os.urandom(1)[0] * 10)
+        with open('log%d' % (number % 3), 'a') as file:
+            file.write('%d %d %s\\n' % (time.time(), time.ticks_us(), os.urandom(4)))
+        nvs.set_i32('n', number)
+        nvs.commit()
+asyncio.run(work())
+print('done', time.ticks_ms())
+"""
+
+
+def test_virtual_time_moves_only_when_told() -> None:
+    clock = VirtualTime()
+    clock.spend(1500)
+    assert clock.now_us() == 1500
+    assert clock.wait_s(10_000_000, math.inf) == 0
+    clock.advance(10_000_000, math.inf)
+    assert clock.now_us() == 10_000_000
+    clock.advance(5, math.inf)
+    assert clock.now_us() == 10_000_000, "it never goes back"
+
+
+def test_paced_virtual_time_waits_in_proportion() -> None:
+    clock = VirtualTime(pace=60)
+    assert clock.wait_s(60_000_000, 60) == pytest.approx(1.0, abs=0.01)
+    assert clock.wait_s(60_000_000, 20) == pytest.approx(3.0, abs=0.01)
+    assert VirtualTime(pace=5).online_pace == 5, "online is never faster than otherwise"
+
+
+def test_real_time_is_the_computers() -> None:
+    clock = RealTime()
+    clock.spend(10_000_000)
+    started = clock.now_us()
+    assert clock.wait_s(started + 2_000_000, 1.0) == pytest.approx(2.0, abs=0.1)
+    time.sleep(0.05)
+    assert 50_000 <= clock.now_us() - started < 1_000_000
+
+
+def test_25_minutes_of_sleeping_tasks_take_under_a_second() -> None:
+    with on_bench() as board:
+        start_main(board, QUARTER_HOURS)
+        run_until_printed(board, b"start")
+        began = time.monotonic()
+        run_until_printed(board, b"end")
+        took_s = time.monotonic() - began
+        assert took_s < 1.0
+        stamps = [int(line.split()[1]) for line in board.output.splitlines() if line.startswith((b"start", b"end"))]
+        assert stamps[1] - stamps[0] == 1500
+
+
+def life(image: Path, seed: int) -> tuple[bytes, bytes]:
+    """Console output and flash of a board that starts from this image."""
+    with on_bench(seed=seed, flash_file=image) as board:
+        board.power_on()
+        run_until_printed(board, b"done")
+        run_until(board, lambda: board.output.endswith(b">>> "))
+        return bytes(board.output), board.flash.image()
+
+
+def test_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    origin = tmp_path / "origin.bin"
+    with on_bench(flash_file=origin) as board:
+        start_main(board, RANDOM_WORK)
+        board.power_off()
+    lives = []
+    for number, seed in enumerate((7, 7, 8)):
+        image = tmp_path / f"{number}.bin"
+        image.write_bytes(origin.read_bytes())
+        lives.append(life(image, seed))
+    assert lives[0] == lives[1]
+    assert lives[0][0] != lives[2][0]
+    assert lives[0][1] != lives[2][1]
+
+
+def test_a_loop_that_only_watches_the_clock_ends() -> None:
+    wait = "import time\nt = time.ticks_ms()\nwhile time.ticks_diff(time.ticks_ms(), t) < 5000: pass\nprint('over')"
+    with on_bench() as board:
+        power_up(board)
+        assert execute(board, wait) == "over\n"
+    with on_bench(clock=RealTime()) as board:
+        power_up(board)
+        began = time.monotonic()
+        assert execute(board, wait.replace("5000", "300")) == "over\n"
+        assert 0.3 <= time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("clock", [VirtualTime, RealTime])
+def test_asyncio_and_time_agree(clock: type[VirtualTime] | type[RealTime]) -> None:
+    program = (
+        "import asyncio, time\n"
+        "async def main():\n"
+        "    t = time.ticks_ms(); u = time.ticks_us(); n = time.time_ns()\n"
+        "    await asyncio.sleep_ms(400)\n"
+        "    print(time.ticks_diff(time.ticks_ms(), t), time.ticks_diff(time.ticks_us(), u) // 1000, "
+        "(time.time_ns() - n) // 1000000)\n"
+        "asyncio.run(main())"
+    )
+    with on_bench(clock=clock()) as board:
+        power_up(board)
+        elapsed = [int(word) for word in execute(board, program).split()]
+        assert all(400 <= ms < 450 for ms in elapsed), elapsed
+
+
+def test_timers_ring_while_the_program_sleeps_and_at_the_prompt() -> None:
+    with on_bench(clock=RealTime()) as board:
+        power_up(board)
+        program = (
+            "import machine, time\n"
+            "rings = []\n"
+            "timer = machine.Timer(0, period=50, callback=lambda t: rings.append(1))\n"
+            "once = machine.Timer(1, mode=machine.Timer.ONE_SHOT, period=50, callback=lambda t: rings.append('once'))\n"
+            "time.sleep_ms(275)\n"
+            "print(rings.count(1), rings.count('once'))\n"
+        )
+        assert execute(board, program) == "5 1\n"
+        began = time.monotonic()
+        run_until(board, lambda: time.monotonic() - began > 0.3)
+        assert int(execute(board, "timer.deinit(); print(rings.count(1))")) >= 9
