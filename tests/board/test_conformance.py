@@ -27,11 +27,11 @@ class Tmp105:
     def __init__(self) -> None:
         self._pointer = 0
 
-    def write(self, data: bytes, now: float) -> None:
+    def write(self, data: bytes, _now: float) -> None:
         if data:
             self._pointer = data[0]
 
-    def read(self, count: int, now: float) -> bytes:
+    def read(self, count: int, _now: float) -> bytes:
         register = b"\x19\x00" if self._pointer == 0 else b"\x00\x00"
         return (register * count)[:count]
 

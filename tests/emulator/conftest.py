@@ -10,7 +10,7 @@ from mosquitto_process import free_port
 
 from hadeda.board import load
 
-Raise = Callable[..., LampPost]
+RaisePost = Callable[..., LampPost]
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 
 @pytest.fixture
-def raise_post(template: Template, tmp_path: Path) -> Iterator[Raise]:
+def raise_post(template: Template, tmp_path: Path) -> Iterator[RaisePost]:
     """Put up a lamp post; see LampPost for what can be said about it."""
     with ExitStack() as standing:
 
@@ -33,8 +33,8 @@ def raise_post(template: Template, tmp_path: Path) -> Iterator[Raise]:
 
 
 @pytest.fixture
-def post(raise_post: Raise) -> LampPost:
-    """A lamp post shortly before seven in the morning, powered off, with broker and collector."""
+def post(raise_post: RaisePost) -> LampPost:
+    """A lamp post one minute before two in the night, with windows of a minute, powered off; broker and collector run."""
     standing = raise_post()
     standing.open_city()
     return standing

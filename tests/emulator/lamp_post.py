@@ -15,10 +15,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 import cbor2
 import flash_image
 from mosquitto_process import Mosquitto
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from hadeda.board import Board
 from hadeda.city import City
@@ -26,19 +29,22 @@ from hadeda.collect.collector import Collector, Outcome, Status
 from hadeda.collect.mqtt import MqttCollector
 from hadeda.emulator.board import EmulatedBoard
 from hadeda.emulator.clock import VirtualTime
+from hadeda.emulator.flash import PowerCut
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.envelope import Opened, open_report, parse_sealed
 from hadeda.provision import steps
+from hadeda.provision.shipment import shipment
 from hadeda.registry import StoredReport, reports
 from hadeda.registry.nodes import candidates
 from hadeda.scenario import World
 
 SEED = 7
 LIMIT_S = 60.0  # real seconds no step of a test may take
-WINDOW_S = 900
-SETTLE_S = 75  # board seconds after a window's end by which a node has called (its slot is within 60 s)
+SETTLE_S = 12  # board seconds after a window of a minute by which a node has called
 HOUR_S = 3600
-MORNING = 7 * HOUR_S - 60  # seconds after the street's midnight
+# Seconds after the street's midnight. At night nobody counted, so nobody passes: time passes faster in the emulator
+NIGHT = 2 * HOUR_S - 60
+MORNING = 7 * HOUR_S - 60
 
 
 class Recording(Collector):
@@ -77,6 +83,8 @@ class Template:
     board: Board
     city: Path
     flash: Path
+    unenrolled: Path  # the same board's flash when the firmware was on it and the node had no keys
+    parcels: dict[str, bytes]
     transcript: bytes
 
 
@@ -89,44 +97,42 @@ class LampPost:
         folder: Path,
         *,
         seed: int = SEED,
-        start: float = MORNING,
-        changed_config: Callable[[dict[str, object]], None] | None = None,
-        flash: Path | None = None,
+        start: float = NIGHT,
+        window_s: int = 60,
+        tls: bool = True,
+        changed_config: Callable[[dict[str, object]], None] = lambda _: None,
     ) -> None:
         self.board = template.board
         self.seed = seed
         self.folder = folder
         self.flash = folder / "flash.bin"
         shutil.copytree(template.city, folder / "city")
-        shutil.copyfile(flash or template.flash, self.flash)
-        if changed_config is not None:
-            self.change_config(changed_config)
+        shutil.copyfile(template.flash, self.flash)
+        config = cbor2.loads(flash_image.files(self.flash, self.board)["/config.cbor"])
+        config["window_s"] = window_s
+        if not tls:
+            del config["broker"]["ca"]
+        changed_config(config)
+        flash_image.change(self.flash, self.board, {"/config.cbor": cbor2.dumps(config, canonical=True)})
+        self.window_s = window_s
+        self.tls = tls
+        self.start = start
         self.world = World(seed=seed)
         self.city = City.open(folder / "city")
         self.collector = Recording(self.city, lambda: datetime.fromtimestamp(self.emulated.now(), UTC))
-        self.emulated = self.new_board(start)
-        self._stack = ExitStack()
-        self._failure: BaseException | None = None
-        self._boards = [self.emulated]
-
-    def new_board(self, start: float, serial: SerialPort | None = None) -> EmulatedBoard:
-        return EmulatedBoard(
+        self.emulated = EmulatedBoard(
             self.board,
             self.world,
-            seed=self.seed,
+            seed=seed,
             clock=VirtualTime(),
             start_s=self.world.start_s + start,
             flash_file=self.flash,
-            serial=serial or SerialPort(),
+            serial=SerialPort(),
         )
+        self._stack = ExitStack()
+        self._failure: BaseException | None = None
 
-    def change_config(self, change: Callable[[dict[str, object]], None]) -> None:
-        """Change the node's configuration in the flash image."""
-        config = cbor2.loads(flash_image.files(self.flash, self.board)["/config.cbor"])
-        change(config)
-        flash_image.change(self.flash, self.board, {"/config.cbor": cbor2.dumps(config, canonical=True)})
-
-    def __enter__(self) -> "LampPost":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,13 +144,34 @@ class LampPost:
 
     def open_city(self) -> Mosquitto:
         """Broker and collector, until the end of the test."""
-        broker = self._stack.enter_context(Mosquitto(self.city, self.folder / "mosquitto"))
+        broker = self.broker()
+        broker.start()
         self.collect()
+        return broker
+
+    def broker(self, **settings: Any) -> Mosquitto:
+        """A broker that is not started yet, and stopped at the end of the test."""
+        broker = Mosquitto(self.city, self.folder / f"mosquitto{len(list(self.folder.iterdir()))}", **settings)
+        self._stack.callback(broker.stop)
         return broker
 
     def collect(self) -> None:
         """The collector at the city's broker, until the end of the test."""
         self._stack.enter_context(MqttCollector(self.city, self.collector))
+
+    def collect_plain(self, port: int) -> None:
+        """A collector at a broker without TLS, until the end of the test."""
+        client = Client(CallbackAPIVersion.VERSION2)
+        client.username_pw_set(self.city.secrets.broker_user, self.city.secrets.broker_password)
+        client.on_message = lambda _client, _data, message: self.collector.receive(bytes(message.payload))
+        subscribed = threading.Event()
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.connect("127.0.0.1", port)
+        client.subscribe(self.city.settings.broker.topic, 1)
+        client.loop_start()
+        self._stack.callback(client.loop_stop)
+        self._stack.callback(client.disconnect)
+        assert subscribed.wait(10), "the plain broker does not let us subscribe"
 
     @property
     def stored(self) -> list[StoredReport]:
@@ -201,6 +228,11 @@ class LampPost:
         """Board time passes while nothing runs."""
         self.emulated.clock.spend(int(seconds * 1e6))
 
+    def run_windows(self, count: int, limit_s: float = LIMIT_S) -> None:
+        """Let the next `count` windows end, and the node call after the last."""
+        ends = self.clock_s // self.window_s + count
+        self.run_until(max(self.clock_s, ends * self.window_s + SETTLE_S), limit_s)
+
     def run_until(self, moment: float | Callable[[], bool], limit_s: float = LIMIT_S) -> None:
         """Let time pass until a moment (seconds since midnight) or an event; fails after `limit_s` real seconds."""
         until = moment if callable(moment) else lambda: self.clock_s >= moment
@@ -243,29 +275,76 @@ class LampPost:
 
     def files(self) -> dict[str, bytes]:
         """Every file on its flash, by path; the board stands still."""
-        self.emulated.flash.sync() if hasattr(self.emulated.flash, "sync") else None
         return flash_image.files(self.flash, self.board)
 
 
 def make_template(board: Board, folder: Path, broker_port: int) -> Template:
     """Provision a new node of a new city, through mpremote and the board's serial port."""
-    city_folder, flash = folder / "city", folder / "flash.bin"
-    world = World(seed=SEED)
+    flash, unenrolled = folder / "flash.bin", folder / "unenrolled.bin"
+    parcels = shipment()
+
+    def keep(step: str) -> None:
+        if step.startswith("enrolling"):
+            shutil.copyfile(flash, unenrolled)
+
     serial = TappedSerial()
-    with City.init(
-        city_folder, "Corner", broker_port=broker_port, wifi_ssid="street", wifi_password="lamp post 12", ntp="localhost"
-    ) as city:
-        emulated = EmulatedBoard(
-            board, world, seed=SEED, clock=VirtualTime(), start_s=world.start_s, flash_file=flash, serial=serial
+    with make_city(folder / "city", broker_port) as city, PluggedIn(board, flash, serial=serial) as plugged:
+        steps.provision(serial.path, board, city, name="corner", step=keep, now=plugged.now)
+    return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript))
+
+
+def make_city(folder: Path, broker_port: int) -> City:
+    """A new city."""
+    return City.init(
+        folder, "Corner", broker_port=broker_port, wifi_ssid="street", wifi_password="lamp post 12", ntp="localhost"
+    )
+
+
+class PluggedIn:
+    """A board on a technician's table: it lives while the block runs, until the cable is torn out at a flash operation.
+
+    `cut_at` counts the changes of its flash from 1; a program gets as far as half its bytes.
+    """
+
+    def __init__(
+        self, board: Board, flash: Path, *, serial: SerialPort | None = None, seed: int = SEED, cut_at: int = 0
+    ) -> None:
+        world = World(seed=seed)
+        self.now = datetime.fromtimestamp(world.start_s, UTC)
+        self.serial = serial or SerialPort()
+        self.port = self.serial.path
+        self.changes = 0
+        self._cut_at = cut_at
+        self._done = False
+        self.emulated = EmulatedBoard(
+            board, world, seed=seed, clock=VirtualTime(), start_s=world.start_s, flash_file=flash, serial=self.serial
         )
-        emulated.power_on()
-        thread = threading.Thread(target=emulated.run, name="board")
-        thread.start()
-        try:
-            now = datetime.fromtimestamp(world.start_s, UTC)
-            steps.provision(serial.path, board, city, name="corner", now=now)
-        finally:
-            emulated.stop()
-            thread.join()
-            emulated.close()
-    return Template(board, city_folder, flash, bytes(serial.transcript))
+        self.emulated.flash.before_change = self._before_change
+        self._thread = threading.Thread(target=self._run, name="board")
+
+    def _before_change(self, _address: int, data: bytes | None) -> None:
+        self.changes += 1
+        if self.changes == self._cut_at:
+            raise PowerCut(0 if data is None else len(data) // 2)
+
+    def _run(self) -> None:
+        self.emulated.run(lambda: self._done or not self.emulated.powered)
+        if not self.emulated.powered:
+            self.emulated.serial = None  # as when the plug is pulled: the port is gone
+            self.serial.close()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the power was cut."""
+        return not self.emulated.powered
+
+    def __enter__(self) -> Self:
+        self.emulated.power_on()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done = True
+        self.emulated.stop()
+        self._thread.join()
+        self.emulated.close()

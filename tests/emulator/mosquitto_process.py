@@ -37,15 +37,25 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """Context manager: inside it listens on `port` (the city's unless given)."""
+    """Context manager: inside it listens on `port` (the city's unless given), as the broker of city `certificates`."""
 
-    def __init__(self, city: City, folder: Path, *, port: int | None = None, tls: bool = True) -> None:
+    def __init__(
+        self,
+        city: City,
+        folder: Path,
+        *,
+        port: int | None = None,
+        tls: bool = True,
+        certificates: City | None = None,
+    ) -> None:
         self.port = port or city.settings.broker.port
         self._configuration = write_configuration(city, folder, self.port, LOCAL)
         self._log = folder / "log"
         text = self._configuration.read_text()
         if not tls:
             text = "\n".join(line for line in text.splitlines() if line.split(" ")[0] not in ("cafile", "certfile", "keyfile"))
+        if certificates is not None:
+            text = text.replace(str(city.directory), str(certificates.directory))
         self._configuration.write_text(f"{text}\nlog_dest file {self._log}\nlog_type all\n")
         self._process: subprocess.Popen[bytes] | None = None
 

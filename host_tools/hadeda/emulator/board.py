@@ -173,6 +173,9 @@ class EmulatedBoard:
     def stop(self) -> None:
         """Make `run` return; from any thread or signal handler."""
         self._stopping = True
+        self._poke()
+
+    def _poke(self) -> None:
         os.write(self._wake_pipe[1], b"x")
 
     def run(self, until: Callable[[], bool] | None = None) -> None:
@@ -379,6 +382,7 @@ class EmulatedBoard:
     def type(self, data: bytes) -> None:
         """Bytes to the board, as from its serial port; a Ctrl-C interrupts the program that runs."""
         self.console.type(data)
+        self._poke()
 
     def _on_typed(self) -> None:
         if self.serial is not None:

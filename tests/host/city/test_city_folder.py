@@ -160,12 +160,13 @@ def test_the_brokers_certificate_is_the_authoritys_for_every_name_of_the_broker(
     assert (broker.not_valid_after_utc - datetime.now(UTC)).days > 19 * 365
 
 
-def test_what_a_node_is_told_of_the_network(city: City) -> None:
-    network = city.node_network()
-    assert network.wifi == Wifi(city.settings.wifi.ssid, city.secrets.wifi_password)
-    assert network.broker.topic == "hadeda/up"
-    assert network.broker.ca == city.ca_der()
-    assert city.secrets.broker_password not in repr(network)
+def test_what_a_node_is_told_of_the_network(tmp_path: Path) -> None:
+    with City.init(tmp_path / "c", "Testville", wifi_ssid="street", wifi_password="long enough") as city:
+        network = city.node_network()
+        assert network.wifi == Wifi("street", "long enough")
+        assert network.broker.topic == "hadeda/up"
+        assert network.broker.ca == city.ca_der()
+        assert city.secrets.broker_password not in repr(network)
 
 
 def test_a_city_without_wifi_says_so_before_a_node_is_touched(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -141,7 +142,7 @@ def after(values: Values, name: Key, value: bytes | None) -> Values:
 
 def cut_at(number: int, part: float) -> Callable[[int, bytes | None], None]:
     """Cut the power at the `number`th change, after `part` of its bytes."""
-    count = iter(range(number + 1))
+    count = itertools.count()
 
     def before_change(_address: int, data: bytes | None) -> None:
         if next(count) == number:

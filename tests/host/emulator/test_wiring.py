@@ -29,10 +29,10 @@ class Talker:
         self.said_s = 0
         self.echo = b""
 
-    def receive(self, data: bytes, now: float) -> None:
+    def receive(self, data: bytes, _now: float) -> None:
         self.echo += data
 
-    def next_transmission(self, now: float) -> float | None:
+    def next_transmission(self, _now: float) -> float | None:
         return self.said_s + 1.0
 
     def transmit(self, now: float) -> bytes:
@@ -49,10 +49,10 @@ class Stubborn:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def write(self, data: bytes, now: float) -> None:
+    def write(self, _data: bytes, _now: float) -> None:
         raise self.error
 
-    def read(self, count: int, now: float) -> bytes:
+    def read(self, _count: int, _now: float) -> bytes:
         raise self.error
 
 
@@ -97,7 +97,8 @@ def talker(bench: Bench) -> Talker:
     return talker
 
 
-def test_uart_hears_what_was_said_since_it_was_opened(bench: Bench, talker: Talker) -> None:
+@pytest.mark.usefixtures("talker")
+def test_uart_hears_what_was_said_since_it_was_opened(bench: Bench) -> None:
     bench.open_uart()
     bench.now_s = 2.5
     assert bench.ask(opcodes.UART_ANY, b"\1") == struct.pack("<H", 20)
@@ -105,16 +106,18 @@ def test_uart_hears_what_was_said_since_it_was_opened(bench: Bench, talker: Talk
     assert bench.read_uart() == b""
 
 
-def test_uart_speaks_to_the_part(bench: Bench, talker: Talker) -> None:
+@pytest.mark.usefixtures("talker")
+def test_uart_speaks_to_the_part(bench: Bench) -> None:
     bench.open_uart()
     bench.ask(opcodes.UART_WRITE, b"\1ping")
     assert bench.spent_us == pytest.approx(4 * 10 * 1e6 / BAUD, abs=1)
     assert bench.read_uart() == b"ping"
 
 
+@pytest.mark.usefixtures("talker")
 @pytest.mark.parametrize("setup", [(RX, TX, BAUD), (TX, RX, 115_200), (17, 16, BAUD)])
 def test_on_wrong_pins_or_at_another_speed_nothing_is_heard(
-    bench: Bench, talker: Talker, setup: tuple[int, int, int]
+    bench: Bench, setup: tuple[int, int, int]
 ) -> None:
     bench.open_uart(*setup)
     bench.ask(opcodes.UART_WRITE, b"\1ping")
@@ -122,7 +125,8 @@ def test_on_wrong_pins_or_at_another_speed_nothing_is_heard(
     assert bench.read_uart() == b""
 
 
-def test_uart_overflow_loses_the_newest(bench: Bench, talker: Talker) -> None:
+@pytest.mark.usefixtures("talker")
+def test_uart_overflow_loses_the_newest(bench: Bench) -> None:
     bench.open_uart(rxbuf=32)
     for second in (1, 2, 3, 4, 5):
         bench.now_s = float(second)
@@ -131,7 +135,8 @@ def test_uart_overflow_loses_the_newest(bench: Bench, talker: Talker) -> None:
     assert bench.wiring.lines[1].overruns == 18
 
 
-def test_uart_with_bytes_is_ready(bench: Bench, talker: Talker) -> None:
+@pytest.mark.usefixtures("talker")
+def test_uart_with_bytes_is_ready(bench: Bench) -> None:
     del bench.wiring.lines[2]  # the radar
     bench.open_uart()
     assert not bench.wiring.ready()

@@ -36,7 +36,6 @@ def test_another_nonce_or_collector() -> None:
     "changes",
     [{"f1": b""}, {"f1": b"\4" + bytes(64)}, {"f1": None}, {"f2": b"\4" + bytes(64)}, {"f2": 7}, {"f3": ""},
      {"f3": "x" * 65}, {"f3": "a\nb"}, {"f4": b"1"}, {"f5": b"short"}, {"f6": b""}, {"f7": 0}, {"f1": COLLECTOR}],
-    ids=str,
 )  # fmt: skip
 def test_fields_that_are_wrong(changes: dict[str, Any]) -> None:
     with pytest.raises(Rejected):

@@ -23,6 +23,7 @@ SUITE = "trixie"
 VERSION = "1.25.0"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PATCHES_NOT_WANTED = ("0006-extmod-Use-system-mbedtls.patch",)
+WRAPPED = ("mp_hal_ticks_ms", "mp_hal_time_ns", "mp_module_get_builtin")  # C functions that variant/host replaces
 COMPILERS = ("gcc", "make", "pkg-config", "patch")
 PACKAGES = ["gcc", "make", "pkg-config", "patch", "libc6-dev"]
 
@@ -212,8 +213,7 @@ def compile_interpreter(tree: Path, work: Path) -> Path:
         call("make", jobs, "-C", tree / "mpy-cross", log=work / "mpy-cross.log")
     options = [f"VARIANT_DIR={emulator / 'variant'}", f"FROZEN_MANIFEST={emulator / 'variant/manifest.py'}"]
     options.append(f"USER_C_MODULES={emulator / 'variant'}")
-    # asyncio reads its ticks in C: it gets the board's, not the computer's (variant/host).
-    options.append("LDFLAGS_EXTRA=-Wl,--wrap=mp_hal_ticks_ms,--wrap=mp_module_get_builtin")
+    options.append("LDFLAGS_EXTRA=-Wl," + ",".join(f"--wrap={name}" for name in WRAPPED))
     if exact_numbers():
         options.append("MICROPY_FORCE_32BIT=1")
     made = tree / "ports/unix/build-variant"

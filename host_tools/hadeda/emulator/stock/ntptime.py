@@ -14,7 +14,6 @@ _CLIENT = 0x1B  # no leap warning, version 3, mode 3
 _TRANSMIT = 40  # offset of the transmit timestamp
 _TO_2000 = 3155673600  # seconds from 1900
 _ERA = 1 << 32
-_OLDEST = 3913056000  # 2024 in seconds from 1900: smaller stamps are of the era that begins in 2036
 
 
 def time():
@@ -30,8 +29,8 @@ def time():
     finally:
         line.close()
     seconds = struct.unpack_from("!I", answer, _TRANSMIT)[0]
-    if seconds < _OLDEST:
-        seconds += _ERA
+    if seconds < _TO_2000:
+        seconds += _ERA  # the one that begins in 2036
     return seconds - _TO_2000
 
 

@@ -5,5 +5,4 @@ import _wire
 import opcodes
 
 info = json.loads(bytes(_wire.request(opcodes.BOOT)))
-if not info["real_time"]:
-    _wire.watch_ticks()
+_wire.watch_clock(not info["real_time"])

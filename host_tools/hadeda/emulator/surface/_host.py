@@ -1,6 +1,6 @@
 """Stands in for the interpreter's own `_host` (interpreter/variant/host) on a packaged MicroPython, through its FFI.
 
-No `watch_ticks`: asyncio's task queue keeps reading the computer's clock there, so only real time serves.
+No `watch_clock`: asyncio's task queue keeps reading the computer's clock there, so only real time serves.
 """
 
 import ffi

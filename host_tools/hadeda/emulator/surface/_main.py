@@ -15,6 +15,7 @@ for _name in list(sys.modules):
     if _name[0] == "_" or _name in ("machine_timing", "opcodes"):
         del sys.modules[_name]
 if hasattr(_host, "seal"):
+    _host.seed(int.from_bytes(os.urandom(4), "little"))
     _host.seal()
 sys.path[:] = ["", ".frozen", "/lib"]
 sys.argv.clear()

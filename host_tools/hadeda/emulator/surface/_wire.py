@@ -16,10 +16,10 @@ on_idle = None
 alarms = None
 
 
-def watch_ticks():
-    """Virtual time: the interpreter's own milliseconds are from now on those of the last exchange."""
-    if hasattr(_host, "watch_ticks"):
-        _host.watch_ticks(_reply, opcodes.TICKS_OFFSET)
+def watch_clock(ticks):
+    """The interpreter's own time of day, and in virtual time its ticks, are from now on those of the last exchange."""
+    if hasattr(_host, "watch_clock"):
+        _host.watch_clock(_reply, opcodes.TICKS_OFFSET, ticks)
 
 
 def request(op, payload=b""):

@@ -24,6 +24,11 @@
 #undef MICROPY_PY_GC_COLLECT_RETVAL
 #define MICROPY_PY_GC_COLLECT_RETVAL (0)
 
+// Random numbers that a program did not seed start from the host's, so that a board's seed fixes them too.
+unsigned long host_random_seed(void);
+#undef MICROPY_PY_RANDOM_SEED_INIT_FUNC
+#define MICROPY_PY_RANDOM_SEED_INIT_FUNC (host_random_seed())
+
 // What the ESP32 port has and the unix port has not.
 #define MICROPY_PY_IO_BUFFEREDWRITER (1)
 #undef MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE

@@ -1,4 +1,7 @@
-"""`umqtt.robust` as stock images have it: umqtt.simple that connects again whenever the connection breaks."""
+"""`umqtt.robust` as stock images have it: umqtt.simple that connects again whenever the connection breaks.
+
+With upstream's trap: a QoS 1 publish whose acknowledgement is lost with the connection waits for it for ever.
+"""
 
 import time
 from . import simple

@@ -1,0 +1,137 @@
+"""The three laws: plaintext never touches flash, a counter is spent before it is used, a window is released once."""
+
+import random
+from collections.abc import Callable
+
+import cbor2
+import pytest
+from lamp_post import MORNING, SEED, LampPost, Template
+from mqtt_proxy import PubackEater
+
+from hadeda.collect.collector import Status
+from hadeda.emulator.flash import PowerCut
+from hadeda.envelope import parse_sealed
+
+SLICE = 12  # bytes of plaintext that no image contains by chance
+BOOT_CHANGES = 20  # flash operations from power-up until the first report has left the store
+LATER_CHANGES = 11  # and from then on until the second one has
+STEP = 10
+
+
+def fragments(payload: bytes) -> set[bytes]:
+    """Every SLICE bytes of a report that are not just zeros."""
+    cut = (payload[at : at + SLICE] for at in range(len(payload) - SLICE + 1))
+    return {piece for piece in cut if len(set(piece)) >= SLICE // 2}
+
+
+def test_a_thief_with_the_flash_finds_no_report_and_no_passage(raise_post: Callable[..., LampPost]) -> None:
+    post = raise_post(start=MORNING)
+    post.open_city()
+    post.power_on()
+    post.run_windows(2)
+    post.power_off()
+    post.wait_without_power(20)
+    post.emulated.radio.in_reach = False
+    post.power_on()
+    post.run_until(post.clock_s + 100)  # reports wait in flash, and a window is open
+    post.power_off()
+    image = post.emulated.flash.image()
+    waiting = [path for path in post.files() if path.endswith(".seg")]
+    assert waiting, post.explain("nothing waits: this test sees nothing")
+    post.emulated.radio.in_reach = True
+    post.power_on()
+    post.run_windows(1)
+    post.wait_stored(4)
+    looked_for = set().union(*(fragments(post.opened(sealed).payload) for sealed in post.collector.messages))
+    assert len(looked_for) > 100
+    found = [piece.hex() for piece in looked_for if piece in image or piece in post.emulated.flash.image()]
+    assert not found, f"plaintext in flash: {found}"
+
+
+def test_what_a_thief_does_find_is_what_the_documentation_says(raise_post: Callable[..., LampPost]) -> None:
+    """On a stock partition table the keys, the Wi-Fi password and the broker's login are readable: known and stated."""
+    post = raise_post()
+    files = post.files()
+    config = cbor2.loads(files["/config.cbor"])
+    assert config["wifi"]["password"] == post.city.secrets.wifi_password
+    assert config["broker"]["password"] == post.city.secrets.broker_password
+    names = {path for path in files if not path.startswith("/lib/")}
+    assert names <= {"/boot.py", "/main.py", "/config.cbor", "/state/keys", "/outbox/head"}, names
+
+
+def test_no_private_key_ever_crosses_the_serial_line(template: Template, raise_post: Callable[..., LampPost]) -> None:
+    secrets = cbor2.loads(raise_post().files()["/state/keys"][8:])
+    private, public, root = secrets[1], secrets[2], secrets[5]
+    line = template.transcript
+    assert public.hex().encode() in line, "the tap did not see the enrolment: this test sees nothing"
+    for secret in (private, root):
+        number = int.from_bytes(secret, "big")
+        forms = [secret, secret[::-1], secret.hex().encode(), secret.hex().upper().encode(), str(number).encode()]
+        assert not [form for form in forms if form in line]
+
+
+def numbers(post: LampPost) -> dict[tuple[bytes, int], set[bytes]]:
+    """(kid, sequence) of everything the broker has seen -> the different bytes it came in."""
+    seen: dict[tuple[bytes, int], set[bytes]] = {}
+    for sealed in post.collector.messages:
+        message = parse_sealed(sealed)
+        seen.setdefault((message.kid, message.sequence), set()).add(sealed)
+    return seen
+
+
+def cut_power_at(post: LampPost, change: int, rng: random.Random) -> None:
+    """Let the node live until its `change`th flash operation from now on, which is torn at some byte."""
+    count = 0
+
+    def before(_address: int, data: bytes | None) -> None:
+        nonlocal count
+        count += 1
+        if count == change:
+            raise PowerCut(rng.randrange(len(data) + 1) if data else 0)
+
+    post.emulated.flash.before_change = before
+    if not post.emulated.powered:
+        post.power_on()
+    post.run_until(lambda: not post.emulated.powered)
+    post.emulated.flash.before_change = None
+    post.wait_without_power(rng.uniform(1, 20))
+
+
+def report_again(post: LampPost) -> None:
+    """Power on, and live until the city has one report more."""
+    before = post.count(Status.STORED)
+    post.power_on()
+    post.run_until(lambda: post.count(Status.STORED) > before)
+
+
+@pytest.mark.parametrize("first", range(1, STEP + 1))
+def test_power_cut_at_any_flash_operation_repeats_no_number_and_loses_no_node(post: LampPost, first: int) -> None:
+    """The power fails while the node starts, it reports again, fails later, while it stores and sends, and so on."""
+    rng = random.Random(f"power cuts {SEED} {first}")
+    for change in range(first, BOOT_CHANGES + 1, STEP):
+        cut_power_at(post, change, rng)
+        report_again(post)
+        cut_power_at(post, 1 + change % LATER_CHANGES, rng)
+    report_again(post)
+    repeated = {key: found for key, found in numbers(post).items() if len(found) > 1}
+    assert not repeated, post.explain(f"numbers used twice: {repeated}")
+    assert post.count(Status.REJECTED) == 0, post.explain("the city refused what the node sent")
+    stored = post.stored
+    assert len({(report.epoch, report.sequence) for report in stored}) == len(stored) == len(numbers(post))
+    starts = [report.window_start for report in stored]
+    assert len(set(starts)) == len(starts), post.explain("a window was released twice")
+
+
+def test_a_lost_puback_makes_the_same_bytes_come_again(raise_post: Callable[..., LampPost]) -> None:
+    post = raise_post(tls=False)
+    broker = post.broker(port=post.city.settings.broker.port + 1, tls=False)
+    broker.start()
+    post.collect_plain(broker.port)
+    with PubackEater(post.city.settings.broker.port, broker.port, eat=2) as line:
+        post.power_on()
+        post.run_until(lambda: post.count(Status.REPLAYED) >= 2 and post.count(Status.STORED) >= 2)
+        assert line.eaten == 2
+    assert [len(found) for found in numbers(post).values()] == [1] * len(numbers(post))
+    assert post.collector.messages[0] == post.collector.messages[1] == post.collector.messages[2]
+    assert len(post.stored) == post.count(Status.STORED)
+    assert post.count(Status.REJECTED) == 0
