@@ -1,6 +1,8 @@
 """`hadeda emulate`: power up an emulated board and say where its serial port is. Exposes `command`."""
 
 import signal
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -15,6 +17,14 @@ from hadeda.emulator.interpreter import explain_inexact
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.scenario import World
 
+MORNING = datetime(2022, 6, 1, 8)
+
+
+class Scenario(StrEnum):
+    """The worlds there are."""
+
+    STREET = "street"
+
 
 def command(
     board: BoardArgument,
@@ -24,6 +34,12 @@ def command(
     serial_link: Annotated[
         Path | None, typer.Option("--serial-link", metavar="PATH", help="A link to the serial port, by name.")
     ] = None,
+    scenario: Annotated[  # noqa: ARG001  (there is one so far; --street and --air play other files)
+        Scenario, typer.Option("--scenario", help="The world around the board.")
+    ] = Scenario.STREET,
+    start: Annotated[
+        datetime, typer.Option("--start", formats=["%Y-%m-%dT%H:%M"], help="Street time at power-up.")
+    ] = MORNING,
     street: StreetOption = None,
     air: AirOption = None,
     seed: Annotated[
@@ -39,7 +55,8 @@ def command(
     world = World(street, air, seed=seed or 0)
     serial = SerialPort(serial_link)
     try:
-        emulated = EmulatedBoard(described, world, seed=seed, flash_file=flash, serial=serial)
+        start_s = start.replace(tzinfo=UTC).timestamp()
+        emulated = EmulatedBoard(described, world, seed=seed, start_s=start_s, flash_file=flash, serial=serial)
     except BaseException:
         serial.close()
         raise

@@ -23,10 +23,16 @@ def provision_command(
     board: BoardOption,
     port: PortOption = None,
     name: Annotated[str, typer.Option("--name", help="What the city calls the node; else the start of its id.")] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Enrol a node of this city anew; its old identity is revoked.")
+    ] = False,
     city_dir: CityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the board on PORT a node of the city: firmware, configuration, keys made on the node, enrolment."""
+    """Make the board on PORT a node of the city: firmware, configuration, keys made on the node, enrolment.
+
+    A board that is a node of this city already gets the newest firmware and keeps its keys.
+    """
     if port is None:
         raise PortError("no serial port named", "give --port, such as /dev/ttyUSB0 or what `hadeda emulate` printed")
     described = load(board)
@@ -39,9 +45,7 @@ def provision_command(
             advance(now - percent)
             percent = now
 
-        result = steps.provision(
-            port, described, city, name=name, step=lambda text: output.say(text), progress=progress
-        )
+        result = steps.provision(port, described, city, name=name, replace=replace, step=output.say, progress=progress)
     record = {
         **describe(result.node),
         "micropython": ".".join(map(str, result.target.version)),

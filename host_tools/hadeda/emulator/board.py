@@ -30,13 +30,13 @@ from hadeda.emulator.rtc import Rtc
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.emulator.surface import opcodes
 from hadeda.emulator.watchdog import Watchdog
+from hadeda.emulator.wire import Moment, Request, pack, unpack
 from hadeda.emulator.wiring import Wiring
 from hadeda.errors import EmulatorError
 from hadeda.scenario import World
 
 POWER_ON, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 TIMER_WAKE = 4
-TICKS_MASK = 0x3FFFFFFF
 HUNG_S = 60.0  # real seconds without a request, in virtual time, until a fed watchdog counts as starved
 
 UART_BITS = (1 << opcodes.READY_CONSOLE) - (1 << opcodes.READY_UART)
@@ -71,7 +71,7 @@ class EmulatedBoard:
         self.board = board
         self.interpreter = interpreter.find()
         self.clock = clock or RealTime()
-        if not self.interpreter.exact and not self.clock.real_time:
+        if not self.interpreter.ours and not self.clock.real_time:
             raise EmulatorError(
                 "virtual time needs the interpreter that ./run builds", "run ./run setup, or use real time"
             )
@@ -186,7 +186,7 @@ class EmulatedBoard:
             self.step()
 
     def _share_a_core(self) -> None:
-        """In virtual time board and loop only ever take turns: on one core a turn costs a fifth of what it costs on two."""
+        """In virtual time board and loop only ever take turns: on one core that costs a fifth of what it does on two."""
         if self.clock.real_time or not hasattr(os, "sched_setaffinity"):
             return
         cores = sorted(os.sched_getaffinity(0))
@@ -284,19 +284,18 @@ class EmulatedBoard:
             self._on_death()
             return
         self._heard_from = time.monotonic()
-        opcode, spent_us = struct.unpack_from("<BH", packet)
-        self.clock.spend(spent_us)
-        payload = packet[3:]
-        if opcode == opcodes.SLEEP:
-            dt_us, seen, at_console = struct.unpack("<QIB", payload)
+        request = unpack(packet)
+        self.clock.spend(request.spent_us)
+        if request.opcode == opcodes.SLEEP:
+            dt_us, seen, at_console = struct.unpack("<QIB", request.payload)
             self._asleep = Sleep(self.clock.now_us() + dt_us, seen, bool(at_console))
             self.wiring.listen()
             if dt_us == 0 or self._ready() & ~seen:
                 self._wake_up()
-        elif opcode == opcodes.EXIT:
-            self._exit(*struct.unpack("<BQB", payload))
+        elif request.opcode == opcodes.EXIT:
+            self._exit(*struct.unpack("<BQB", request.payload))
         else:
-            self._answer(opcode, payload)
+            self._answer(request)
 
     def _on_death(self) -> None:
         if self._booted:
@@ -308,12 +307,12 @@ class EmulatedBoard:
             "./run setup builds the interpreter anew",
         )
 
-    def _answer(self, opcode: int, payload: bytes) -> None:
-        handler = self._handlers.get(opcode)
+    def _answer(self, request: Request) -> None:
+        handler = self._handlers.get(request.opcode)
         try:
             if handler is None:
                 raise BoardOSError(EINVAL)
-            answer, status = handler(payload), opcodes.STATUS_OK
+            answer, status = handler(request.payload), opcodes.STATUS_OK
         except BoardOSError as error:
             answer, status = struct.pack("<i", error.code) + error.name.encode(), opcodes.STATUS_ERROR
         except PowerCut:
@@ -325,19 +324,9 @@ class EmulatedBoard:
     def _reply(self, status: int, answer: bytes) -> None:
         if self._processor is None:
             return
-        uptime_us = self.clock.now_us() - self._boot_us
-        rtc_us = self.rtc.time_us()
-        head = struct.pack(
-            "<BIIIII",
-            status,
-            self._ready(),
-            uptime_us // 1000 & TICKS_MASK,
-            uptime_us & TICKS_MASK,
-            rtc_us // 1_000_000 & 0xFFFFFFFF,
-            rtc_us % 1_000_000,
-        )
+        moment = Moment(self._ready(), self.clock.now_us() - self._boot_us, self.rtc.time_us())
         try:
-            self._processor.wire.send(head + answer)
+            self._processor.wire.send(pack(status, moment, answer))
         except OSError:
             return  # it just died; the wire's end will tell
 

@@ -13,7 +13,7 @@ from hadeda.emulator.interpreter import SURFACE, Interpreter
 
 # What the board's surface itself keeps on the interpreter's heap, and the collector's tables: a real board has these
 # in its firmware, so they are added to what board.toml grants. tests/host/emulator holds the sum to account.
-SURFACE_HEAP = 23_200
+SURFACE_HEAP = 25_520
 
 
 class Processor:
@@ -21,8 +21,8 @@ class Processor:
 
     def __init__(self, interpreter: Interpreter, heap: int) -> None:
         self.wire, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        folder = ".frozen/surface" if interpreter.exact else str(SURFACE / "surface")
-        frozen = [] if interpreter.exact else [str(SURFACE / "stock")]
+        folder = ".frozen/surface" if interpreter.ours else str(SURFACE / "surface")
+        frozen = [] if interpreter.ours else [str(SURFACE / "stock")]
         program = f"import sys; sys.path[:] = {[folder, '.frozen', *frozen]!r}; import _main"
         command = [str(interpreter.path), "-X", f"heapsize={heap + SURFACE_HEAP}", "-c", program]
         self._process = subprocess.Popen(

@@ -21,7 +21,8 @@ from hadeda.city import City
 from hadeda.errors import CityError, ProvisionError
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import shipment
-from hadeda.registry import Node, find_node
+from hadeda.registry import Node, find_node, revoke
+from hadeda.registry.nodes import kept_configuration
 
 CONFIG_PATH = "/config.cbor"
 NONCE_SIZE = 16
@@ -41,6 +42,13 @@ try:
     power.hold()
 except ImportError:
     pass
+"""
+_STATUS = """
+try:
+    from node import enrol
+    enrol.status()
+except ImportError:
+    print('STATUS unprovisioned')
 """
 _DIGESTS = """
 import os, json, hashlib
@@ -149,16 +157,34 @@ def set_clock(port: NodePort, now: datetime) -> None:
     port.run(f"import machine\nmachine.RTC().datetime({fields})")
 
 
+def standing(port: NodePort, city: City) -> tuple[str, Node | None]:
+    """How the node says it stands ("unprovisioned", "pending" or "enrolled"), and who it is if this city knows it."""
+    said = port.run(_STATUS).split()
+    if len(said) != 3 or said[0] != "STATUS":
+        return "unprovisioned", None
+    try:
+        return said[1], find_node(city.database, said[2])
+    except CityError:
+        return said[1], None
+
+
+def refuse_another_configuration(state: str, known: Node | None, config: dict[str, Any]) -> None:
+    """Raise ProvisionError where the board is a node in service whose reports the city would read wrongly."""
+    if state == "enrolled" and known and not known.revoked_at and known.configuration != kept_configuration(config):
+        raise ProvisionError(
+            f"the board is node {known.name} already, with another configuration",
+            "give --replace: it gets a new identity, and the old one is revoked",
+        )
+
+
 def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node:
-    """Let the node make its keys, register it, and only then let it commit. A half-done enrolment is taken up again."""
-    standing = port.run("from node import enrol\nenrol.status()").split()
-    if standing[1:2] == ["pending"]:
-        try:
-            node = find_node(city.database, standing[2])
-        except CityError:
-            pass
-        else:
-            return _commit(port, node)
+    """Let the node make its keys, register it, and only then let it commit.
+
+    A half-done enrolment is taken up again; a node that is enrolled keeps its keys.
+    """
+    state, known = standing(port, city)
+    if known and not known.revoked_at:
+        return _commit(port, known) if state == "pending" else known
     nonce = secrets.token_bytes(NONCE_SIZE)
     entropy = secrets.token_bytes(ENTROPY_SIZE)
     said = port.run(f"from node import enrol\nenrol.begin({entropy.hex()!r}, {nonce.hex()!r})").split()
@@ -181,11 +207,12 @@ def provision(
     city: City,
     *,
     name: str = "",
+    replace: bool = False,
     step: Step = lambda _: None,
     progress: Progress = lambda _done, _total: None,
     now: datetime | None = None,
 ) -> Provisioned:
-    """Make the board on `port_name` a node of `city` and start it."""
+    """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case."""
     step("compiling the firmware")
     parcels = shipment()
     config = node_config(board, city.node_network(), city.collector_public)
@@ -195,6 +222,12 @@ def provision(
         port.run(_CALM)
         if target.free < SPARE_BYTES:
             raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
+        state, known = standing(port, city)
+        if replace and known:
+            name = name or known.name
+            revoke(city.database, known.node_id)
+        else:
+            refuse_another_configuration(state, known, config)
         step("sending the firmware")
         sent, size = send_firmware(port, parcels, progress)
         port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))

@@ -96,7 +96,7 @@ def enrol(
             node = Node(node_id=node_id, identity=enrolment.identity, enrolments=0)
             session.add(node)
         node.name, node.board, node.firmware = name, enrolment.board, enrolment.firmware
-        node.configuration = {key: configuration[key] for key in KEPT_CONFIGURATION if key in configuration}
+        node.configuration = kept_configuration(configuration)
         node.enrolments, node.enrolled_at = node.enrolments + 1, now
         session.flush()
         _open_epoch(session, node, FIRST_EPOCH, root, now)
@@ -113,6 +113,11 @@ def find_node(database: Database, text: str) -> Node:
     """The node with the name `text`, or whose id begins with it (at least 4 digits); raises CityError."""
     with database.read() as session:
         return select_node(session, text)
+
+
+def kept_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """What the registry keeps of a node's configuration."""
+    return {key: configuration[key] for key in KEPT_CONFIGURATION if key in configuration}
 
 
 def revoke(database: Database, text: str, now: datetime | None = None) -> Node:

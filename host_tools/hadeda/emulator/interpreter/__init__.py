@@ -18,10 +18,15 @@ SURFACE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A MicroPython unix port. `exact`: its numbers and object sizes are the ESP32's (32-bit, single precision)."""
+    """A MicroPython unix port.
+
+    `ours`: built by build.py, so that the board's surface is frozen in and virtual time works. `exact`: its numbers and
+    object sizes are the ESP32's (32-bit, single precision).
+    """
 
     path: Path
     version: str
+    ours: bool
     exact: bool
 
 
@@ -45,22 +50,23 @@ def find() -> Interpreter:
 def _examine(path: Path) -> Interpreter:
     probe = (
         "import sys\n"
-        "try:\n import _host\n exact = sys.maxsize < 1 << 32\n"
-        "except ImportError:\n exact = False\n"
-        "print(sys.implementation[0], '.'.join(str(n) for n in sys.implementation[1][:3]), exact)"
+        "try:\n import _host\n ours = True\n"
+        "except ImportError:\n ours = False\n"
+        "version = '.'.join(str(n) for n in sys.implementation[1][:3])\n"
+        "print(sys.implementation[0], version, ours, ours and sys.maxsize < 1 << 32)"
     )
     try:
         done = subprocess.run([path, "-c", probe], capture_output=True, text=True, timeout=20, check=False)
     except OSError as error:
         raise EmulatorError(f"{path} does not run: {error.strerror}", "check HADEDA_MICROPYTHON") from error
-    match = re.match(r"micropython (\d+)\.(\d+)\.(\d+) (True|False)", done.stdout)
+    match = re.match(r"micropython (\d+)\.(\d+)\.(\d+) (True|False) (True|False)", done.stdout)
     if not match:
         raise EmulatorError(f"{path} is not MicroPython", "check HADEDA_MICROPYTHON and PATH")
     if (int(match[1]), int(match[2])) < OLDEST:
         raise EmulatorError(
             f"MicroPython {match[1]}.{match[2]} is too old: {path}", "1.25 or later is needed; ./run setup builds one"
         )
-    return Interpreter(path, f"{match[1]}.{match[2]}.{match[3]}", match[4] == "True")
+    return Interpreter(path, f"{match[1]}.{match[2]}.{match[3]}", match[4] == "True", match[5] == "True")
 
 
 def explain_inexact() -> str:

@@ -12,7 +12,7 @@ sys.modules["vfs"] = _vfs
 for _module in (errno, machine, os, select, socket, time):
     sys.modules["u" + _module.__name__] = _module
 for _name in list(sys.modules):
-    if _name[0] == "_" or _name in ("machine_timing", "opcodes"):
+    if _name[0] == "_" or _name.startswith("machine_") or _name == "opcodes":
         del sys.modules[_name]
 if hasattr(_host, "seal"):
     _host.seed(int.from_bytes(os.urandom(4), "little"))
