@@ -91,11 +91,12 @@ def install_compilers() -> None:
         names = " ".join(packages)
         raise BuildError(f"packages are missing; run: sudo apt-get install --no-install-recommends {names}")
     say(f"installing {' '.join(packages)}")
-    install = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qy", "--no-install-recommends"]
+    install = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-oDPkg::Lock::Timeout=300"]
+    install += ["install", "-qy", "--no-install-recommends"]
     try:
         call(*install, *packages)
     except BuildError:
-        call(*root, "apt-get", "update", "-q")
+        call(*root, "apt-get", "-oDPkg::Lock::Timeout=300", "update", "-q")
         call(*install, *packages)
 
 
