@@ -186,7 +186,7 @@ class EmulatedBoard:
             self.step()
 
     def _share_a_core(self) -> None:
-        """In virtual time board and loop only ever take turns: on one core that costs a fifth of what it does on two."""
+        """In virtual time board and loop only ever take turns: on one core that costs a fifth of two."""
         if self.clock.real_time or not hasattr(os, "sched_setaffinity"):
             return
         cores = sorted(os.sched_getaffinity(0))
