@@ -10,6 +10,11 @@ None of this runs in constant time; secrets are blinded before they get here (se
 """
 
 from envelope.errors import KeyInvalid
+from micropython import const
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -20,46 +25,109 @@ G = (
 )
 INFINITY = (1, 1, 0, 0)
 
+# Of a number of 256 bits, the leading 30 (28 at least) are a small integer; quotients are good while half of them last.
+_LEADING_SHIFT = const(228)
+_LEADING = const(1 << 30)
+_HALF = const(1 << 15)
+
+
+def double_and_add(
+    point: tuple[int, int, int, int], columns: "Sequence[Sequence[tuple[int, int]]]"
+) -> tuple[int, int, int, int]:
+    """Return `point` plus the affine points of columns[0], doubled, plus those of columns[1], doubled, and so on.
+
+    Every exceptional case is included. This is one function because on MicroPython a call takes its frame from the
+    heap and gives it back behind everything allocated since: calls in the loop would make every allocation search.
+    """
+    x, y, zz, zzz = point
+    p = P
+    inner = False
+    for column in columns:
+        if inner and zz:
+            u = y + y
+            v = u * u % p
+            w = u * v % p
+            s = x * v % p
+            m = 3 * (x - zz) * (x + zz) % p
+            x = (m * m - s - s) % p
+            y = (m * (s - x) - w * y) % p
+            zz = v * zz % p
+            zzz = w * zzz % p
+        inner = True
+        for x2, y2 in column:
+            if not zz:
+                x, y, zz, zzz = x2, y2, 1, 1
+                continue
+            h = (x2 * zz - x) % p
+            r = (y2 * zzz - y) % p
+            if not h:
+                x, y, zz, zzz = INFINITY if r else double((x2, y2, 1, 1))
+                continue
+            hh = h * h % p
+            s = x * hh % p
+            hhh = h * hh % p
+            x = (r * r - hhh - s - s) % p
+            y = (r * (s - x) - y * hhh) % p
+            zz = zz * hh % p
+            zzz = zzz * hhh % p
+    return x, y, zz, zzz
+
 
 def double(point: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Return 2 * point."""
-    x, y, zz, zzz = point
-    p = P
-    u = y + y
-    v = u * u % p
-    w = u * v % p
-    s = x * v % p
-    m = 3 * (x - zz) * (x + zz) % p
-    x3 = (m * m - s - s) % p
-    return x3, (m * (s - x3) - w * y) % p, v * zz % p, w * zzz % p
+    return double_and_add(point, ((), ()))
 
 
 def add(point: tuple[int, int, int, int], x2: int, y2: int) -> tuple[int, int, int, int]:
-    """Return point + (x2, y2), the second one affine; every exceptional case included."""
-    x, y, zz, zzz = point
-    if not zz:
-        return x2, y2, 1, 1
-    p = P
-    h = (x2 * zz - x) % p
-    r = (y2 * zzz - y) % p
-    if not h:
-        return INFINITY if r else double((x2, y2, 1, 1))
-    hh = h * h % p
-    hhh = h * hh % p
-    q = x * hh % p
-    x3 = (r * r - hhh - q - q) % p
-    return x3, (r * (q - x3) - y * hhh) % p, zz * hh % p, zzz * hhh % p
+    """Return point + (x2, y2), the second one affine."""
+    return double_and_add(point, (((x2, y2),),))
 
 
 def inverse(a: int, modulus: int) -> int:
-    """Return 1/a by extended Euclid, whose time depends on `a`: hand in blinded values only. 0 for a = 0."""
-    u, v = a % modulus, modulus
-    x, y = 1, 0
-    while u:
-        q, remainder = divmod(v, u)
-        u, v = remainder, u
-        x, y = y - q * x, x
-    return y % modulus
+    """Return 1/a by extended Euclid, whose time depends on `a`: hand in blinded values only. 0 for a = 0.
+
+    In Lehmer's way: quotients come from the thirty leading bits, small integers that cost no heap, and a matrix of
+    them is applied to the big ones. A wrong quotient does no harm, any such matrix keeps the divisor and the cofactors.
+    """
+    u, v = modulus, a % modulus
+    x, y = 0, 1
+    shift = _LEADING_SHIFT
+    while v:
+        u1, v1 = u >> shift, v >> shift
+        a = d = 1
+        b = c = 0
+        enough = _HALF if shift else 0
+        while v1 > enough:
+            q = u1 // v1
+            u1 -= q * v1
+            a -= q * c
+            b -= q * d
+            if u1 <= enough:
+                break
+            q = v1 // u1
+            v1 -= q * u1
+            c -= q * a
+            d -= q * b
+        if b:
+            u, v = a * u + b * v, c * u + d * v
+            x, y = a * x + b * y, c * x + d * y
+            if u < 0:
+                u, x = -u, -x
+            if v < 0:
+                v, y = -v, -y
+            if u < v:
+                u, v = v, u
+                x, y = y, x
+            bound = (u1 if u1 > v1 else v1) + 2 * _HALF
+        else:
+            q, remainder = divmod(u, v)
+            u, v = v, remainder
+            x, y = y, x - q * y
+            bound = v1 + 1
+        while shift and bound <= _LEADING >> 3:
+            bound <<= 3
+            shift -= 3
+    return x % modulus
 
 
 def affine(point: tuple[int, int, int, int]) -> tuple[int, int]:

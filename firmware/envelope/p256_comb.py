@@ -1,78 +1,92 @@
 """Scalar multiplication on P-256 with signed combs, for every use of the curve: one algorithm, one place to harden.
 
-A scalar of 264 bits is written with the digits +1 and -1 only (it has to be odd: adding n makes it so). Six teeth,
-44 bits apart, take one digit each; the 32 sign patterns with a positive last tooth are in a table, the others are
-their negatives. So every bit of the 44 costs exactly one addition, whatever the scalar (Hamburg, "Fast and compact
+A scalar of 280 bits is written with the digits +1 and -1 only (it has to be odd: adding n makes it so). Seven teeth,
+40 bits apart, take one digit each; the 64 sign patterns with a positive last tooth are in a table, the others are
+their negatives. So every bit of the 40 costs exactly one addition, whatever the scalar (Hamburg, "Fast and compact
 elliptic-curve cryptography", 2012, section 3.3). A comb may have several tables, whose teeth start at different bits
-of the 44: fewer doublings for more memory. One table is 2048 bytes: 32 affine points of x and y, big endian.
+of the 40: fewer doublings for more memory. One table is 4096 bytes, an object of its own because a crowded heap has
+no larger holes: 64 affine points of x and y, big endian.
 
-The eight bits above 256 blind the scalar with a multiple of n; `stretch` randomises every coordinate. Wider blinding
-is a matter of _SPACING (a multiple of four) and a new p256_table: 48 gives 32 bits for seven percent more time.
+The 24 bits above 256 blind the scalar with a multiple of n; `stretch` randomises what follows the sums of pairs.
+What a signature costs in millions of instructions on RV32IMC, and what its tables take, by teeth x bits x tables
+(docs/performance.md): 7 x 40 x 4, 24 bits of blinding, 16 KB: 9.5; 6 x 44 x 4, 8 bits, 8 KB: 10.1; 6 x 48 x 4,
+32 bits, 8 KB: 10.8; 8 x 36 x 2, 32 bits, 16 KB: 10.1.
 """
 
 from envelope import p256
 
-_TEETH = 6
-_SPACING = 44
+_TEETH = 7
+_SPACING = 40
 _SCALAR_BITS = _TEETH * _SPACING
 _ENTRIES = 1 << _TEETH - 1
-_TABLE_SIZE = 64 * _ENTRIES
 BLIND_BITS = _SCALAR_BITS - 256
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Comb = tuple[bytes | bytearray, ...]
 
-def multiply(terms: tuple[tuple[int, bytes | bytearray], ...], stretch: int = 1) -> tuple[int, int, int, int]:
+
+def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[int, int, int, int]:
     """Return the sum of scalar * point over `terms`, pairs of (odd scalar as `blinded` makes it, its comb).
 
     `stretch` (secret, random, not 0) sets the sum's projective representation, so that no intermediate value
     depends on the scalars alone.
     """
-    point = p256.INFINITY
-    rows = [(_digits(scalar), tables, _SPACING * _TABLE_SIZE // len(tables)) for scalar, tables in terms]
-    for column in range(max([height for _, _, height in rows]) - 1, -1, -1):
-        if point[2]:
-            point = p256.double(point)
-        for digits, tables, height in rows:
-            if column < height:
-                base = 0
-                for at in range(column, _SPACING, height):
-                    x, y = _entry(tables, base, digits[at])
-                    base += _TABLE_SIZE
-                    point = p256.add(point, x, y) if point[2] else _stretched(x, y, stretch)
-    return point
+    columns: list[list[tuple[int, int]]] = []
+    for scalar, comb in terms:
+        count = len(comb)
+        points = _entries(_digits(scalar), comb)
+        if not count & 1:
+            points = _pair_sums(points, stretch)
+            count >>= 1
+        for at in range(0, len(points), count):
+            column = len(points) // count - 1 - at // count
+            while column >= len(columns):
+                columns.append([])
+            columns[column].extend(points[at : at + count])
+    columns.reverse()
+    x, y = columns[0].pop()
+    p = p256.P
+    zz = stretch * stretch % p
+    zzz = zz * stretch % p
+    return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), columns)
 
 
 def blinded(scalar: int, blind: int) -> int:
-    """Return an odd scalar + r * n below 2^264 - 1; all bits of r but the last are the low bits of `blind`."""
+    """Return an odd scalar + r * n below 2^280 - 1; all bits of r but the last are the low bits of `blind`."""
     r = (blind & (1 << BLIND_BITS - 1) - 1) << 1
     if not scalar & 1:
         r = r + 1
     return scalar + r * p256.N
 
 
-def tables(x: int, y: int, count: int) -> bytearray:
-    """Return the comb of a public point as `count` tables (a divisor of 44), 2048 bytes each."""
+def tables(x: int, y: int, count: int) -> "Comb":
+    """Return the comb of a public point as `count` tables (a divisor of 40)."""
     height = _SPACING // count
-    comb = bytearray(_TABLE_SIZE * count)  # in one piece while the heap has one: the arithmetic scatters small integers
+    # Their room is taken while the heap still has it in one piece: the arithmetic scatters small integers.
+    comb = [bytearray(64 * _ENTRIES) for _ in range(count)]
     multiples = []
     point = (x, y, 1, 1)
-    for at in range(_SCALAR_BITS - _SPACING + height * (count - 1) + 1):
-        doubled = p256.double(point)
-        if not at % _SPACING % height:
+    at = 0
+    for tooth in range(_TEETH):
+        for table in range(count):
+            doublings = tooth * _SPACING + table * height - at
+            point = p256.double_and_add(point, ((),) * (doublings + 1))
+            at += doublings
             multiples.append(point)
-            multiples.append(doubled)
-        point = doubled
+            multiples.append(p256.double(point))
     corners = _all_affine(multiples)
-    points = []
     for table in range(count):
-        points.extend(_sign_patterns(corners[2 * table :: 2 * count], corners[2 * table + 1 :: 2 * count]))
-    for index, (x, y) in enumerate(_all_affine(points)):
-        comb[64 * index : 64 * index + 64] = p256.encode(x, y)[1:]
-    return comb
+        at = 0
+        for x, y in _sign_patterns(corners[2 * table :: 2 * count], corners[2 * table + 1 :: 2 * count]):
+            comb[table][at : at + 64] = p256.encode(x, y)[1:]
+            at += 64
+    return tuple(comb)
 
 
 def _digits(scalar: int) -> bytes:
-    """Return 44 bytes; bit j of byte i is set where the digit of tooth j at bit i is +1."""
-    # Bit i of (scalar + 2^264 - 1) / 2 is set where digit i is +1, clear where it is -1.
+    """Return 40 bytes; bit j of byte i is set where the digit of tooth j at bit i is +1."""
+    # Bit i of (scalar + 2^280 - 1) / 2 is set where digit i is +1, clear where it is -1.
     signs = (scalar + (1 << _SCALAR_BITS) - 1 >> 1).to_bytes(_SCALAR_BITS // 8, "little")
     nibbles = _SPACING // 4
     transposed = b""
@@ -87,30 +101,58 @@ def _digits(scalar: int) -> bytes:
     return transposed
 
 
-def _entry(tables: bytes | bytearray, base: int, digits: int) -> tuple[int, int]:
-    """Return the affine point for six digits (bit set: +1) from the table that starts at `base`."""
-    positive = digits >> _TEETH - 1
-    base += ((digits ^ positive - 1) & _ENTRIES - 1) << 6
-    y = int.from_bytes(tables[base + 32 : base + 64], "big")
-    return int.from_bytes(tables[base : base + 32], "big"), (p256.P - y, y)[positive]
-
-
-def _stretched(x: int, y: int, stretch: int) -> tuple[int, int, int, int]:
+def _entries(digits: bytes, comb: "Comb") -> list[tuple[int, int]]:
+    """Return the affine points to add, highest column first: one of every table for each column."""
+    points = []
     p = p256.P
-    zz = stretch * stretch % p
-    zzz = zz * stretch % p
-    return x * zz % p, y * zzz % p, zz, zzz
+    integer = int.from_bytes
+    height = _SPACING // len(comb)
+    for column in range(height - 1, -1, -1):
+        at = column
+        for table in comb:
+            signs = digits[at]
+            at += height
+            positive = signs >> _TEETH - 1
+            entry = ((signs ^ positive - 1) & _ENTRIES - 1) << 6
+            y = integer(table[entry + 32 : entry + 64], "big")
+            points.append((integer(table[entry : entry + 32], "big"), (p - y, y)[positive]))
+    return points
 
 
-def _sign_patterns(teeth: list[tuple[int, int]], doubled: list[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
-    """Return the 32 points whose last tooth counts positive; bit j of the index is the sign of tooth j."""
+def _pair_sums(points: list[tuple[int, int]], stretch: int) -> list[tuple[int, int]]:
+    """Return the sum of every two neighbours, which must not be equal or opposite, for one inversion in all.
+
+    That is Montgomery's trick; `stretch` blinds what is inverted. An affine sum costs two thirds of one in XYZZ.
+    """
+    p = p256.P
+    products = [stretch]
+    for at in range(0, len(points), 2):
+        products.append(products[-1] * (points[at + 1][0] - points[at][0]) % p)
+    inverse = p256.inverse(products.pop(), p)
+    sums = []
+    while products:
+        at = 2 * len(products) - 2
+        x1, y1 = points[at]
+        x2, y2 = points[at + 1]
+        slope = inverse * products.pop() % p * (y2 - y1) % p
+        inverse = inverse * (x2 - x1) % p
+        x = (slope * slope - x1 - x2) % p
+        sums.append((x, (slope * (x1 - x) - y1) % p))
+    sums.reverse()
+    return sums
+
+
+def _sign_patterns(teeth: list[tuple[int, int]], doubled: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the points whose last tooth counts positive; bit j of the index is the sign of tooth j."""
+    negatives = [(x, p256.P - y) for x, y in teeth[:-1]]
     x, y = teeth[-1]
-    point = (x, y, 1, 1)
-    for x, y in teeth[:-1]:
-        point = p256.add(point, x, p256.P - y)
-    points = [point]
-    for x, y in doubled[:-1]:
-        points.extend([p256.add(point, x, y) for point in points])
+    points = [p256.affine(p256.double_and_add((x, y, 1, 1), (negatives,)))]
+    for corner in doubled[:-1]:
+        pairs = []
+        for point in points:
+            pairs.append(point)
+            pairs.append(corner)
+        points.extend(_pair_sums(pairs, 1))
     return points
 
 

@@ -53,6 +53,7 @@ def command(
     with Corner(described, world, seed=seed, pace=speed) as corner:
         corner.provision(lambda text: output.say(f"  {text}"))
         watch(corner, windows, PATIENCE_S * max(1.0, windows / 8) * max(1.0, 300.0 / speed), picture)
+        corner.let_it_hang_up()
         summary = account(corner, time.monotonic() - started)
     if as_json:
         output.print_json(summary)

@@ -7,6 +7,7 @@ collector verifies and stores. Board time runs `pace` times faster than the cloc
 import json
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ from hadeda.scenario import World
 
 START_HOUR = 6.97  # shortly before seven in the morning of the first day: the street has woken up
 KEEP_EVENTS = 200
+HANG_UP_S = 10.0
 
 # What the node itself says about its reports: how many were sealed, how many still wait for the city
 _LEDGER = """
@@ -149,6 +151,13 @@ class Corner:
     def count(self, status: Status) -> int:
         """How many messages ended so."""
         return self.collector.counts[status]
+
+    def let_it_hang_up(self) -> None:
+        """Wait until the node has heard the broker's last acknowledgement and closed the connection."""
+        deadline = time.monotonic() + HANG_UP_S
+        while self.emulated.radio.online and time.monotonic() < deadline:
+            self.check()
+            time.sleep(0.02)
 
     def heap_peak(self) -> int:
         """The most heap the node had in use, garbage included, less what the emulated silicon keeps there itself."""

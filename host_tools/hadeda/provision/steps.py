@@ -143,6 +143,9 @@ def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress)
         port.write_file(path, data)
         done += len(data)
         progress(done, total)
+    ours = {path.split("/")[2].split(".")[0] for path in parcels if path.startswith("/lib/")}
+    # What was imported before is the old firmware, or the half that an earlier attempt left
+    port.run(f"import sys\nfor m in list(sys.modules):\n if m.split('.')[0] in {ours!r}:\n  del sys.modules[m]\n")
     return len(stale), done
 
 
