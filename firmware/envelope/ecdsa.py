@@ -69,7 +69,7 @@ class Verifier:
     def __init__(self, public: bytes) -> None:
         self.public = bytes(public)
         self._point = p256.decode(self.public)
-        self._tables: "p256_comb.Comb" = ()
+        self._tables: p256_comb.Comb = ()
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Tell whether `signature` (r || s) is that of `message`."""

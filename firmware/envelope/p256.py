@@ -9,8 +9,9 @@ comparisons they stand on the left, because MicroPython asks only the left opera
 None of this runs in constant time; secrets are blinded before they get here (see p256_comb and ecdsa).
 """
 
-from envelope.errors import KeyInvalid
 from micropython import const
+
+from envelope.errors import KeyInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[int, int, int, int]:
     """Return the sum of scalar * point over `terms`, pairs of (odd scalar as `blinded` makes it, its comb).
 
-    `stretch` (secret, random, not 0) sets the sum's projective representation, so that no intermediate value
-    depends on the scalars alone.
+    `stretch` (secret, random, not 0) sets the sum's projective representation: what comes after the tables' points
+    and their sums by two depends on more than the scalars.
     """
     columns: list[list[tuple[int, int]]] = []
     for scalar, comb in terms:
@@ -123,6 +123,8 @@ def _pair_sums(points: list[tuple[int, int]], stretch: int) -> list[tuple[int, i
     """Return the sum of every two neighbours, which must not be equal or opposite, for one inversion in all.
 
     That is Montgomery's trick; `stretch` blinds what is inverted. An affine sum costs two thirds of one in XYZZ.
+    Points of one comb never are equal or opposite: the x of all its tables differ (a test looks at the generator's,
+    and the multiples are the same for every point).
     """
     p = p256.P
     products = [stretch]
@@ -135,7 +137,8 @@ def _pair_sums(points: list[tuple[int, int]], stretch: int) -> list[tuple[int, i
         x1, y1 = points[at]
         x2, y2 = points[at + 1]
         slope = inverse * products.pop() % p * (y2 - y1) % p
-        inverse = inverse * (x2 - x1) % p
+        if products:
+            inverse = inverse * (x2 - x1) % p
         x = (slope * slope - x1 - x2) % p
         sums.append((x, (slope * (x1 - x) - y1) % p))
     sums.reverse()

@@ -30,8 +30,11 @@ disk = vfs.VfsLfs2(Partition(), readsize=32, progsize=32, lookahead=32)
 for path, data in order["write"].items():
     with disk.open(path, "wb") as target:
         target.write(binascii.a2b_base64(data))
-for path in order["remove"]:
-    disk.remove(path)
+if order["fill"]:
+    path, leave = order["fill"]
+    with disk.open(path, "wb") as target:
+        for _ in range(disk.statvfs("/")[3] - leave):
+            target.write(bytes(4064))
 found = {}
 
 def walk(folder):
@@ -41,7 +44,7 @@ def walk(folder):
             walk(path)
         else:
             with disk.open(path, "rb") as source:
-                found[path] = binascii.b2a_base64(source.read(), newline=False).decode()
+                found[path] = binascii.b2a_base64(source.read(64 if path == "/full" else -1), newline=False).decode()
 
 walk("")
 file.close()
@@ -49,10 +52,15 @@ print(json.dumps(found))
 """
 
 
-def change(image: Path, board: Board, write: dict[str, bytes] | None = None, remove: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Write and remove files in an image no board runs on; returns what is there then, by path from `/`."""
+def change(
+    image: Path, board: Board, write: dict[str, bytes] | None = None, fill: tuple[str, int] | None = None
+) -> dict[str, bytes]:
+    """Write files in an image no board runs on; returns what is there then, by path from `/`.
+
+    `fill` is a file that takes all of the flash but so many blocks; it comes back cut at 64 bytes.
+    """
     files = next(part for part in stock(board.flash_mb) if part.label == "vfs")
-    order = {"write": {path: b64encode(data).decode() for path, data in (write or {}).items()}, "remove": remove}
+    order = {"write": {path: b64encode(data).decode() for path, data in (write or {}).items()}, "fill": fill}
     done = subprocess.run(
         [interpreter.find().path, "-X", "heapsize=8M", "-c", _PROGRAM, image, str(files.address), str(files.size)],
         input=json.dumps(order),

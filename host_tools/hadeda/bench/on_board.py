@@ -51,7 +51,7 @@ def drbg(number):
 
 
 def fits(free, action):
-    """Whether `action()` succeeds on a heap with `free` bytes in one piece and nothing else."""
+    """Whether `action()` succeeds on a heap with `free` bytes in one piece and next to nothing else."""
     gc.collect()
     reserve = bytearray(free)
     held = [None] * 1500
@@ -64,14 +64,22 @@ def fits(free, action):
         except MemoryError:
             pass
     reserve = None  # noqa: F841 (lets go of it)
+    good = True
     try:
         action()
     except MemoryError:
-        return False
-    return True
+        good = False
+    let_go(held)
+    return good
 
 
-def heap_need(action, step=128, limit=32768):
+def let_go(held):
+    """Empty a list: the list itself may live on, seen from somewhere on the stack."""
+    for at in range(len(held)):
+        held[at] = None
+
+
+def heap_need(action, step=128, limit=16384):
     """The least free heap, in steps of `step` bytes, that `action()` succeeds on; by bisection."""
     low, high = 0, limit // step
     while high - low > 1:
@@ -84,10 +92,11 @@ def heap_need(action, step=128, limit=32768):
 
 
 def with_free(free, action):
-    """Run `action()` with so much heap free: how a sign fares beside everything else a node keeps in memory."""
-    held = [bytearray(1024) for _ in range(max(0, gc.mem_free() - free - 1024) // 1024)]
+    """Run `action()` with about so much heap free: how a sign fares beside everything else a node keeps in memory."""
+    gc.collect()
+    held = [bytearray(1024) for _ in range((gc.mem_free() - free - 512) // 1040)]
     action()
-    return held
+    let_go(held)
 
 
 def measure_signatures(number):

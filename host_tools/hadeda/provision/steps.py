@@ -49,6 +49,12 @@ try:
     enrol.status()
 except ImportError:
     print('STATUS unprovisioned')
+# Old or half-sent firmware must not stay imported, nor in the heap; ports.power keeps the watchdog quiet
+import sys, gc
+for name in list(sys.modules):
+    if name.split('.')[0] in ('node', 'envelope', 'ports') and name not in ('ports', 'ports.power'):
+        del sys.modules[name]
+gc.collect()
 """
 _DIGESTS = """
 import os, json, hashlib
@@ -143,9 +149,6 @@ def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress)
         port.write_file(path, data)
         done += len(data)
         progress(done, total)
-    ours = {path.split("/")[2].split(".")[0] for path in parcels if path.startswith("/lib/")}
-    # What was imported before is the old firmware, or the half that an earlier attempt left
-    port.run(f"import sys\nfor m in list(sys.modules):\n if m.split('.')[0] in {ours!r}:\n  del sys.modules[m]\n")
     return len(stale), done
 
 

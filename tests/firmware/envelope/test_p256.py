@@ -86,11 +86,16 @@ def test_the_generator_table_is_the_comb_of_the_generator():
     assert p256_comb.tables(*p256.G, 4) == GENERATOR
 
 
+def test_no_two_points_of_the_generator_comb_are_equal_or_opposite():
+    xs = {table[at : at + 32] for table in GENERATOR for at in range(0, len(table), 64)}
+    assert len(xs) == 4 * 64
+
+
 def test_a_comb_of_any_number_of_tables_agrees_with_double_and_add():
     scalars = [1, 2, p256.N - 1, p256.N - 2, 1 << 255, (1 << 256) - (1 << 224)]
     for count in (1, 2, 4):
         tables = p256_comb.tables(*_3G, count)
-        assert len(tables) == 2048 * count
+        assert [len(table) for table in tables] == [4096] * count
         for scalar in scalars + _numbers(4, p256.N):
             expected = _double_and_add(scalar % p256.N, *_3G)
             assert _same(p256_comb.multiply(((p256_comb.blinded(scalar, 0), tables),)), expected)
@@ -106,7 +111,7 @@ def test_blinding_changes_the_way_and_not_the_result():
         stretched = p256_comb.multiply(((blinded_scalar, GENERATOR),), 0x1234567 + blind)
         assert stretched[0] != plain[0]
         assert _same(stretched, plain)
-    assert p256_comb.blinded(p256.N - 1, 0xFFFFFFFF) < (1 << 264) - 1
+    assert p256_comb.blinded(p256.N - 1, 0xFFFFFFFF) < (1 << 280) - 1
 
 
 def test_sums_of_two_combs_with_their_exceptional_cases():

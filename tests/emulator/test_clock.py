@@ -1,0 +1,80 @@
+"""A clock that is wrong, silent or lied to: the report says how good it is, and no window comes twice."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from lamp_post import LampPost
+
+from hadeda.collect.collector import Status
+
+YEAR_S = 365 * 86400
+RaisePost = Callable[..., LampPost]
+
+
+def test_without_a_time_server_the_city_sees_a_clock_that_was_never_set(post: LampPost) -> None:
+    post.emulated.radio.ntp_offset_s = None
+    post.power_on()
+    post.run_windows(3)
+    reports = post.wait_stored(2)
+    assert {report.clock for report in reports} == {"never set"}
+    assert {report.window_start.year for report in reports} == {2000}
+    starts = [report.window_start for report in reports]
+    assert starts == sorted(set(starts))
+
+
+def test_a_time_server_that_comes_late_sets_the_clock_and_cuts_one_window_short(post: LampPost) -> None:
+    post.emulated.radio.ntp_offset_s = None
+    post.power_on()
+    post.run_windows(2)
+    post.emulated.radio.ntp_offset_s = 0.0
+    post.run_windows(4)
+    reports = post.wait_stored(4)
+    by_number = sorted(reports, key=lambda report: report.sequence)
+    clocks = [report.clock for report in by_number]
+    assert clocks[0] == "never set"
+    assert clocks[-1] == "synchronised"
+    assert clocks == sorted(clocks), clocks
+    last = by_number[-1].window_start.timestamp()
+    assert abs(last - post.emulated.now()) < 150, post.explain("the clock is not right")
+    assert last % 60 == 0
+    starts = [report.window_start for report in by_number]
+    assert starts == sorted(set(starts))
+    assert sum(report.window_s for report in by_number) <= 6 * 60 + 10, "windows overlap in real time"
+
+
+def test_a_time_before_2021_is_not_believed(post: LampPost) -> None:
+    post.emulated.radio.ntp_offset_s = -5 * YEAR_S
+    post.power_on()
+    post.run_windows(2)
+    assert {report.clock for report in post.wait_stored(1)} == {"never set"}
+
+
+def test_a_lying_time_server_repeats_no_number_and_no_window(post: LampPost) -> None:
+    post.emulated.radio.ntp_offset_s = 3 * YEAR_S
+    post.power_on()
+    post.run_windows(2)
+    post.wait_stored(2)
+    post.power_off()
+    post.emulated.radio.ntp_offset_s = 0.0
+    post.power_on()
+    post.run_windows(2)
+    reports = sorted(post.wait_stored(4), key=lambda report: report.sequence)
+    assert [report.window_start.year for report in reports[:2]] == [2025, 2025]
+    assert [report.window_start.year for report in reports[2:]] == [2022] * len(reports[2:])
+    assert len({report.sequence for report in reports}) == len(reports)
+    assert post.count(Status.REJECTED) == post.count(Status.REPLAYED) == 0
+
+
+def test_windows_do_not_depend_on_the_radio(raise_post: RaisePost) -> None:
+    """The clock was never set and nobody can be reached: windows are made all the same, and arrive later."""
+    post = raise_post()
+    post.emulated.radio.lose_reach()
+    post.power_on()
+    post.run_windows(3)
+    post.emulated.radio.regain_reach()
+    post.open_city()
+    post.run_until(lambda: post.count(Status.STORED) >= 3)
+    reports = post.stored
+    assert reports[0].clock == "never set"
+    assert reports[0].window_start < datetime(2000, 1, 2, tzinfo=UTC)
+    assert [report.sequence for report in reports] == list(range(len(reports)))
