@@ -104,7 +104,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands print for a pipe; pytest-xdist tells its workers the width of a terminal."""
+    """Commands print for a pipe, whatever terminal the tests run in."""
     monkeypatch.delenv("COLUMNS", raising=False)
 
 

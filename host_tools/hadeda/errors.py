@@ -7,7 +7,8 @@
     |-- ProvisionError          a node that answers, but cannot be provisioned
     |-- BrokerError             the MQTT broker cannot be reached or refuses us
     |-- ScenarioError           a street or air file that cannot be played
-    `-- EmulatorError           no MicroPython to run, or a board process that died
+    |-- EmulatorError           no MicroPython to run, or a board process that died
+    `-- BenchError              the yardstick cannot be built or does not answer
     Rejected                    a sealed message that is not accepted: one kind of error to the outside
 """
 
@@ -50,6 +51,10 @@ class ScenarioError(HadedaError):
 
 class EmulatorError(HadedaError):
     """No MicroPython to run, or a board process that died."""
+
+
+class BenchError(HadedaError):
+    """The yardstick cannot be built or does not answer."""
 
 
 class Rejected(Exception):

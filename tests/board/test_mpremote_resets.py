@@ -68,3 +68,10 @@ def test_two_boards_at_once(emulated_name: str, tmp_path: Path) -> None:
         assert first.ask("cat", ":f") == "first"
         assert second.mpremote("cat", ":f").returncode != 0
         assert first.exec(identity) != second.exec(identity)
+
+
+def test_a_reset_in_the_middle_of_a_chain_of_commands(emulated_name: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("kept")
+    with powered(emulated_name) as board:
+        listing = board.ask("cp", tmp_path / "f", ":r.md", "+", "reset", "+", "sleep", "1", "+", "ls")
+    assert "r.md" in listing

@@ -325,6 +325,7 @@ class PluggedIn:
     def _before_change(self, _address: int, data: bytes | None) -> None:
         self.changes += 1
         if self.changes == self._cut_at:
+            self.emulated.stop()
             raise PowerCut(0 if data is None else len(data) // 2)
 
     def _run(self) -> None:
@@ -341,6 +342,10 @@ class PluggedIn:
     def __enter__(self) -> Self:
         self.emulated.power_on()
         self._thread.start()
+        deadline = time.monotonic() + LIMIT_S  # a Ctrl-C while the board boots is lost, as on silicon
+        while not (b"hadeda: " in self.emulated.output or b">>> " in self.emulated.output or self.cut):
+            assert time.monotonic() < deadline, f"the board does not boot: {bytes(self.emulated.output)!r}"
+            time.sleep(0.01)
         return self
 
     def __exit__(self, *_: object) -> None:

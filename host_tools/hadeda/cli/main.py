@@ -40,6 +40,7 @@ COMMANDS = (
     Row("collect", "collect", "Take reports from the broker: verify, decrypt, store each exactly once."),
     Row("reports", "reports", "List what the city has received."),
     Row("open", "open", "Explain one sealed message, layer by layer."),
+    Row("bench", "bench", "What the node's code costs, in instructions of a RISC-V core.", is_group=True),
     Row("demo", "demo", "The whole line on this machine: a street corner, a node, a broker, a city."),
 )
 

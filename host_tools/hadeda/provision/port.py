@@ -47,6 +47,11 @@ class NodePort:
             self._transport.fs_writefile(f"{path}.new", data, chunk_size=CHUNK, progress_callback=advance)
             self._transport.exec(f"import os\nos.rename({path + '.new'!r}, {path!r})")
 
+    def start_afresh(self) -> None:
+        """Soft-reset: the heap is empty, and nothing stays imported of what was on the board before."""
+        with self._watched():
+            self._transport.enter_raw_repl(soft_reset=True)
+
     def reset(self) -> None:
         """Restart the board as if it were powered up; the port is closed afterwards."""
         with contextlib.suppress(OSError, TransportError, serial.SerialException):

@@ -49,12 +49,6 @@ try:
     enrol.status()
 except ImportError:
     print('STATUS unprovisioned')
-# Old or half-sent firmware must not stay imported, nor in the heap; ports.power keeps the watchdog quiet
-import sys, gc
-for name in list(sys.modules):
-    if name.split('.')[0] in ('node', 'envelope', 'ports') and name not in ('ports', 'ports.power'):
-        del sys.modules[name]
-gc.collect()
 """
 _DIGESTS = """
 import os, json, hashlib
@@ -234,10 +228,14 @@ def provision(
             revoke(city.database, known.node_id)
         else:
             refuse_another_configuration(state, known, config)
+        port.start_afresh()
+        port.run(_CALM)
         step("sending the firmware")
         sent, size = send_firmware(port, parcels, progress)
         port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
         set_clock(port, now or datetime.now(UTC))
+        port.start_afresh()
+        port.run(_CALM)
         step("enrolling: the node makes its keys")
         node = enrol(port, city, config, name)
         step("starting the node")

@@ -174,7 +174,10 @@ def friendly_repl(scope, banner):
             write(b"\r\n")
             soft_reset(False)
         elif source == _CTRL_E:
-            _run_friendly(_pasted(), scope, "exec")
+            source = _pasted()
+            if source is None:
+                return
+            _run_friendly(source, scope, "exec")
         elif source.strip():
             _run_friendly(source, scope, "single")
 
@@ -208,7 +211,11 @@ def _goes_on(lines):
 
 
 def _pasted():
-    """Paste mode: everything up to Ctrl-D, nothing on Ctrl-C."""
+    """Paste mode: everything up to Ctrl-D, nothing on Ctrl-C; None when raw paste was asked for.
+
+    mpremote does not notice a reset within a chain of commands (`reset + sleep 1 + ls`) and asks the friendly REPL for
+    raw paste. A stock board takes that for pasted text and mpremote gives up; this one takes it for what it means.
+    """
     write(b"\r\npaste mode; Ctrl-C to cancel, Ctrl-D to finish\r\n=== ")
     text = b""
     while True:
@@ -216,6 +223,8 @@ def _pasted():
         if byte in (_CTRL_C, _CTRL_D):
             write(b"\r\n")
             return text if byte == _CTRL_D else b""
+        if byte == _CTRL_A and text == b"A":
+            return None
         text += b"\n" if byte == b"\r" else byte
         write(b"\r\n=== " if byte == b"\r" else byte)
 

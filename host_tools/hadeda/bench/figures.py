@@ -1,0 +1,76 @@
+"""What the board prints, "name value" a line, becomes figures: medians and ranges over keys and messages."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from hadeda.bench.build import Yardstick
+from hadeda.errors import BenchError
+
+# In the answer's order: name on the board -> what it is.
+SUBJECTS = {
+    "sign": "ECDSA sign, blinding and fault check included",
+    "sign_crowded": "the same with 32 KB of heap free",
+    "verify": "check a signature of a known key",
+    "verify_first": "the first check of a key: makes its comb",
+    "verify_unknown": "check a signature of an unknown key",
+    "make_key": "make a key pair",
+    "ecdh": "ECDH with an unknown key",
+    "sha256": "SHA-256 of 200 bytes",
+    "hmac": "HMAC-SHA256 of 200 bytes",
+    "drbg_32": "32 random bytes",
+    "epoch_keys": "HKDF: the keys of an epoch",
+    "next_root": "HKDF: the next root key",
+    "aes_ccm": "AES-CCM of 200 bytes and 40 of associated data (AES in C)",
+    "cbor_encode": "CBOR: encode a report",
+    "cbor_decode": "CBOR: decode a report",
+    "seal": "sign and encrypt a report",
+    "seal_without_aes": "the same without AES-CCM",
+    "seal_without_aes_and_sign": "the same without AES-CCM and signature",
+    "field_product": "product of two 256-bit integers",
+    "field_multiply": "the same modulo p",
+    "point_double": "double a point",
+    "point_add": "add an affine point",
+    "inverse": "inverse modulo p",
+}
+BYTES = ("table_bytes", "heap_peak_bytes", "verify_heap_peak_bytes")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Instructions: median, least and most over `runs` keys and messages."""
+
+    median: int
+    min: int
+    max: int
+    runs: int
+
+
+def parse(printed: str) -> dict[str, list[int]]:
+    """Values by name, in the order they were printed. Raises BenchError for any other line."""
+    found: dict[str, list[int]] = {}
+    for line in printed.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 2 or not words[1].lstrip("-").isdigit():
+            raise BenchError(f"the board printed {line!r}", "run it again; a defect if it stays")
+        found.setdefault(words[0], []).append(int(words[1]))
+    return found
+
+
+def summarise(values: Iterable[int]) -> Figure:
+    """Median and range."""
+    ordered = sorted(values)
+    return Figure(round(median(ordered)), ordered[0], ordered[-1], len(ordered))
+
+
+def answer(values: Mapping[str, list[int]], yardstick: Yardstick) -> dict[str, object]:
+    """What `hadeda bench sign --json` says: `<name>_instructions` medians, bytes, every figure's range, the tools."""
+    figures = {name: summarise(values[name]) for name in SUBJECTS if name in values}
+    said: dict[str, object] = {f"{name}_instructions": figure.median for name, figure in figures.items()}
+    said.update({name: values[name][0] for name in BYTES if name in values})
+    said["figures"] = {name: asdict(figure) for name, figure in figures.items()}
+    tools = asdict(yardstick)
+    tools.pop("elf")
+    return said | tools

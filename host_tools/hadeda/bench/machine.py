@@ -1,0 +1,89 @@
+"""One RISC-V board under QEMU, counting instructions, with the firmware's modules as they are shipped.
+
+Its serial port is a pseudo-terminal, spoken to by mpremote's own transport. The modules lie in a folder in memory
+while they are imported, and are let go of one by one, so that the heap holds what a node's does: their code.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hadeda.bench.build import QEMU, Yardstick
+from hadeda.errors import BenchError
+from hadeda.provision.port import NodePort
+from hadeda.provision.shipment import compiled
+
+# One instruction is one nanosecond of virtual time, and time never runs by itself.
+COUNTING = ("-icount", "shift=0,sleep=off")
+BOARD = ("-machine", "virt", "-bios", "none", "-nographic", "-monitor", "null", "-semihosting", "-serial", "pty")
+CHUNK = 1024  # bytes a write: half a minute of patience would buy nothing
+FOLDER = '''
+import gc, io, sys, vfs
+class Folder:
+    def __init__(self):
+        self.files = {}
+    def mount(self, readonly, mkfs):
+        pass
+    def umount(self):
+        pass
+    def stat(self, path):
+        if path in self.files:
+            return (0x8000,) + (0,) * 9
+        if any(name.startswith(path + "/") for name in self.files):
+            return (0x4000,) + (0,) * 9
+        raise OSError(2)
+    def open(self, path, mode):
+        return io.BytesIO(self.files.pop(path))
+folder = Folder()
+vfs.mount(folder, "/lib")
+sys.path.append("/lib")
+'''
+
+
+class Machine:
+    """The board, powered up; a context manager. Raises BenchError when QEMU does not start."""
+
+    def __init__(self, yardstick: Yardstick) -> None:
+        command = [QEMU, *BOARD, *COUNTING, "-kernel", str(yardstick.elf)]
+        none, pipe = subprocess.DEVNULL, subprocess.PIPE
+        self._qemu = subprocess.Popen(command, stdin=none, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+        assert self._qemu.stdout is not None
+        said = self._qemu.stdout.readline()
+        found = re.search(r"/dev/\S+", said)
+        if not found:
+            self._stop()
+            raise BenchError(f"QEMU did not start: {said.strip()!r}", f"run: {' '.join(command)}")
+        try:
+            self._port = NodePort(found[0])
+        except Exception:
+            self._stop()
+            raise
+
+    def load(self, package: Path) -> None:
+        """Put a package of the firmware on the board, compiled as for a node."""
+        self.run(FOLDER)
+        for source in sorted(package.glob("*.py")):
+            path = f"/{package.name}/{source.stem}.mpy"
+            data = compiled(source, source.name)
+            self.run(f"folder.files[{path!r}] = bytearray()")
+            for at in range(0, len(data), CHUNK):
+                self.run(f"folder.files[{path!r}].extend({data[at : at + CHUNK]!r})")
+
+    def run(self, code: str) -> str:
+        """Execute Python on the board; returns what it printed."""
+        return self._port.run(code, timeout_s=300.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._port.close()
+        self._stop()
+
+    def _stop(self) -> None:
+        self._qemu.kill()
+        self._qemu.communicate()
