@@ -46,7 +46,7 @@ class MicroPythonTest(pytest.Item):
         if done is not None:
             raise AssertionError(done)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:  # noqa: ARG002
         return str(excinfo.value)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

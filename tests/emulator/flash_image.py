@@ -26,7 +26,7 @@ class Partition:
     def ioctl(self, op, arg):
         return size // 4096 if op == 4 else 4096 if op == 5 else 0
 
-disk = vfs.VfsLfs2(Partition(), readsize=32, progsize=32, lookahead=32)
+disk = vfs.VfsLfs2(Partition(), readsize=32, progsize=32, lookahead=32, mtime=False)
 for path, data in order["write"].items():
     with disk.open(path, "wb") as target:
         target.write(binascii.a2b_base64(data))

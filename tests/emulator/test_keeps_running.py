@@ -34,6 +34,7 @@ def test_a_blocked_loop_ends_in_the_watchdog_and_the_node_reports_again(post: La
             port.write_file("/lib/sensors/bme280.py", BLOCKING.encode())
 
     post.power_on()
+    post.run_until(lambda: b"hadeda: running" in post.emulated.output)
     post.run_beside(patch)
     post.power_off()
     post.power_on()
@@ -73,13 +74,12 @@ def test_a_full_flash_does_not_stop_the_node(raise_post: RaisePost) -> None:
     with_room = flash_image.change(post.flash, post.board, fill=("/full", 3))
     assert "/full" in with_room
     post.power_on()
-    post.run_windows(25)
+    post.run_windows(20)
     post.open_city()
     post.run_until(lambda: post.count(Status.STORED) >= 3, limit_s=30)
+    post.run_until(post.clock_s + 5)
     newest = max(report.window_start.timestamp() for report in post.stored)
-    oldest = min(report.window_start.timestamp() for report in post.stored)
-    assert newest > oldest
-    post.run_until(lambda: any(r.window_start.timestamp() > post.emulated.now() - 300 for r in post.stored), limit_s=30)
+    assert newest > post.emulated.now() - 300, post.explain("the newest reports were not kept")
 
 
 def test_the_same_seed_gives_the_same_flash_to_the_last_bit(raise_post: RaisePost) -> None:
@@ -88,10 +88,9 @@ def test_the_same_seed_gives_the_same_flash_to_the_last_bit(raise_post: RaisePos
         post = raise_post(start=MORNING)
         post.emulated.radio.lose_reach()
         post.power_on()
-        post.run_windows(5)
+        post.run_windows(3)
         images.append(post.emulated.flash.image())
-    assert sum(a != b for a, b in zip(images[0][0x9000:0xF000], images[1][0x9000:0xF000], strict=True)) == 0, "NVS differs"
-    assert images[0] == images[1]
+    assert images[0] == images[1], "the same seed, other bytes"
 
 
 def test_another_seed_gives_other_bytes(raise_post: RaisePost) -> None:

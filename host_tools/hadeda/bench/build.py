@@ -101,8 +101,8 @@ def _make(optimisation: str, target: Path) -> None:
         made = target.parent / "build"
         modules = target.parent / "modules"
         shutil.copytree(AES, modules / "aes", dirs_exist_ok=True)
-        options = ("BOARD=VIRT_RV32", f"BUILD={made}", f"RV32_ARCH={ARCHITECTURE}", f"COPT={optimisation} -DNDEBUG")
-        options += (f"MICROPY_HEAP_SIZE={HEAP}", "FROZEN_MANIFEST=", f"USER_C_MODULES={modules}")
+        options = ["BOARD=VIRT_RV32", f"BUILD={made}", f"RV32_ARCH={ARCHITECTURE}", f"COPT={optimisation} -DNDEBUG"]
+        options += [f"MICROPY_HEAP_SIZE={HEAP}", "FROZEN_MANIFEST=", f"USER_C_MODULES={modules}"]
         source.call("make", "-j2", "-C", tree / "ports/qemu", *options, log=target.parent / "make.log")
         (made / "firmware.elf").replace(target)
         shutil.rmtree(made)

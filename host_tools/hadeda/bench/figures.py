@@ -10,7 +10,7 @@ from hadeda.errors import BenchError
 # In the answer's order: name on the board -> what it is.
 SUBJECTS = {
     "sign": "ECDSA sign, blinding and fault check included",
-    "sign_crowded": "the same with 32 KB of heap free",
+    "sign_crowded": "the same with 32 KB of heap free, the rest full of data",
     "verify": "check a signature of a known key",
     "verify_first": "the first check of a key: makes its comb",
     "verify_unknown": "check a signature of an unknown key",

@@ -19,7 +19,7 @@ from hadeda.provision.shipment import compiled
 COUNTING = ("-icount", "shift=0,sleep=off")
 BOARD = ("-machine", "virt", "-bios", "none", "-nographic", "-monitor", "null", "-semihosting", "-serial", "pty")
 CHUNK = 1024  # bytes a write: half a minute of patience would buy nothing
-FOLDER = '''
+FOLDER = """
 import gc, io, sys, vfs
 class Folder:
     def __init__(self):
@@ -39,7 +39,7 @@ class Folder:
 folder = Folder()
 vfs.mount(folder, "/lib")
 sys.path.append("/lib")
-'''
+"""
 
 
 class Machine:

@@ -7,12 +7,14 @@ instructions by hundreds under `-icount shift=0`, and reading it is subtracted.
 
 import gc
 
+from machine import mem32
+
 from envelope import aes_ccm, cbor, cose, ecdh, ecdsa, hkdf, keys, labels, p256, p256_table
 from envelope.drbg import Drbg
-from machine import mem32
 
 MTIME = 0x0200BFF8
 INSTRUCTIONS_A_TICK = 100
+PIECE = 512
 REPORT = {
     1: 1654041600,
     2: 900,
@@ -50,10 +52,10 @@ def drbg(number):
     return Drbg(number.to_bytes(32, "big"), b"hadeda bench")
 
 
-def fits(free, action):
-    """Whether `action()` succeeds on a heap with `free` bytes in one piece and next to nothing else."""
+def fits(pieces, action):
+    """Whether `action()` succeeds with so many pieces of 512 bytes free, wherever they lie, and nothing else."""
     gc.collect()
-    reserve = bytearray(free)
+    reserve = [bytearray(PIECE - 16) for _ in range(pieces)]  # 16 bytes more for the object itself
     held = [None] * 1500
     count = 0
     for size in (4096, 256, 16):
@@ -63,7 +65,7 @@ def fits(free, action):
                 count += 1
         except MemoryError:
             pass
-    reserve = None  # noqa: F841 (lets go of it)
+    let_go(reserve)
     good = True
     try:
         action()
@@ -79,22 +81,29 @@ def let_go(held):
         held[at] = None
 
 
-def heap_need(action, step=128, limit=16384):
-    """The least free heap, in steps of `step` bytes, that `action()` succeeds on; by bisection."""
-    low, high = 0, limit // step
+def heap_need(action, limit=64):
+    """The least free heap in bytes that `action()` succeeds on, by bisection over pieces of 512 bytes."""
+    low, high = 0, limit
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(middle * step, action):
+        if fits(middle, action):
             high = middle
         else:
             low = middle
-    return high * step
+    return high * PIECE
 
 
 def with_free(free, action):
-    """Run `action()` with about so much heap free: how a sign fares beside everything else a node keeps in memory."""
+    """Run `action()` with so much heap free: how a sign fares beside everything else a node keeps in memory."""
     gc.collect()
-    held = [bytearray(1024) for _ in range((gc.mem_free() - free - 512) // 1040)]
+    held = [None] * 400
+    count = 0
+    try:
+        while gc.mem_free() > free and count < len(held):
+            held[count] = bytearray(496)
+            count += 1
+    except MemoryError:
+        pass
     action()
     let_go(held)
 
@@ -156,9 +165,9 @@ def measure_seal(number):
 
     cost("seal", seal)
     encrypt, sign = aes_ccm.encrypt, ecdsa.sign
-    aes_ccm.encrypt = lambda key, nonce, plaintext, aad, tag_size: plaintext
+    aes_ccm.encrypt = lambda *arguments: arguments[2]
     cost("seal_without_aes", seal)
-    ecdsa.sign = lambda private, message, randomness: message[:64]
+    ecdsa.sign = lambda *arguments: arguments[1][:64]
     cost("seal_without_aes_and_sign", seal)
     aes_ccm.encrypt, ecdsa.sign = encrypt, sign
 
