@@ -12,7 +12,7 @@ class Drbg:
     """A generator seeded with `entropy` (at least 32 bytes) and an optional personalisation string."""
 
     def __init__(self, entropy: bytes, personal: bytes = b"") -> None:
-        self._key = bytes(hkdf.HASH_SIZE)
+        self._key = hkdf.pads(bytes(hkdf.HASH_SIZE))
         self._value = b"\x01" * hkdf.HASH_SIZE
         self._absorb(entropy, personal)
 
@@ -22,13 +22,18 @@ class Drbg:
 
     def generate(self, n: int) -> bytes:
         """Return `n` random bytes (at most 4096); the state moves on, so past output cannot be recomputed."""
+        out = self.last(n)
+        self._update(b"")
+        return out
+
+    def last(self, n: int) -> bytes:
+        """Return what `generate` would, and leave the state where that can be recomputed: throw the generator away."""
         if not 0 <= n <= REQUEST_MAX:
             raise EntropyError(f"a request is at most {REQUEST_MAX} bytes")
         out = b""
         while len(out) < n:
-            self._value = hkdf.hmac(self._key, self._value)
+            self._value = hkdf.hmac_padded(self._key, self._value)
             out += self._value
-        self._update(b"")
         return out[:n]
 
     def state(self) -> bytes:
@@ -52,8 +57,6 @@ class Drbg:
         self._update(entropy + personal)
 
     def _update(self, provided: bytes) -> None:
-        self._key = hkdf.hmac(self._key, self._value + b"\x00" + provided)
-        self._value = hkdf.hmac(self._key, self._value)
-        if provided:
-            self._key = hkdf.hmac(self._key, self._value + b"\x01" + provided)
-            self._value = hkdf.hmac(self._key, self._value)
+        for separator in (b"\x00", b"\x01") if provided else (b"\x00",):
+            self._key = hkdf.pads(hkdf.hmac_padded(self._key, self._value + separator + provided))
+            self._value = hkdf.hmac_padded(self._key, self._value)

@@ -37,9 +37,9 @@ def sign(private: bytes, message: bytes, drbg: Drbg) -> bytes:
     """Return the 64-byte signature of `message`; KeyInvalid, or FaultDetected when a check failed."""
     d = p256.decode_private(private)
     z = int.from_bytes(sha256(message).digest(), "big")
-    nonces = Drbg(private + (z % p256.N).to_bytes(32, "big"), drbg.generate(32))
+    seed = private + (z % p256.N).to_bytes(32, "big")
     while True:
-        nonce = nonces.generate(32 + _BLINDS_SIZE)
+        nonce = Drbg(seed, drbg.generate(32)).last(32 + _BLINDS_SIZE)
         k = int.from_bytes(nonce[:32], "big")
         if p256.N > k > 0:
             signature = _sign_with(k, d, z, nonce[32:])

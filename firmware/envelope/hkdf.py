@@ -14,11 +14,20 @@ _OUTER_PAD = int.from_bytes(b"\x5c" * _BLOCK_SIZE, "big")
 
 def hmac(key: bytes, message: bytes) -> bytes:
     """Return HMAC-SHA256, 32 bytes."""
+    return hmac_padded(pads(key), message)
+
+
+def pads(key: bytes) -> tuple[bytes, bytes]:
+    """Return the key as the inner and the outer hash begin with it: worth keeping where one key serves often."""
     if len(key) > _BLOCK_SIZE:
         key = sha256(key).digest()
     padded = int.from_bytes(key, "big") << 8 * (_BLOCK_SIZE - len(key))
-    inner = sha256((padded ^ _INNER_PAD).to_bytes(_BLOCK_SIZE, "big") + message).digest()
-    return sha256((padded ^ _OUTER_PAD).to_bytes(_BLOCK_SIZE, "big") + inner).digest()
+    return (padded ^ _INNER_PAD).to_bytes(_BLOCK_SIZE, "big"), (padded ^ _OUTER_PAD).to_bytes(_BLOCK_SIZE, "big")
+
+
+def hmac_padded(padded: tuple[bytes, bytes], message: bytes) -> bytes:
+    """Return HMAC-SHA256 under the key that `pads` was called with."""
+    return sha256(padded[1] + sha256(padded[0] + message).digest()).digest()
 
 
 def extract(salt: bytes, ikm: bytes) -> bytes:

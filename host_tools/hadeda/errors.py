@@ -1,15 +1,15 @@
 """The host tools' error tree.
 
-    HadedaError                 one line for the user: what happened, and what to do next; exit status 1
-    |-- BoardError              a board.toml (or a part's row) that cannot be right
-    |-- CityError               a city folder that is missing, already there or incomplete
-    |-- PortError               a serial port that is absent, busy or not MicroPython
-    |-- ProvisionError          a node that answers, but cannot be provisioned
-    |-- BrokerError             the MQTT broker cannot be reached or refuses us
-    |-- ScenarioError           a street or air file that cannot be played
-    |-- EmulatorError           no MicroPython to run, or a board process that died
-    `-- BenchError              the yardstick cannot be built or does not answer
-    Rejected                    a sealed message that is not accepted: one kind of error to the outside
+HadedaError                 one line for the user: what happened, and what to do next; exit status 1
+|-- BoardError              a board.toml (or a part's row) that cannot be right
+|-- CityError               a city folder that is missing, already there or incomplete
+|-- PortError               a serial port that is absent, busy or not MicroPython
+|-- ProvisionError          a node that answers, but cannot be provisioned
+|-- BrokerError             the MQTT broker cannot be reached or refuses us
+|-- ScenarioError           a street or air file that cannot be played
+|-- EmulatorError           no MicroPython to run, or a board process that died
+`-- BenchError              the yardstick cannot be built or does not answer
+Rejected                    a sealed message that is not accepted: one kind of error to the outside
 """
 
 

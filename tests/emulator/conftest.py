@@ -1,4 +1,4 @@
-"""Emulated nodes for tests/emulator: one is provisioned for the session, every test has a copy of it and of its city."""
+"""Emulated nodes for tests/emulator: one is provisioned per session; every test has a copy of it and of its city."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -34,7 +34,7 @@ def raise_post(template: Template, tmp_path: Path) -> Iterator[RaisePost]:
 
 @pytest.fixture
 def post(raise_post: RaisePost) -> LampPost:
-    """A lamp post one minute before two in the night, with windows of a minute, powered off; broker and collector run."""
+    """A lamp post a minute before two in the night, windows of a minute, powered off; broker and collector run."""
     standing = raise_post()
     standing.open_city()
     return standing

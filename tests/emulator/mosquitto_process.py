@@ -53,7 +53,9 @@ class Mosquitto:
         self._log = folder / "log"
         text = self._configuration.read_text()
         if not tls:
-            text = "\n".join(line for line in text.splitlines() if line.split(" ")[0] not in ("cafile", "certfile", "keyfile"))
+            text = "\n".join(
+                line for line in text.splitlines() if line.split(" ")[0] not in ("cafile", "certfile", "keyfile")
+            )
         if certificates is not None:
             text = text.replace(str(city.directory), str(certificates.directory))
         self._configuration.write_text(f"{text}\nlog_dest file {self._log}\nlog_type all\n")

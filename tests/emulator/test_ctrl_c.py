@@ -127,7 +127,7 @@ def test_ctrl_c_stops_a_demo_that_has_hardly_begun(tmp_path: Path) -> None:
     with running(tmp_path, "demo") as demo:
         time.sleep(0.7)
         assert demo.interrupt() in (INTERRUPTED, -signal.SIGINT), demo.said
-        assert not [path for path in demo.temporary.iterdir()], demo.said
+        assert not list(demo.temporary.iterdir()), demo.said
 
 
 def test_ctrl_c_ends_an_emulated_board_well(tmp_path: Path) -> None:
@@ -164,9 +164,10 @@ def test_ctrl_c_while_provisioning_leaves_a_board_that_can_be_provisioned(
 @pytest.mark.parametrize("delay_s", [0.0, 0.3])
 def test_ctrl_c_ends_the_collector_well(raise_post: Callable[..., LampPost], tmp_path: Path, delay_s: float) -> None:
     post = raise_post()
-    with Mosquitto(post.city, tmp_path / "mosquitto"), running(
-        tmp_path, "collect", "--city", str(post.city.directory)
-    ) as collect:
+    with (
+        Mosquitto(post.city, tmp_path / "mosquitto"),
+        running(tmp_path, "collect", "--city", str(post.city.directory)) as collect,
+    ):
         collect.wait_said("Ctrl-C stops")
         post.power_on()
         post.run_windows(2)

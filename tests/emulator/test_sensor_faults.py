@@ -9,7 +9,11 @@ from hadeda.emulator.chips import faults
 from hadeda.registry import StoredReport
 
 BME280, PMS5003, LD2451 = range(3)
-CHANNELS = {BME280: {"temperature", "relative_humidity", "pressure"}, PMS5003: {"pm1_0", "pm2_5", "pm10"}, LD2451: set()}
+CHANNELS = {
+    BME280: {"temperature", "relative_humidity", "pressure"},
+    PMS5003: {"pm1_0", "pm2_5", "pm10"},
+    LD2451: set(),
+}
 PARTS = ("bme280", "pms5003", "ld2451")
 TRUTH = {
     "temperature": ("temperature_c", 2.0),

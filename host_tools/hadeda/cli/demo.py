@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hadeda.registry.reports import StoredReport
 
 BOARD = "esp32-s3-devkitc-1"
-PATIENCE_S = 100.0  # for all windows, at the default speed
+PATIENCE_S = 240.0  # for eight windows at the default speed, on a busy machine
 REFRESH_S = 0.25
 
 

@@ -358,9 +358,7 @@ class EmulatedBoard:
 
     def _on_boot(self, _: bytes) -> bytes:
         self._booted = True
-        info = boot_info(
-            self.board, self.interpreter, self.partitions, self._mac, self.clock.real_time, self._start_of
-        )
+        info = boot_info(self.board, self.interpreter, self.partitions, self._mac, self.clock.real_time, self._start_of)
         return json.dumps(info).encode()
 
     def _random_bytes(self, count: int) -> bytes:

@@ -93,4 +93,3 @@ class Processor:
             self.console_in.close()
         self.console_out.close()
         return rest
-

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hadeda.board import BoardError, load
 from hadeda.board.problems import FileError, Problem
 from hadeda.paths import BOARDS

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
+
 from hadeda import __version__
 from hadeda.board import names
 from hadeda.board import page as pages
 from hadeda.cli import main, output
 from hadeda.cli.main import COMMANDS, app
 from hadeda.errors import CityError
-from typer.testing import CliRunner
 
 RUN = CliRunner()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from hadeda.board import BoardError, load, names
 from hadeda.board.problems import Problem
 from hadeda.paths import BOARDS

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from hadeda.board import load, load_parts, names
 from hadeda.board.page import is_stale, page
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from hadeda.board import BoardError, load, load_parts, names
 from hadeda.envelope import labels
 from hadeda.paths import FIRMWARE, ROOT

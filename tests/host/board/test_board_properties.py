@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hadeda.board import Board, load_parts, rules
 from hadeda.board.chips import CHIPS
 from hadeda.board.problems import FileError, validated, where
 from hadeda.paths import BOARDS
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FILE = BOARDS / "esp32-s3-devkitc-1" / "board.toml"
 CONTENT = tomllib.loads(FILE.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ from typing import Any
 
 import cbor2
 import pytest
+
 from hadeda.board import Board, load, names
 from hadeda.board.render import node_config
 from hadeda.errors import ProvisionError

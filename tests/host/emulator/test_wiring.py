@@ -116,9 +116,7 @@ def test_uart_speaks_to_the_part(bench: Bench) -> None:
 
 @pytest.mark.usefixtures("talker")
 @pytest.mark.parametrize("setup", [(RX, TX, BAUD), (TX, RX, 115_200), (17, 16, BAUD)])
-def test_on_wrong_pins_or_at_another_speed_nothing_is_heard(
-    bench: Bench, setup: tuple[int, int, int]
-) -> None:
+def test_on_wrong_pins_or_at_another_speed_nothing_is_heard(bench: Bench, setup: tuple[int, int, int]) -> None:
     bench.open_uart(*setup)
     bench.ask(opcodes.UART_WRITE, b"\1ping")
     bench.now_s = 5.0

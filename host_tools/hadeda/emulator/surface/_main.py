@@ -62,7 +62,7 @@ def _power_up():
     _run_file("boot.py", scope)
     if not info["raw_repl"]:
         _run_file("main.py", scope)
-    banner = ("%s; %s\r\nType \"help()\" for more information.\r\n" % (info["banner"], info["machine"])).encode()
+    banner = ('%s; %s\r\nType "help()" for more information.\r\n' % (info["banner"], info["machine"])).encode()
     raw = info["raw_repl"]
     while True:
         if raw:
