@@ -18,7 +18,7 @@ from hadeda.provision.shipment import compiled
 # One instruction is one nanosecond of virtual time, and time never runs by itself.
 COUNTING = ("-icount", "shift=0,sleep=off")
 BOARD = ("-machine", "virt", "-bios", "none", "-nographic", "-monitor", "null", "-semihosting", "-serial", "pty")
-CHUNK = 1024  # bytes a write: half a minute of patience would buy nothing
+CHUNK = 1024  # bytes a write
 FOLDER = """
 import gc, io, sys, vfs
 class Folder:

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,8 @@ from mpremote.transport_serial import SerialTransport  # type: ignore[import-unt
 
 from hadeda.errors import PortError, ProvisionError
 
+ATTEMPTS = 2  # a board that has just been plugged in misses the first Ctrl-C
+ANSWER_S = 6
 CHUNK = 2048  # bytes a write; mpremote's own 256 makes a firmware take half a minute
 
 
@@ -34,17 +36,10 @@ class NodePort:
                 raise ProvisionError(f"the board says {last!r}", "reset the board and try again")
             return str(output.decode(errors="replace"))
 
-    def write_file(self, path: str, data: bytes, on_progress: Callable[[int], None] | None = None) -> None:
+    def write_file(self, path: str, data: bytes) -> None:
         """Put a file on the board: beside its place first, then renamed, so that a torn cable leaves the old one."""
-
-        def advance(done: int, _total: int) -> None:
-            if on_progress is not None:
-                on_progress(done - advance.done)  # type: ignore[attr-defined]
-                advance.done = done  # type: ignore[attr-defined]
-
-        advance.done = 0  # type: ignore[attr-defined]
         with self._watched():
-            self._transport.fs_writefile(f"{path}.new", data, chunk_size=CHUNK, progress_callback=advance)
+            self._transport.fs_writefile(f"{path}.new", data, chunk_size=CHUNK)
             self._transport.exec(f"import os\nos.rename({path + '.new'!r}, {path!r})")
 
     def start_afresh(self) -> None:
@@ -92,21 +87,21 @@ def _connect(port: str) -> SerialTransport:
         raise PortError(f"there is no serial port {port}", f"plug the board in; {_ports_in_sight()}")
     if os.name == "posix" and not os.access(port, os.R_OK | os.W_OK):
         raise PortError(f"{port} may not be opened by you", "add yourself to the group dialout and log in again")
-    try:
-        with _quiet():
-            transport = SerialTransport(port, timeout=5)
-    except (TransportError, serial.SerialException, OSError) as error:
-        raise PortError(f"{port} cannot be opened", "close the program that uses it") from error
-    try:
-        with _quiet():
-            transport.enter_raw_repl(soft_reset=True)
-    except (TransportError, serial.SerialException, OSError) as error:
-        with contextlib.suppress(OSError, serial.SerialException):
-            transport.close()
-        raise PortError(
-            f"what is on {port} is not MicroPython", "flash MicroPython first, or reset the board"
-        ) from error
-    return transport
+    for _ in range(ATTEMPTS):
+        try:
+            with _quiet():
+                transport = SerialTransport(port, timeout=5)
+        except (TransportError, serial.SerialException, OSError) as error:
+            raise PortError(f"{port} cannot be opened", "close the program that uses it") from error
+        try:
+            with _quiet():
+                transport.enter_raw_repl(soft_reset=True, timeout_overall=ANSWER_S)
+        except (TransportError, serial.SerialException, OSError):
+            with contextlib.suppress(OSError, serial.SerialException):
+                transport.close()
+        else:
+            return transport
+    raise PortError(f"what is on {port} is not MicroPython", "flash MicroPython first, or reset the board")
 
 
 @contextlib.contextmanager
