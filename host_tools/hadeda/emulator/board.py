@@ -5,13 +5,14 @@ while it sleeps does board time pass, so in virtual time the same seed gives the
 bus, lost radio) are switched on from outside through the parts: `flash`, `wiring`, `radio`.
 """
 
-import json
+import contextlib
+import ctypes
 import os
 import random
 import selectors
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,19 +182,25 @@ class EmulatedBoard:
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Let the board live until `until()` is true, or until `stop`."""
         self._stopping = False
-        self._share_a_core()
-        while not self._stopping and not (until and until()):
-            self.step()
+        with self._one_core():
+            while not self._stopping and not (until and until()):
+                self.step()
 
-    def _share_a_core(self) -> None:
+    @contextlib.contextmanager
+    def _one_core(self) -> Iterator[None]:
         """In virtual time board and loop only ever take turns: on one core that costs a fifth of two."""
         if self.clock.real_time or not hasattr(os, "sched_setaffinity"):
+            yield
             return
-        cores = sorted(os.sched_getaffinity(0))
-        core = {cores[id(self) // 64 % len(cores)]}
-        os.sched_setaffinity(0, core)  # of this thread; processes it starts inherit it
+        before = os.sched_getaffinity(0)
+        here = {ctypes.CDLL(None).sched_getcpu()} & before or before
+        os.sched_setaffinity(0, here)  # of this thread; processes it starts inherit it
         if self._processor is not None:
-            self._processor.move_to(core)
+            self._processor.move_to(here)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
 
     def step(self) -> None:
         """One wait and what it brought."""
