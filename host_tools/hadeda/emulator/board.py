@@ -7,6 +7,7 @@ bus, lost radio) are switched on from outside through the parts: `flash`, `wirin
 
 import contextlib
 import ctypes
+import json
 import os
 import random
 import selectors
