@@ -89,6 +89,7 @@ def inverse(a: int, modulus: int) -> int:
 
     In Lehmer's way: quotients come from the thirty leading bits, small integers that cost no heap, and a matrix of
     them is applied to the big ones. A wrong quotient does no harm, any such matrix keeps the divisor and the cofactors.
+    In one piece, because a call in the loop would take its frame from the heap.
     """
     u, v = modulus, a % modulus
     x, y = 0, 1
