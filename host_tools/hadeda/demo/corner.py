@@ -24,7 +24,7 @@ from hadeda.collect.collector import Collector, Outcome, Status
 from hadeda.collect.mqtt import MqttCollector
 from hadeda.emulator.board import EmulatedBoard
 from hadeda.emulator.clock import VirtualTime
-from hadeda.emulator.process import SURFACE_HEAP
+from hadeda.emulator.process import SURFACE_KEEPS
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.provision import steps
 from hadeda.provision.port import NodePort
@@ -161,7 +161,7 @@ class Corner:
 
     def heap_peak(self) -> int:
         """The most heap the node had in use, garbage included, less what the emulated silicon keeps there itself."""
-        return max(report.health.heap_high_water_bytes for report in self.stored()) - SURFACE_HEAP
+        return max(report.health.heap_high_water_bytes for report in self.stored()) - SURFACE_KEEPS
 
     def ledger(self) -> Ledger:
         """Interrupt the node and ask it, over the cable, what it sealed and what still waits."""
