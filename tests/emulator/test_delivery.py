@@ -24,7 +24,16 @@ def check_drained(post: LampPost, count: int) -> None:
     arrived = [post.opened(sealed).sequence for sealed in post.collector.messages]
     assert arrived == sorted(arrived), post.explain(f"not oldest first: {arrived}")
     assert post.count(Status.REPLAYED) == post.count(Status.REJECTED) == 0
-    assert waiting(post) == 0
+    check_empty(post)
+
+
+def check_empty(post: LampPost) -> None:
+    """Nothing waits; a window may close just while we look, so there are a few looks."""
+    for _ in range(4):
+        if waiting(post) == 0:
+            return
+        post.run_until(post.clock_s + 5)
+    raise AssertionError(post.explain("reports still wait"))
 
 
 def test_reports_wait_while_the_broker_is_down_and_drain_oldest_first(raise_post: RaisePost) -> None:
@@ -38,7 +47,7 @@ def test_reports_wait_while_the_broker_is_down_and_drain_oldest_first(raise_post
     post.run_until(lambda: post.count(Status.STORED) >= 4)
     post.run_until(post.clock_s + 5)
     check_drained(post, 4)
-    assert post.stored[3].health.waiting >= 3
+    assert [report.health.waiting for report in post.stored[:3]] == [0, 1, 2], "reports did not wait for each other"
 
 
 def test_a_broker_that_restarts_gets_the_rest(raise_post: RaisePost) -> None:
@@ -114,5 +123,5 @@ def test_reports_wait_through_a_power_cut(raise_post: RaisePost) -> None:
     post.run_until(lambda: post.count(Status.STORED) >= 3)
     post.run_until(post.clock_s + 5)
     reports = post.wait_stored(3)
-    assert [report.health.boots for report in reports] == [1, 1, 2]
-    assert waiting(post) == 0
+    assert [report.health.boots for report in reports[:3]] == [1, 1, 2]
+    check_empty(post)
