@@ -111,7 +111,7 @@ def test_a_loop_that_only_watches_the_clock_ends() -> None:
         power_up(board)
         began = time.monotonic()
         assert execute(board, wait) == "over\n"
-        assert 0.5 <= time.monotonic() - began < 3
+        assert 0.498 <= time.monotonic() - began < 3  # half a second, less a tick that had begun
 
 
 def test_files_carry_the_boards_time() -> None:
