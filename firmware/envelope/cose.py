@@ -59,7 +59,7 @@ def seal(
     key, iv = epoch_keys.of_direction(direction)
     inner_aad = external_aad(direction, epoch, epoch_keys.kid, partial_iv, sender, recipient)
     outer_aad = enc_structure(_PROTECTED_ENCRYPT0, external_aad(direction, epoch, epoch_keys.kid, partial_iv))
-    inner = sign1(padding.pad(payload), inner_aad, private, drbg)
+    inner = sign1(padding.pad(payload, labels.PAYLOAD_MIN), inner_aad, private, drbg)
     ciphertext = aes_ccm.encrypt(key, _nonce(iv, sequence), inner, outer_aad, labels.TAG_SIZE)
     unprotected = {
         labels.HEADER_KID: epoch_keys.kid,

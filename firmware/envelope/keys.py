@@ -36,7 +36,7 @@ def thumbprint(public: bytes) -> bytes:
 
 
 def root(z: bytes, nonce: bytes, node_id: bytes, collector_id: bytes) -> bytes:
-    """Return RK_1 (32 bytes) from the ECDH secret `z`, the host's nonce and both thumbprints."""
+    """Return the first root key of a chain (32 bytes) from the ECDH secret `z`, a nonce and both thumbprints."""
     info = cbor.encode([PROFILE, "root", node_id, collector_id])
     return hkdf.expand(hkdf.extract(nonce, z), info, ROOT_SIZE)
 

@@ -8,14 +8,18 @@ PROFILE = "hadeda-1"
 # COSE message tags (RFC 9052 section 2) and header parameters (section 3.1; kid context: RFC 8613)
 TAG_ENCRYPT0 = 16
 TAG_SIGN1 = 18
+TAG_ENCRYPT = 96
 HEADER_ALG = 1
 HEADER_KID = 4
+HEADER_IV = 5
 HEADER_PARTIAL_IV = 6
 HEADER_EPOCH = 10
+HEADER_EPHEMERAL_KEY = -1
 
-# Algorithms (RFC 9053 section 4.2; RFC 9864 section 2)
+# Algorithms (RFC 9053 sections 4.2 and 6.3.1; RFC 9864 section 2)
 ALG_AES_CCM_16_128_128 = 30
 ALG_ESP256 = -9
+ALG_ECDH_ES_HKDF_256 = -25
 
 DIRECTION_UP = 0
 DIRECTION_DOWN = 1
@@ -30,7 +34,23 @@ PUBLIC_KEY_SIZE = 65
 PARTIAL_IV_MAX = 5
 EPOCH_MAX = 4
 PADDING_BLOCK = 32
+PAYLOAD_MIN = 128  # what every report and letter is padded to at least: most of them have one length
 SEALED_MAX = 1024
+
+# The life of a key, counted in messages and epochs, never by a clock that somebody could set
+EPOCH_MESSAGES_MAX = 1 << 16  # sequence numbers under one key; beyond, both sides refuse
+EPOCHS_AHEAD = 40  # so many ratchets ahead the city recognises a node
+REKEY_JUMP = 64  # a re-key opens its chain so many epochs further on, further than any ratchet expected
+REKEY_EVERY = 30  # ratchets
+REKEY_GRACE = 2  # ratchets after which a re-key that the city did not confirm is dropped
+
+# Whose keys a node knows of its city
+ROLE_COLLECTOR = 1  # key agreement: root keys come from it
+ROLE_RECEIPT = 2  # signs the collector's letters
+ROLE_COMMAND = 3  # signs commands
+ROLE_POLICY = 4
+ROLE_RELEASE = 5
+ROLES = (ROLE_COLLECTOR, ROLE_RECEIPT, ROLE_COMMAND, ROLE_POLICY, ROLE_RELEASE)
 
 # Enrolment (payload of the node's COSE_Sign1)
 ENROL_IDENTITY = 1
@@ -40,6 +60,44 @@ ENROL_FIRMWARE = 4
 ENROL_NONCE = 5
 ENROL_COLLECTOR = 6
 
+# Ready (payload of a re-key's COSE_Sign1, inside COSE_Encrypt)
+READY_EPOCH = 1
+READY_NODE = 2
+READY_EPHEMERAL = 3
+READY_NONCE = 4
+READY_COLLECTOR = 5
+READY_COMMAND = 6
+READY_IDENTITY = 7
+READY_PROOF = 8
+
+# Letter (what the city says to a node) and command (signed by the command key, inside a letter)
+LETTER_HEARD = 1
+LETTER_COMMAND = 2
+LETTER_CHALLENGE = 3
+CHALLENGE_SIZE = 8
+
+COMMAND_NUMBER = 1
+COMMAND_OPERATION = 2
+COMMAND_LAST_EPOCH = 3
+COMMAND_ARGUMENTS = 4
+COMMAND_NUMBER_MAX = (1 << 40) - 1
+
+OPERATION_ROTATE = 1
+OPERATION_SET_POLICY = 2
+OPERATION_SET_PERIOD = 3
+OPERATION_REPORT_NOW = 4
+OPERATION_REBOOT = 5
+OPERATION_LOCATE = 6
+
+ROTATE_KEYS = 1
+ROTATE_IDENTITY = 2
+SET_PERIOD_WINDOW = 1
+
+RESULT_DONE = 0
+RESULT_REFUSED = 1
+RESULT_UNSUPPORTED = 2
+RESULT_INTERRUPTED = 3
+
 # Report
 REPORT_START = 1
 REPORT_WINDOW = 2
@@ -48,6 +106,8 @@ REPORT_AIR = 4
 REPORT_TRAFFIC = 5
 REPORT_FAULTS = 6
 REPORT_HEALTH = 7
+REPORT_ANSWER = 8
+REPORT_ECHO = 9
 
 CLOCK_NEVER = 0
 CLOCK_FREE_RUNNING = 1

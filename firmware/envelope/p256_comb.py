@@ -20,6 +20,7 @@ _SPACING = 40
 _SCALAR_BITS = _TEETH * _SPACING
 _ENTRIES = 1 << _TEETH - 1
 BLIND_BITS = _SCALAR_BITS - 256
+_AT_A_TIME = 8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,11 +77,9 @@ def tables(x: int, y: int, count: int) -> "Comb":
             multiples.append(point)
             multiples.append(p256.double(point))
     corners = _all_affine(multiples)
+    del multiples
     for table in range(count):
-        at = 0
-        for x, y in _sign_patterns(corners[2 * table :: 2 * count], corners[2 * table + 1 :: 2 * count]):
-            comb[table][at : at + 64] = p256.encode(x, y)[1:]
-            at += 64
+        _fill(comb[table], corners[2 * table :: 2 * count], corners[2 * table + 1 :: 2 * count])
     return tuple(comb)
 
 
@@ -147,18 +146,27 @@ def _pair_sums(points: list[tuple[int, int]], stretch: int) -> list[tuple[int, i
     return sums
 
 
-def _sign_patterns(teeth: list[tuple[int, int]], doubled: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the points whose last tooth counts positive; bit j of the index is the sign of tooth j."""
+def _fill(table: bytearray, teeth: list[tuple[int, int]], doubled: list[tuple[int, int]]) -> None:
+    """Write the points whose last tooth counts positive; bit j of the index is the sign of tooth j.
+
+    A few at a time: in the table a point takes 64 bytes, as integers more than twice that.
+    """
     negatives = [(x, p256.P - y) for x, y in teeth[:-1]]
     x, y = teeth[-1]
-    points = [p256.affine(p256.double_and_add((x, y, 1, 1), (negatives,)))]
+    table[:64] = p256.encode(*p256.affine(p256.double_and_add((x, y, 1, 1), (negatives,))))[1:]
+    integer = int.from_bytes
+    end = 64
     for corner in doubled[:-1]:
-        pairs = []
-        for point in points:
-            pairs.append(point)
-            pairs.append(corner)
-        points.extend(_pair_sums(pairs, 1))
-    return points
+        to = end
+        for first in range(0, end, 64 * _AT_A_TIME):
+            pairs = []
+            for at in range(first, min(end, first + 64 * _AT_A_TIME), 64):
+                pairs.append((integer(table[at : at + 32], "big"), integer(table[at + 32 : at + 64], "big")))
+                pairs.append(corner)
+            for x, y in _pair_sums(pairs, 1):
+                table[to : to + 64] = p256.encode(x, y)[1:]
+                to += 64
+        end = to
 
 
 def _all_affine(points: list[tuple[int, int, int, int]]) -> list[tuple[int, int]]:

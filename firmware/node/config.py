@@ -2,7 +2,7 @@
 
 from envelope import cbor
 from envelope.errors import CborError
-from envelope.labels import PUBLIC_KEY_SIZE
+from envelope.labels import PUBLIC_KEY_SIZE, ROLES
 from node.errors import ConfigError, Unprovisioned
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ports.flash import Files
 
 PATH = "/config.cbor"
-VERSION = 1
+VERSION = 2
 WINDOW_MIN_S = 60
 WINDOW_MAX_S = 86400
 CELLS_MAX = 64
@@ -26,10 +26,11 @@ _TOP = {
     "broker": (dict, True),
     "ntp": (str, True),
     "window_s": (int, True),
-    "collector": (bytes, True),
+    "authorities": (dict, True),
     "buses": (dict, True),
     "sensors": (list, True),
     "cells": (dict, True),
+    "led": (dict, False),
 }
 _WIFI = {"ssid": (str, True), "password": (str, True)}
 _BROKER = {
@@ -39,10 +40,12 @@ _BROKER = {
     "password": (str, False),
     "ca": (bytes, False),
     "topic": (str, True),
+    "down": (str, False),
 }
 _I2C = {"kind": (str, True), "id": (int, True), "scl": (int, True), "sda": (int, True), "freq": (int, True)}
 _UART = {"kind": (str, True), "id": (int, True), "tx": (int, True), "rx": (int, True), "baudrate": (int, True)}
 _SENSOR = {"part": (str, True), "bus": (str, True), "address": (int, False), "period_s": (int, True)}
+_LED = {"kind": (str, True), "pin": (int, True)}
 _CELLS = {"classes": (list, True), "directions": (list, True), "speed_bands_kmh": (list, True)}
 
 
@@ -67,8 +70,7 @@ def check(config: "dict[str, Any]") -> "dict[str, Any]":
     _check_map("broker", config["broker"], _BROKER)
     _check_range("broker.port", config["broker"]["port"], 1, 65535)
     _check_range("window_s", config["window_s"], WINDOW_MIN_S, WINDOW_MAX_S)
-    if len(config["collector"]) != PUBLIC_KEY_SIZE:
-        raise ConfigError(f"collector is not a key of {PUBLIC_KEY_SIZE} bytes")
+    _check_authorities(config["authorities"])
     for name, bus in config["buses"].items():
         _check_bus("buses." + name, bus)
     if not config["sensors"]:
@@ -76,6 +78,8 @@ def check(config: "dict[str, Any]") -> "dict[str, Any]":
     for index, sensor in enumerate(config["sensors"]):
         _check_sensor(f"sensors[{index}]", sensor, config["buses"])
     _check_cells(config["cells"])
+    if "led" in config:
+        _check_led(config["led"])
     return config
 
 
@@ -105,6 +109,22 @@ def _check_type(where: str, value: "Any", kind: type) -> None:
 def _check_range(where: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
         raise ConfigError(f"{where} is {value}, not between {low} and {high}")
+
+
+def _check_authorities(authorities: "dict[Any, Any]") -> None:
+    for role in authorities:
+        if role not in ROLES:
+            raise ConfigError(f"authorities has an unknown role {role!r}")
+    for role in ROLES:
+        public = authorities.get(role)
+        if not isinstance(public, bytes) or len(public) != PUBLIC_KEY_SIZE or public[0] != 4:
+            raise ConfigError(f"authorities lacks role {role}, or it is not a point of {PUBLIC_KEY_SIZE} bytes")
+
+
+def _check_led(led: "Any") -> None:
+    _check_map("led", led, _LED)
+    if led["kind"] not in ("gpio", "neopixel"):
+        raise ConfigError("led.kind is {!r}, not gpio or neopixel".format(led["kind"]))
 
 
 def _check_bus(where: str, bus: "Any") -> None:

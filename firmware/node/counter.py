@@ -2,13 +2,15 @@
 
 Numbers are reserved in blocks: the limit of the block is in NVS before its first number is handed out. The exact
 next number stands in RTC memory, which survives resets and deep sleep but not a power cut: after a power cut the
-rest of the block is given up. A record that is missing or damaged in NVS is CounterLost, never a restart at 0.
+rest of the block is given up. A record that is missing or damaged in NVS is CounterLost, never a restart at 0; what
+follows from it, and from a counter that is used up, is a new epoch (node/keychain.py).
 """
 
 from binascii import crc32, hexlify
 
 from micropython import const
 
+from envelope.labels import EPOCH_MESSAGES_MAX
 from node.errors import CounterLost
 
 TYPE_CHECKING = False
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 BLOCK = 64
-SEQUENCE_MAX = (1 << 40) - 1  # labels.PARTIAL_IV_MAX bytes
 _NUMBER_SIZE = const(6)
 
 
@@ -57,7 +58,7 @@ class Counter:
         self._kid = kid
         limit = _unpack(kid, nvs.get(_key(kid)))
         if limit is None:
-            raise CounterLost("the sequence counter is missing or damaged: provision the node again")
+            raise CounterLost("its sequence counter is missing or damaged")
         self._limit = limit
         exact = _unpack(kid, retained.read())
         self._next = exact if exact is not None and limit - BLOCK < exact <= limit else limit
@@ -70,8 +71,8 @@ class Counter:
     def spend(self) -> int:
         """Return the next number; it is spent in flash and in RTC memory before the caller sees it."""
         number = self._next
-        if number > SEQUENCE_MAX:
-            raise CounterLost("the sequence counter has run out: provision the node again")
+        if number >= EPOCH_MESSAGES_MAX:
+            raise CounterLost("its sequence counter has run out")
         if number >= self._limit:
             self._nvs.set(_key(self._kid), _pack(self._kid, number + BLOCK))
             self._limit = number + BLOCK

@@ -11,17 +11,18 @@ from binascii import hexlify, unhexlify
 
 from micropython import const
 
-from envelope import cbor, cose, ecdh, ecdsa, keys, labels
+from envelope import cbor, cose, ecdh, ecdsa, keys, labels, p256
 from node import VERSION, counter, keystore, store
 from node import config as configuration
 from node.errors import NodeError, Unprovisioned
+from node.keystore import Secrets
 from node.randomness import Randomness
 from ports import entropy, power, radio
-from ports.flash import Files, Nvs
+from ports.flash import Files, KeyPartition, Nvs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from node.keystore import Secrets
+    from node.keystore import KeyStore
 
 NONCE_SIZE = 16
 HOST_ENTROPY_MIN = 32
@@ -41,16 +42,22 @@ def begin(host_entropy_hex: str, nonce_hex: str) -> None:
         randomness = Randomness(Nvs(), entropy.noise, power.serial(), host_entropy)
     finally:
         radio.noise_off()
-    secrets, message = make(config["board"], config["collector"], nonce, randomness)
-    keystore.save_pending(files, secrets)
+    secrets, message = make(config["board"], config["authorities"], nonce, randomness)
+    _keystore(files).save_pending_enrolment(secrets)
     print("ENROL", hexlify(message).decode())
 
 
-def make(board: str, collector: bytes, nonce: bytes, randomness: Randomness) -> "tuple[Secrets, bytes]":
-    """Return (secrets of a new identity, enrolment message); the ephemeral key is forgotten here."""
+def make(board: str, authorities: "dict[int, bytes]", nonce: bytes, randomness: Randomness) -> "tuple[Secrets, bytes]":
+    """Return (secrets of a new identity, enrolment message); the ephemeral key is forgotten here.
+
+    KeyInvalid when a key of `authorities` (labels.ROLE_* -> 65 bytes) is no point of the curve.
+    """
+    for role in authorities:
+        p256.decode(authorities[role])
     drbg = randomness.drbg
     private, public = ecdsa.make_key(drbg)
     ephemeral_private, ephemeral_public = ecdsa.make_key(drbg)
+    collector = authorities[labels.ROLE_COLLECTOR]
     collector_id = keys.thumbprint(collector)
     z = ecdh.agree(ephemeral_private, collector, drbg)
     root = keys.root(z, nonce, keys.thumbprint(public), collector_id)
@@ -64,25 +71,27 @@ def make(board: str, collector: bytes, nonce: bytes, randomness: Randomness) -> 
             labels.ENROL_COLLECTOR: collector_id,
         }
     )
-    return keystore.Secrets(private, public, collector, _FIRST_EPOCH, root), cose.enrol(payload, private, drbg)
+    secrets = Secrets(private, public, authorities, _FIRST_EPOCH, root, _FIRST_EPOCH, _FIRST_EPOCH)
+    return secrets, cose.enrol(payload, private, drbg)
 
 
 def commit() -> None:
     """Make the pending enrolment the node's. Calling it again changes nothing."""
     files = Files()
     nvs = Nvs()
-    pending = keystore.load_pending(files)
+    node_keys = _keystore(files)
+    pending = node_keys.load_pending_enrolment()
     if pending is None:
-        print("ENROLLED", _node_id(keystore.load(files)))
+        print("ENROLLED", _node_id(node_keys.load()))
         return
     try:
-        old = keystore.load(files)
+        old = node_keys.load()
     except Unprovisioned:
         old = None
-    if old is None or old.collector != pending.collector:
-        store.erase(files)  # nobody could open what still waits there
+    if old is None or not set(old.authorities.values()) & set(pending.authorities.values()):
+        store.erase(files)  # another city: nobody could open what still waits there
     counter.create(nvs, _kid(pending))
-    keystore.commit(files)
+    node_keys.commit()
     if old is not None and _kid(old) != _kid(pending):
         counter.forget(nvs, _kid(old))
     print("ENROLLED", _node_id(pending))
@@ -90,20 +99,24 @@ def commit() -> None:
 
 def status() -> None:
     """Print where the node stands."""
-    files = Files()
-    pending = keystore.load_pending(files)
+    node_keys = _keystore(Files())
+    pending = node_keys.load_pending_enrolment()
     if pending is not None:
         print("STATUS pending", _node_id(pending))
         return
     try:
-        print("STATUS enrolled", _node_id(keystore.load(files)))
+        print("STATUS enrolled", _node_id(node_keys.load()))
     except Unprovisioned:
         print("STATUS unprovisioned")
 
 
-def _kid(secrets: "Secrets") -> bytes:
+def _keystore(files: Files) -> "KeyStore":
+    return keystore.open_keystore(files, KeyPartition.find())
+
+
+def _kid(secrets: Secrets) -> bytes:
     return keys.epoch(secrets.root, secrets.epoch).kid
 
 
-def _node_id(secrets: "Secrets") -> str:
+def _node_id(secrets: Secrets) -> str:
     return hexlify(keys.thumbprint(secrets.public)).decode()

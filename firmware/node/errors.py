@@ -3,7 +3,7 @@
 NodeError
 |-- Unprovisioned       no committed identity or no configuration: back to the REPL
 |-- ConfigError         /config.cbor says something that cannot be; the text names the key
-|-- CounterLost         the sequence counter cannot be trusted: a fresh enrolment, never a restart at 0
+|-- CounterLost         the sequence counter cannot be trusted: a new epoch, never a restart at 0
 `-- ProtocolError       a peer (broker, time server) that does not speak its protocol
 SensorFault             raised by a driver: becomes a fault count in the report, never stops the node
 """
@@ -22,7 +22,7 @@ class ConfigError(NodeError):
 
 
 class CounterLost(NodeError):
-    """The sequence counter is missing or damaged."""
+    """The sequence counter is missing, damaged or used up."""
 
 
 class ProtocolError(NodeError):

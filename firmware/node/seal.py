@@ -1,26 +1,20 @@
 """Third stage: a report is signed and encrypted; what comes out may touch flash and air."""
 
-from envelope import cose, keys
+from envelope import cose
 from envelope.errors import FaultDetected
 from envelope.labels import DIRECTION_UP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from node.counter import Counter
-    from node.keystore import Secrets
+    from node.keychain import Keychain
     from node.randomness import Randomness
 
 
 class Sealer:
     """Seals under the node's current epoch, from the node to the collector."""
 
-    def __init__(self, secrets: "Secrets", counter: "Counter", randomness: "Randomness") -> None:
-        self._private = secrets.private
-        self._epoch = secrets.epoch
-        self._epoch_keys = keys.epoch(secrets.root, secrets.epoch)
-        self._sender = keys.thumbprint(secrets.public)
-        self._recipient = keys.thumbprint(secrets.collector)
-        self._counter = counter
+    def __init__(self, keychain: "Keychain", randomness: "Randomness") -> None:
+        self._keychain = keychain
         self._drbg = randomness.drbg
 
     def seal(self, report: bytes) -> bytes:
@@ -31,16 +25,17 @@ class Sealer:
             return self._seal(report)
 
     def _seal(self, report: bytes) -> bytes:
-        # Spent first, whatever happens after
-        sequence = self._counter.spend()
+        # Spent first, whatever happens after; and only then it is sure which epoch it is
+        keychain = self._keychain
+        sequence = keychain.spend()
         return cose.seal(
             report,
-            self._epoch_keys,
-            self._epoch,
+            keychain.epoch_keys,
+            keychain.epoch,
             DIRECTION_UP,
             sequence,
-            self._sender,
-            self._recipient,
-            self._private,
+            keychain.node_id,
+            keychain.collector_id,
+            keychain.secrets.private,
             self._drbg,
         )

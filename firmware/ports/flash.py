@@ -1,12 +1,19 @@
-"""What survives a power cut: files on littlefs and small values in NVS."""
+"""What survives a power cut: files on littlefs, small values in NVS, raw sectors for the keys."""
 
 import os
 
-from esp32 import NVS
+from esp32 import NVS, Partition
 from micropython import const
 
 _NAMESPACE = "hadeda"
 _BLOB_MAX = const(64)
+
+_KEY_LABEL = "node_keys"
+_KEY_SECTORS = const(2)
+_PIECE = const(256)  # what is compared at a time
+_PROGRAM_UNIT = const(16)  # bytes, also where the flash is encrypted
+_IOCTL_COUNT = const(4)
+_IOCTL_ERASE = const(6)
 
 
 class Files:
@@ -81,3 +88,45 @@ class Nvs:
         except OSError:
             return
         self._nvs.commit()
+
+
+class KeyPartition:
+    """Raw sectors that nothing else writes: what is erased here is gone from the flash. Errors are OSError."""
+
+    SECTOR_SIZE = 4096
+
+    def __init__(self, partition: "Partition") -> None:
+        self._partition = partition
+
+    @staticmethod
+    def find() -> "KeyPartition | None":
+        """The partition that flashing adds for the keys, None on a stock partition table."""
+        for partition in Partition.find(Partition.TYPE_DATA, label=_KEY_LABEL):
+            if partition.ioctl(_IOCTL_COUNT, 0) >= _KEY_SECTORS:
+                return KeyPartition(partition)
+        return None
+
+    def read(self, sector: int, count: int) -> bytes:
+        """The first `count` bytes of a sector."""
+        data = bytearray(count)
+        self._partition.readblocks(sector, data, 0)
+        return bytes(data)
+
+    def replace(self, sector: int, data: bytes) -> None:
+        """Erase a sector and program `data` (SECTOR_SIZE bytes at most) at its beginning."""
+        if len(data) > KeyPartition.SECTOR_SIZE:
+            raise ValueError("more than a sector")
+        self.erase(sector)
+        self._partition.writeblocks(sector, data + b"\xff" * (-len(data) % _PROGRAM_UNIT), 0)
+
+    def erase(self, sector: int) -> None:
+        self._partition.ioctl(_IOCTL_ERASE, sector)
+
+    def erased(self, sector: int) -> bool:
+        """True when nothing is programmed in the whole sector."""
+        data = bytearray(_PIECE)
+        for at in range(0, KeyPartition.SECTOR_SIZE, _PIECE):
+            self._partition.readblocks(sector, data, at)
+            if data != b"\xff" * _PIECE:
+                return False
+        return True

@@ -3,7 +3,9 @@
 import json
 from binascii import unhexlify
 
-from envelope import aes_ccm, cbor, cose, ecdsa, keys, labels, p256, padding
+from firmware.opened_ready import OpenedReady
+
+from envelope import aes_ccm, cbor, cose, ecdh_es, ecdsa, keys, labels, p256, padding
 from envelope.drbg import Drbg
 from envelope.errors import EnvelopeError, Rejected
 
@@ -68,7 +70,7 @@ def _check_pinned(vector, message, direction, sender, recipient, public):
     inner_aad = cose.external_aad(direction, vector["epoch"], epoch_keys.kid, partial_iv, sender, recipient)
     assert outer_aad == pinned["outer_aad"]
     assert inner_aad == pinned["inner_aad"]
-    assert padding.pad(pinned["payload"]) == pinned["padded"]
+    assert padding.pad(pinned["payload"], labels.PAYLOAD_MIN) == pinned["padded"]
     assert cose.sig_structure(_PROTECTED_SIGN1, inner_aad, pinned["padded"]) == pinned["sig_structure"]
     assert cose.enc_structure(_PROTECTED_ENCRYPT0, outer_aad) == pinned["enc_structure"]
     key, _ = epoch_keys.of_direction(direction)
@@ -87,12 +89,53 @@ def test_profile_vectors_of_the_uplink():
 
 
 def test_profile_vectors_of_the_downlink():
-    _check_pinned(_vector(), "command", 1, "collector_id", "node_id", "collector_public")
+    _check_pinned(_vector(), "letter", 1, "receipt_id", "node_id", "receipt_public")
+
+
+def test_profile_vectors_of_the_command_in_a_letter():
+    vector = _vector()
+    pinned = {name: unhexlify(value) for name, value in vector["command"].items()}
+    assert cbor.encode([labels.PROFILE, "command", unhexlify(vector["node_id"])]) == pinned["aad"]
+    assert cose.sig_structure(_PROTECTED_SIGN1, pinned["aad"], pinned["payload"]) == pinned["sig_structure"]
+    verifier = ecdsa.Verifier(unhexlify(vector["command_public"]))
+    assert cose.open_sign1(pinned["message"], pinned["aad"], verifier) == pinned["payload"]
+    letter = cbor.decode(unhexlify(vector["letter"]["payload"]))
+    assert letter[labels.LETTER_COMMAND] == pinned["message"]
+
+
+def test_profile_vectors_of_the_rekey_message():
+    vector = _vector()
+    pinned = {name: unhexlify(value) for name, value in vector["rekey"].items() if name != "epoch"}
+    collector = unhexlify(vector["collector_private"]), unhexlify(vector["collector_public"])
+    opened = OpenedReady(pinned["message"], collector, unhexlify(vector["identity_public"]))
+    assert opened.epoch == vector["rekey"]["epoch"]
+    assert cbor.encode(opened.fields) == pinned["payload"]
+    assert opened.fields[labels.READY_NONCE] == pinned["nonce"]
+    assert opened.identity == pinned["identity_public"]
+    names = (
+        "z",
+        "content_key",
+        "iv",
+        "enc_structure",
+        "inner_aad",
+        "sig_structure",
+        "sign1",
+        "padded",
+        "root",
+        "node_id",
+    )
+    for name in names:
+        assert getattr(opened, name) == pinned[name], name
+    assert ecdh_es.kdf_context() == pinned["kdf_context"]
+    assert ecdh_es.content_key(opened.z) == pinned["content_key"]
+    assert ecdh_es.enc_structure(cbor.encode([labels.PROFILE, "ready"])) == pinned["enc_structure"]
+    assert keys.epoch(opened.root, opened.epoch).kid == pinned["kid"]
 
 
 def test_profile_vectors_of_the_enrolment():
     vector = _vector()
     aad = cbor.encode([labels.PROFILE, "enrol"])
+    assert aad == unhexlify(vector["enrolment"]["aad"])
     payload, message = unhexlify(vector["enrolment"]["payload"]), unhexlify(vector["enrolment"]["message"])
     assert cose.sig_structure(_PROTECTED_SIGN1, aad, payload) == unhexlify(vector["enrolment"]["sig_structure"])
     assert cose.open_sign1(message, aad, ecdsa.Verifier(unhexlify(vector["identity_public"]))) == payload
@@ -121,8 +164,9 @@ def test_a_report_of_128_bytes_seals_into_256():
 
 def test_length_depends_on_the_padded_length_only():
     street = _Street()
-    lengths = [len(street.seal(cbor.encode({1: bytes(size)}))) for size in (1, 10, 28)]
-    assert lengths[0] == lengths[1] == lengths[2]
+    lengths = [len(street.seal(cbor.encode({1: bytes(size)}))) for size in (1, 10, 90, 124, 125, 150)]
+    assert lengths[0] == lengths[1] == lengths[2] == lengths[3]
+    assert lengths[3] + 32 == lengths[4] == lengths[5]
 
 
 def test_every_flipped_bit_is_rejected():

@@ -29,6 +29,7 @@ def test_profile_vectors_of_the_key_schedule():
     for expected in vector["roots"]:
         assert root == unhexlify(expected)
         last, root = root, keys.next_root(root)
+    assert root == _bytes(vector, "next_root")
     epoch_keys = keys.epoch(last, vector["epoch"])
     for name in ("kid", "k_up", "iv_up", "k_down", "iv_down"):
         assert getattr(epoch_keys, name) == _bytes(vector, name)

@@ -1,37 +1,11 @@
 """A configuration that cannot be right is refused with the key's name."""
 
 from firmware.fakes import Flash, raises
+from firmware.node_config import good
 
 from envelope import cbor
 from node import config
 from node.errors import ConfigError, Unprovisioned
-
-
-def good():
-    return {
-        "board": "esp32-s3-devkitc-1",
-        "version": 1,
-        "wifi": {"ssid": "city", "password": "secret"},
-        "broker": {"host": "broker", "port": 8883, "user": "u", "password": "p", "ca": b"der", "topic": "hadeda/up"},
-        "ntp": "",
-        "window_s": 900,
-        "collector": b"\x04" + bytes(64),
-        "buses": {
-            "i2c0": {"kind": "i2c", "id": 0, "scl": 9, "sda": 8, "freq": 100000},
-            "uart1": {"kind": "uart", "id": 1, "tx": 17, "rx": 18, "baudrate": 9600},
-            "uart2": {"kind": "uart", "id": 2, "tx": 15, "rx": 16, "baudrate": 115200},
-        },
-        "sensors": [
-            {"part": "bme280", "bus": "i2c0", "address": 118, "period_s": 10},
-            {"part": "pms5003", "bus": "uart1", "period_s": 10},
-            {"part": "ld2451", "bus": "uart2", "period_s": 0},
-        ],
-        "cells": {
-            "classes": ["vehicle"],
-            "directions": ["approaching", "receding"],
-            "speed_bands_kmh": [30, 50, 70],
-        },
-    }
 
 
 def _refused(change, *words):
@@ -49,11 +23,31 @@ def test_the_good_one_is_taken():
     assert config.cell_count(good()["cells"]) == 8
 
 
-def test_user_password_and_ca_may_be_absent():
+def test_user_password_ca_and_downlink_topic_may_be_absent():
     plain = good()
-    for key in ("user", "password", "ca"):
+    for key in ("user", "password", "ca", "down"):
         del plain["broker"][key]
     config.check(plain)
+
+
+def test_an_led_may_be_there():
+    lit = good()
+    for kind in ("gpio", "neopixel"):
+        lit["led"] = {"kind": kind, "pin": 48}
+        config.check(lit)
+    _refused(lambda c: c.update({"led": {"kind": "lamp", "pin": 1}}), "led.kind", "lamp")
+    _refused(lambda c: c.update({"led": {"kind": "gpio"}}), "led", "pin")
+    _refused(lambda c: c.update({"led": {"kind": "gpio", "pin": "48"}}), "led.pin")
+    _refused(lambda c: c.update({"led": 48}), "led")
+
+
+def test_every_authority_is_needed_and_no_other():
+    for role in range(1, 6):
+        _refused(lambda c, role=role: c["authorities"].pop(role), "authorities", "role " + str(role))
+        for key in (b"", b"\x04", b"\x02" + bytes(64), b"\x04" + bytes(65), "key", None):
+            _refused(lambda c, role=role, key=key: c["authorities"].update({role: key}), "role " + str(role))
+    _refused(lambda c: c["authorities"].update({6: b"\x04" + bytes(64)}), "authorities", "unknown role 6")
+    _refused(lambda c: c["authorities"].update({"collector": b"\x04" + bytes(64)}), "unknown role 'collector'")
 
 
 def test_no_file_means_unprovisioned():
@@ -83,15 +77,14 @@ def test_unknown_keys_are_errors():
 def test_wrong_types_are_errors():
     _refused(lambda c: c.update({"window_s": "900"}), "window_s")
     _refused(lambda c: c.update({"window_s": True}), "window_s")
-    _refused(lambda c: c.update({"collector": "key"}), "collector")
+    _refused(lambda c: c.update({"authorities": "key"}), "authorities")
     _refused(lambda c: c["wifi"].update({"ssid": 5}), "wifi.ssid")
     _refused(lambda c: c["cells"].update({"speed_bands_kmh": ["30"]}), "speed_bands_kmh")
 
 
 def test_values_that_cannot_be_are_errors():
-    _refused(lambda c: c.update({"version": 2}), "version")
+    _refused(lambda c: c.update({"version": 1}), "version")
     _refused(lambda c: c.update({"window_s": 5}), "window_s")
-    _refused(lambda c: c.update({"collector": b"\x04"}), "collector")
     _refused(lambda c: c["broker"].update({"port": 0}), "broker.port")
     _refused(lambda c: c["buses"]["i2c0"].update({"kind": "can"}), "buses.i2c0.kind", "can")
     _refused(lambda c: c["buses"]["uart1"].pop("tx"), "buses.uart1", "tx")

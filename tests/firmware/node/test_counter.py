@@ -2,6 +2,7 @@
 
 from firmware.fakes import Flash, PowerCut, Random, Retained, raises
 
+from envelope.labels import EPOCH_MESSAGES_MAX
 from node import counter
 from node.counter import BLOCK, Counter
 from node.errors import CounterLost
@@ -117,9 +118,12 @@ def test_the_key_name_fits_nvs():
     assert all(len(key) <= 15 for key in flash.values)
 
 
-def test_the_counter_ends_before_the_partial_iv_does():
+def test_a_key_serves_for_a_limited_number_of_messages():
     flash, retained = _created()
-    flash.set("seq01020304", counter._pack(KID, counter.SEQUENCE_MAX))
+    flash.set("seq01020304", counter._pack(KID, EPOCH_MESSAGES_MAX - BLOCK))
     numbers = Counter(flash, retained, KID)
-    assert numbers.spend() == (1 << 40) - 1
+    for number in range(EPOCH_MESSAGES_MAX - BLOCK, EPOCH_MESSAGES_MAX):
+        assert numbers.spend() == number
     raises(CounterLost, numbers.spend)
+    raises(CounterLost, Counter(flash, Retained(), KID).spend)
+    raises(CounterLost, Counter(flash, retained, KID).spend)

@@ -1,61 +1,234 @@
-"""Keys, enrolment and randomness: nothing half-made after a power cut, nothing drawn twice after a reboot."""
+"""The key store and the generator: nothing half-made after a power cut, nothing old left, nothing drawn twice."""
 
 from firmware.fakes import Flash, PowerCut, raises
+from firmware.key_sectors import KeySectors, torn, until_cut
 
 from envelope import keys
 from node import keystore
 from node.errors import Unprovisioned
-from node.keystore import Secrets
+from node.keystore import KIND_FILE, KIND_SECTORS, Pending, Secrets, open_keystore
 from node.randomness import Randomness
 
-SECRETS = Secrets(bytes(range(32)), b"\x04" + bytes(64), b"\x04" + b"\x01" * 64, 1, b"\x07" * 32)
+AUTHORITIES = {role: b"\x04" + bytes((role,)) * 64 for role in range(1, 6)}
+
+
+def _secrets(mark, **others):
+    """Secrets that can be told apart, and found in flash, by their mark."""
+    return Secrets(
+        bytes((mark,)) * 32, b"\x04" + bytes((mark,)) * 64, AUTHORITIES, mark, _root(mark), 1, mark, **others
+    )
+
+
+def _root(mark):
+    return bytes((mark, 0x5A)) * 16
+
+
+PENDING = Pending(70, b"p" * 32, b"ready" * 80, 9, AUTHORITIES, b"i" * 32, b"\x04" + b"j" * 64)
 
 
 def _same(one, two):
-    return all(getattr(one, name) == getattr(two, name) for name in ("private", "public", "collector", "epoch", "root"))
+    for name in Secrets.NAMES[:-1]:
+        if getattr(one, name) != getattr(two, name):
+            return False
+    if one.pending is None or two.pending is None:
+        return one.pending is two.pending
+    return all(getattr(one.pending, name) == getattr(two.pending, name) for name in Pending.NAMES)
+
+
+def _stores():
+    """A file's key store and a partition's."""
+    yield open_keystore(Flash(), None)
+    yield open_keystore(Flash(), KeySectors())
+
+
+def test_everything_that_is_saved_comes_back():
+    for store in _stores():
+        raises(Unprovisioned, store.load)
+        full = _secrets(7, command=9, result=3, window_s=900, rekey_due=True, retired=b"kidk", pending=PENDING)
+        for secrets in (_secrets(1), full, full.changed(pending=PENDING), full.changed(pending=None)):
+            store.save(secrets)
+            assert _same(store.load(), secrets)
+
+
+def test_the_kind_tells_where_the_secrets_are():
+    assert [store.kind for store in _stores()] == [KIND_FILE, KIND_SECTORS]
 
 
 def test_pending_secrets_are_not_the_nodes_until_committed():
-    flash = Flash()
-    keystore.save_pending(flash, SECRETS)
-    raises(Unprovisioned, keystore.load, flash)
-    assert _same(keystore.load_pending(flash), SECRETS)
-    keystore.commit(flash)
-    assert _same(keystore.load(flash), SECRETS)
-    assert keystore.load_pending(flash) is None
+    for store in _stores():
+        store.save_pending_enrolment(_secrets(1))
+        raises(Unprovisioned, store.load)
+        assert _same(store.load_pending_enrolment(), _secrets(1))
+        store.commit()
+        assert _same(store.load(), _secrets(1))
+        assert store.load_pending_enrolment() is None
+        store.commit()
+        assert _same(store.load(), _secrets(1))
 
 
-def test_a_power_cut_during_enrolment_leaves_the_old_secrets_or_the_new():
-    new = Secrets(bytes(32), b"\x04" + b"\x02" * 64, SECRETS.collector, 1, b"\x08" * 32)
-    for cut in range(4):
-        flash = Flash()
-        keystore.save_pending(flash, SECRETS)
-        keystore.commit(flash)
-        flash.cut_after(cut)
-        try:
-            keystore.save_pending(flash, new)
-            keystore.commit(flash)
-        except PowerCut:
-            pass
-        flash.power_on()
-        now = keystore.load(flash)
-        assert _same(now, SECRETS) or _same(now, new)
+def test_a_node_that_runs_on_keeps_the_enrolment_that_is_pending():
+    for store in _stores():
+        store.save(_secrets(1))
+        store.save_pending_enrolment(_secrets(3))
+        store.save(_secrets(2))
+        assert _same(store.load(), _secrets(2))
+        assert _same(store.load_pending_enrolment(), _secrets(3))
+
+
+def test_a_power_cut_leaves_the_files_old_secrets_or_the_new():
+    steps = (
+        lambda store: store.save(_secrets(2)),
+        lambda store: store.save_pending_enrolment(_secrets(2)),
+        lambda store: store.commit(),
+    )
+    for step in steps:
+        for cut in range(4):
+            flash = Flash()
+            store = open_keystore(flash, None)
+            store.save(_secrets(1))
+            store.save_pending_enrolment(_secrets(2))
+            flash.cut_after(cut)
+            until_cut(step, store)
+            flash.power_on()
+            store = open_keystore(flash, None)
+            assert store.load().epoch in (1, 2)
+            pending = store.load_pending_enrolment()
+            assert pending.epoch == 2 if pending else store.load().epoch == 2
+
+
+def _cut_everywhere(sectors, old, new):
+    """Whatever operation of the journal is cut, and where: the old secrets or the new, whole, and nothing else."""
+    seen = set()
+    for before, sector, data in sectors.journal:
+        for state in torn(before, sector, data):
+            left = KeySectors(None, state)
+            store = open_keystore(Flash(), left)
+            epoch = store.load().epoch
+            assert epoch in (old, new)
+            seen.add(epoch)
+            image = b"".join(left.state())
+            assert (image.find(_root(old)) < 0) == (epoch == new)
+            assert (image.find(_root(new)) < 0) == (epoch == old)
+            assert left.erased(0) or left.erased(1)
+    assert seen == {old, new}
+
+
+def test_a_power_cut_within_any_operation_leaves_the_sectors_old_secrets_or_the_new():
+    sectors = KeySectors()
+    store = open_keystore(Flash(), sectors)
+    store.save(_secrets(1))
+    for epoch in (2, 3):
+        sectors.journal = []
+        store.save(_secrets(epoch))
+        assert len(sectors.journal) == 3
+        _cut_everywhere(sectors, epoch - 1, epoch)
+
+
+def test_after_any_power_cut_the_next_save_holds():
+    sectors = KeySectors()
+    store = open_keystore(Flash(), sectors)
+    store.save(_secrets(1))
+    sectors.journal = []
+    store.save(_secrets(2))
+    for before, sector, data in sectors.journal:
+        for number, state in enumerate(torn(before, sector, data)):
+            if number % 5:
+                continue
+            left = KeySectors(None, state)
+            open_keystore(Flash(), left).save(_secrets(9))
+            assert open_keystore(Flash(), left).load().epoch == 9
+            image = b"".join(left.state())
+            assert image.find(_root(1)) < 0
+            assert image.find(_root(2)) < 0
+
+
+def test_a_commit_in_sectors_may_be_cut_within_any_operation():
+    sectors = KeySectors()
+    store = open_keystore(Flash(), sectors)
+    store.save(_secrets(1))
+    store.save_pending_enrolment(_secrets(2))
+    sectors.journal = []
+    store.commit()
+    for before, sector, data in sectors.journal:
+        for state in torn(before, sector, data):
+            left = open_keystore(Flash(), KeySectors(None, state))
+            epoch = left.load().epoch
+            pending = left.load_pending_enrolment()
+            assert (epoch, pending and pending.epoch) in ((1, 2), (2, None))
+    assert b"".join(sectors.state()).find(_root(1)) < 0
+
+
+def test_the_first_enrolment_in_sectors_may_be_cut_within_any_operation():
+    sectors = KeySectors()
+    open_keystore(Flash(), sectors).save_pending_enrolment(_secrets(2))
+    for before, sector, data in sectors.journal:
+        for state in torn(before, sector, data):
+            left = KeySectors(None, state)
+            store = open_keystore(Flash(), left)
+            raises(Unprovisioned, store.load)
+            pending = store.load_pending_enrolment()
+            assert pending is None or _same(pending, _secrets(2))
+            store.save_pending_enrolment(_secrets(3))
+            assert _same(store.load_pending_enrolment(), _secrets(3))
+            assert b"".join(left.state()).find(_root(2)) < 0
+
+
+def test_secrets_that_flash_does_not_take_leave_the_old_ones():
+    class Worn(KeySectors):
+        def replace(self, sector, data):
+            super().replace(sector, data[:-1] + bytes((data[-1] ^ 1,)))
+
+    sectors = KeySectors()
+    open_keystore(Flash(), sectors).save(_secrets(1))
+    worn = Worn(None, sectors.state())
+    store = open_keystore(Flash(), worn)
+    raises(OSError, store.save, _secrets(2))
+    assert store.load().epoch == 1
+    assert b"".join(worn.state()).find(_root(2)) < 0
+
+
+def test_a_record_in_a_file_moves_to_the_partition_whatever_is_cut():
+    for cut in range(12):
+        for tear in (0, 1, 4, 7, 8):
+            flash = Flash()
+            open_keystore(flash, None).save(_secrets(5))
+            open_keystore(flash, None).save_pending_enrolment(_secrets(6))
+            flash.files["/state/keys~"] = b"of a power cut"
+            sectors = KeySectors(flash)
+            open_keystore(Flash(), sectors).save(_secrets(4))
+            sectors.tear = tear
+            flash.cut_after(cut)
+            until_cut(open_keystore, flash, sectors)
+            flash.power_on()
+            store = open_keystore(flash, sectors)
+            assert store.load().epoch == 5
+            assert store.load_pending_enrolment() is None
+            assert flash.files == {}
+            assert b"".join(sectors.state()).find(_root(4)) < 0
+
+
+def test_an_enrolment_that_was_only_begun_in_a_file_does_not_replace_the_partitions_identity():
+    flash, sectors = Flash(), KeySectors()
+    open_keystore(Flash(), sectors).save(_secrets(1))
+    open_keystore(flash, None).save_pending_enrolment(_secrets(2))
+    assert open_keystore(flash, sectors).load().epoch == 1
+    assert flash.files == {}
 
 
 def test_damaged_secrets_are_no_secrets():
     flash = Flash()
-    keystore.save_pending(flash, SECRETS)
-    keystore.commit(flash)
+    store = open_keystore(flash, None)
+    store.save(_secrets(1))
     path = keystore.FOLDER + "/keys"
     good = flash.files[path]
     for i in range(len(good)):
         damaged = bytearray(good)
         damaged[i] ^= 1
         flash.files[path] = bytes(damaged)
-        raises(Unprovisioned, keystore.load, flash)
+        raises(Unprovisioned, store.load)
     for cut in range(0, len(good), 5):
         flash.files[path] = good[:cut]
-        raises(Unprovisioned, keystore.load, flash)
+        raises(Unprovisioned, store.load)
 
 
 def _stuck_noise():
