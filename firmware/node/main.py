@@ -5,14 +5,17 @@ import asyncio
 from micropython import const
 
 import sensors
-from envelope import keys
 from node import config as configuration
-from node import health, keystore
-from node.counter import Counter
+from node import health
+from node.commands import Commands
 from node.errors import NodeError, Unprovisioned
+from node.keychain import Keychain
+from node.keystore import open_keystore
+from node.letters import DOWN_PREFIX, Mailbox
 from node.minimise import Minimiser
 from node.pipeline import Pipeline
 from node.randomness import Randomness
+from node.report import Owed
 from node.sample import Sampler
 from node.seal import Sealer
 from node.send import Sender
@@ -22,7 +25,8 @@ from node.window import Timetable
 from ports import entropy, power
 from ports.bus import open_bus
 from ports.clock import Clock
-from ports.flash import Files, Nvs
+from ports.flash import Files, KeyPartition, Nvs
+from ports.led import open_led
 from ports.radio import Radio
 
 TYPE_CHECKING = False
@@ -52,10 +56,9 @@ def start() -> None:
 async def _run() -> None:
     files = Files()
     config = configuration.load(files)
-    secrets = keystore.load(files)
     clock = Clock()
     power.collect_every(_GARBAGE_BYTES)
-    pipeline = build(config, secrets, files, clock)
+    pipeline = build(config, files, clock)
     print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
     try:
         await pipeline.sender.synchronise()
@@ -69,29 +72,43 @@ async def _run() -> None:
         power.reset()
 
 
-def build(config: "Any", secrets: "Any", files: Files, clock: Clock) -> Pipeline:
-    """Wire the stages. Everything from ports/ enters here and nowhere else."""
+def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
+    """Wire the stages. Everything from ports/ enters here and nowhere else. Unprovisioned without an identity."""
     nvs = Nvs()
+    keystore = open_keystore(files, KeyPartition.find())
+    keychain = Keychain(keystore, nvs, power.Retained())
     randomness = Randomness(nvs, entropy.noise, power.serial())
-    kid = keys.epoch(secrets.root, secrets.epoch).kid
-    counter = Counter(nvs, power.Retained(), kid)
     store = Store(files)
     radio = Radio(config["wifi"]["ssid"], config["wifi"]["password"], clock)
     time_sync = TimeSync(clock, radio, config["ntp"], randomness)
+    window_s, broker = config["window_s"], config["broker"]
+    owed = Owed()
+    commands = Commands(keychain, owed, randomness.drbg, window_s, open_led(config.get("led"), clock), power.reset)
+    mailbox = Mailbox(keychain, commands, owed, randomness.drbg, broker.get("down", DOWN_PREFIX))
+    sampler, minimiser = _sensing(config, clock)
+    pipeline = Pipeline(
+        clock,
+        power.Watchdog(),
+        time_sync,
+        Timetable(clock, window_s),
+        health.Health(power, store, keystore.kind, health.count_boot(nvs)),
+        sampler,
+        minimiser,
+        Sealer(keychain, randomness),
+        store,
+        Sender(clock, radio, broker, store, time_sync, randomness, mailbox, window_s),
+        keychain,
+        owed,
+        window_s,
+    )
+    commands.report_now = pipeline.report_now
+    return pipeline
+
+
+def _sensing(config: "Any", clock: Clock) -> "tuple[Sampler, Minimiser]":
     buses = {name: open_bus(entry, clock) for name, entry in config["buses"].items()}
     drivers = [sensors.open_sensor(entry, buses, clock) for entry in config["sensors"]]
     parts = [sensors.part(entry["part"]) for entry in config["sensors"]]
     channels = sorted({channel for part in parts for channel in part["channels"]})
     traffic = {index for index, part in enumerate(parts) if part["kind"] == "traffic"}
-    return Pipeline(
-        clock,
-        power.Watchdog(),
-        time_sync,
-        Timetable(clock, config["window_s"]),
-        health.Health(power, store, keystore.KIND_FILE, health.count_boot(nvs)),
-        Sampler(drivers, config["cells"], clock),
-        Minimiser(tuple(channels), config["cells"], len(parts), traffic),
-        Sealer(secrets, counter, randomness),
-        store,
-        Sender(clock, radio, config["broker"], store, time_sync, randomness, config["window_s"]),
-    )
+    return Sampler(drivers, config["cells"], clock), Minimiser(tuple(channels), config["cells"], len(parts), traffic)

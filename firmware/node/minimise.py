@@ -114,6 +114,10 @@ class Minimiser:
         self._blind = not self._traffic_sensors
         return Aggregates(air, traffic, faults)
 
+    def withheld(self) -> Aggregates:
+        """Aggregates that say nothing, in the shape of a window's; the open window stays as it is."""
+        return Aggregates({}, [None] * len(self._cells), {})
+
     def _add_fault(self, sensor: int, kind: int) -> None:
         code = sensor * FAULT_KINDS + kind
         if self._faults[code] < _FAULT_COUNT_MAX:

@@ -12,7 +12,9 @@ from node import report, sample
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from node.health import Health
-    from node.minimise import Minimiser
+    from node.keychain import Keychain
+    from node.minimise import Aggregates, Minimiser
+    from node.report import Owed
     from node.sample import Sampler
     from node.seal import Sealer
     from node.send import Sender
@@ -27,7 +29,7 @@ _TICK_MS = const(5000)
 
 
 class Pipeline:
-    """One window after the other, for ever."""
+    """One window after the other, for ever. `window_s` is the provisioned length of a window."""
 
     def __init__(
         self,
@@ -41,6 +43,9 @@ class Pipeline:
         sealer: "Sealer",
         store: "Store",
         sender: "Sender",
+        keychain: "Keychain",
+        owed: "Owed",
+        window_s: int,
     ) -> None:
         self.clock = clock
         self.watchdog = watchdog
@@ -52,6 +57,9 @@ class Pipeline:
         self.sealer = sealer
         self.store = store
         self.sender = sender
+        self.keychain = keychain
+        self.owed = owed
+        self._configured_s = window_s
         self._event = sample.empty_event()
 
     async def run(self) -> None:
@@ -61,6 +69,7 @@ class Pipeline:
             await self.one_window()
 
     async def one_window(self) -> None:
+        self.timetable.set_window_s(self.window_s())
         window = self.timetable.open(self.time_sync.quality())
         while not window.over():
             await self.clock.sleep_ms(window.nap_ms(_TICK_MS))
@@ -69,9 +78,21 @@ class Pipeline:
             self.watchdog.feed()
             self.health.observe()
 
-        aggregates = self.minimiser.release()
-        plaintext = report.encode(window.start_s, window.length_s(), window.quality, aggregates, self.health.row())
+        self._release(window.start_s, window.length_s(), window.quality, self.minimiser.release())
+        self.sender.due()
+
+    def report_now(self) -> None:
+        """An extra report that says how the node is and nothing of the street: the open window is left alone."""
+        self._release(self.clock.unix_s(), 1, self.time_sync.quality(), self.minimiser.withheld())
+
+    def window_s(self) -> int:
+        """The length of the next window in seconds: never below the provisioned one, whatever was commanded once."""
+        return max(self.keychain.window_s(self._configured_s), self._configured_s)
+
+    def _release(self, start_s: int, length_s: int, quality: int, aggregates: "Aggregates") -> None:
+        """Report, seal and store; a new epoch begins here when a day's worth of reports is sealed."""
+        self.keychain.ratchet_if_due(self.window_s())
+        plaintext = report.encode(start_s, length_s, quality, aggregates, self.health.row(), self.owed)
         sealed = self.sealer.seal(plaintext)
         self.health.observe()
         self.store.append(sealed)
-        self.sender.due()

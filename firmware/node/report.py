@@ -3,7 +3,9 @@
 from envelope import cbor
 from envelope.labels import (
     REPORT_AIR,
+    REPORT_ANSWER,
     REPORT_CLOCK,
+    REPORT_ECHO,
     REPORT_FAULTS,
     REPORT_HEALTH,
     REPORT_START,
@@ -16,8 +18,27 @@ if TYPE_CHECKING:
     from node.minimise import Aggregates
 
 
-def encode(start_s: int, length_s: int, quality: int, aggregates: "Aggregates", health: "list[int]") -> bytes:
-    """Return the report's CBOR: at most 128 bytes for five channels, eight cells and no faults."""
+class Owed:
+    """What the next report has to tell the city: the answer to a command and the echo of a challenge, once each.
+
+    `answer` is (low 16 bits of the command's number, labels.RESULT_*), `echo` 8 bytes; None when nothing is owed.
+    """
+
+    def __init__(self) -> None:
+        self.answer: tuple[int, int] | None = None
+        self.echo: bytes | None = None
+
+    def take(self) -> "tuple[tuple[int, int] | None, bytes | None]":
+        """(answer, echo) for the report that is written now; nothing is owed afterwards."""
+        taken = self.answer, self.echo
+        self.answer = self.echo = None
+        return taken
+
+
+def encode(
+    start_s: int, length_s: int, quality: int, aggregates: "Aggregates", health: "list[int]", owed: "Owed | None" = None
+) -> bytes:
+    """Return the report's CBOR: at most 128 bytes for five channels, eight cells and no faults. Takes what is owed."""
     report = {
         REPORT_START: start_s,
         REPORT_WINDOW: length_s,
@@ -28,4 +49,9 @@ def encode(start_s: int, length_s: int, quality: int, aggregates: "Aggregates", 
     }
     if aggregates.faults:
         report[REPORT_FAULTS] = aggregates.faults
+    answer, echo = owed.take() if owed is not None else (None, None)
+    if answer is not None:
+        report[REPORT_ANSWER] = list(answer)
+    if echo is not None:
+        report[REPORT_ECHO] = echo
     return cbor.encode(report)

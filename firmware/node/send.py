@@ -1,7 +1,9 @@
 """Fifth stage: the outbox is drained, oldest first; a report leaves it when the broker has acknowledged it.
 
 Sessions start at a fixed slot after each window, whatever happened in the street. A session that fails is tried again
-after a pause that doubles, with jitter, up to a quarter of an hour.
+after a pause that doubles, with jitter, up to a quarter of an hour. The city's letters are read in the same session,
+but nothing that comes down may keep a report from going up: what goes wrong with a letter stays with the letter, and
+after a try that failed while the node listened, the next one only talks.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from node.letters import Mailbox
     from node.randomness import Randomness
     from node.store import Store
     from node.time_sync import TimeSync
@@ -41,6 +44,7 @@ class Sender:
         store: "Store",
         time_sync: "TimeSync",
         randomness: "Randomness",
+        mailbox: "Mailbox",
         window_s: int,
     ) -> None:
         self._clock = clock
@@ -49,6 +53,8 @@ class Sender:
         self._store = store
         self._time_sync = time_sync
         self._randomness = randomness
+        self._mailbox = mailbox
+        self._deaf = False
         self._due = asyncio.Event()
         self._task: Any = None
         # Drawn once per boot: nodes of a city do not all call at the quarter hour
@@ -83,7 +89,7 @@ class Sender:
                 await self._clock.sleep_ms(self.pause_ms(failures))
 
     async def session(self) -> bool:
-        """Radio on, time, everything that waits, radio off. False when something is left to be tried again."""
+        """Radio on, time, everything that waits, letters, radio off. False when a report is left to be tried again."""
         try:
             await self._radio.up()
             self._randomness.reseed()
@@ -96,6 +102,7 @@ class Sender:
             return False
         finally:
             self._radio.down()
+            self._attempt(self._mailbox.session_over)
 
     async def synchronise(self) -> bool:
         """Only the time: before the first window."""
@@ -112,22 +119,64 @@ class Sender:
             self._radio.down()
 
     async def _deliver(self) -> None:
-        if self._store.oldest() is None:
-            return
         broker = self._broker
         stream = await self._within(self._radio.connect(broker["host"], broker["port"], broker.get("ca")), _CONNECT_MS)
         try:
             client = mqtt.Client(stream)
             await self._within(client.connect(broker.get("user"), broker.get("password"), _KEEP_ALIVE_S), _CONNECT_MS)
-            oldest = self._store.oldest()
-            while oldest is not None:
-                ticket, sealed = oldest
-                await self._within(client.publish(broker["topic"], sealed), _ANSWER_MS)
-                self._store.release(ticket)
-                oldest = self._store.oldest()
-            await self._within(client.disconnect(), _CLOSE_MS)
+            ready = self._attempt(self._mailbox.ready)
+            listens = await self._subscribe(client)
+            await self._publish_ready(client, ready)
+            await self._drain(client)
+            self._deaf = False
+            try:
+                if listens:
+                    await self._read_letters(client, ready)
+                await self._within(client.disconnect(), _CLOSE_MS)
+            except Exception as error:  # the reports are out
+                print("hadeda: letters not read:", repr(error))
         finally:
             await self._within(stream.close(), _CLOSE_MS)
+
+    async def _subscribe(self, client: mqtt.Client) -> bool:
+        """Listen in this session, unless the last one failed listening. True when letters may come."""
+        topics = None if self._deaf else self._attempt(self._mailbox.topics)
+        self._deaf = topics is not None  # until the reports are out
+        if topics is None:
+            return False
+        await self._within(client.subscribe(topics), _ANSWER_MS)
+        return True
+
+    async def _publish_ready(self, client: mqtt.Client, ready: "bytes | None") -> None:
+        if ready is not None:
+            await self._within(client.publish(self._broker["topic"], ready), _ANSWER_MS)
+
+    async def _drain(self, client: mqtt.Client) -> None:
+        """Publish what waits in the outbox, oldest first."""
+        oldest = self._store.oldest()
+        while oldest is not None:
+            ticket, sealed = oldest
+            await self._within(client.publish(self._broker["topic"], sealed), _ANSWER_MS)
+            self._store.release(ticket)
+            oldest = self._store.oldest()
+
+    async def _read_letters(self, client: mqtt.Client, announced: "bytes | None") -> None:
+        """Handle what the broker has for us, and send what came of it; `announced` is the ready message sent before."""
+        await self._within(client.ping(), _ANSWER_MS)
+        for topic in client.inbox:
+            self._attempt(self._mailbox.handle, topic, client.inbox[topic])
+        await self._drain(client)
+        ready = self._attempt(self._mailbox.ready)
+        if ready != announced:
+            await self._publish_ready(client, ready)
+
+    def _attempt(self, call: "Any", *args: "Any") -> "Any":
+        """What the mailbox answers, None when that goes wrong, for whatever reason."""
+        try:
+            return call(*args)
+        except Exception as error:  # out of memory included: a letter never costs a report
+            print("hadeda: a letter went wrong:", repr(error))
+            return None
 
     def _within(self, awaitable: "Any", milliseconds: int) -> "Any":
         return self._clock.within_ms(awaitable, milliseconds)

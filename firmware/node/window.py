@@ -4,12 +4,16 @@ A window that is cut short (the node starts in its middle, the clock jumps) repo
 really had: its length comes from the monotonic clock, its start from the calendar as it was when it opened.
 """
 
+from micropython import const
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ports.clock import Clock
 
 # A calendar that runs away from the monotonic clock by more than this within a window has been set
 JUMP_MS = 2000
+# What a report may say
+_LONGEST_MS = const(86400000)
 
 
 class Window:
@@ -45,23 +49,32 @@ class Window:
 
 
 class Timetable:
-    """Hands out windows of `window_s` seconds, one after the other without a gap."""
+    """Hands out windows one after the other without a gap, at first of `window_s` seconds: none is meant to be shorter.
+
+    A window ends at a multiple of its length, so the first one of a new length may be longer or shorter than that.
+    """
 
     def __init__(self, clock: "Clock", window_s: int) -> None:
         self._clock = clock
-        self._window_ms = window_s * 1000
+        self._window_ms = self._least_ms = window_s * 1000
         self._last: Window | None = None
         self._last_end_ms = 0
+
+    def set_window_s(self, window_s: int) -> None:
+        """The windows that are opened from now on have this length; the open one keeps its own."""
+        self._window_ms = max(window_s * 1000, self._least_ms)
 
     def open(self, quality: int) -> Window:
         """Open the window that follows the last one, or the one that the clock is in."""
         now_ms = self._clock.unix_ms()
         start_ms = now_ms
-        end_ms = (now_ms // self._window_ms + 1) * self._window_ms
         late_ms = now_ms - self._last_end_ms
-        if self._last is not None and -JUMP_MS <= late_ms < self._window_ms and not self._last.jumped():
+        follows = self._last is not None and -JUMP_MS <= late_ms < self._window_ms and not self._last.jumped()
+        if follows:
             start_ms = self._last_end_ms
-            end_ms = start_ms + self._window_ms
+        end_ms = (start_ms // self._window_ms + 1) * self._window_ms
+        if follows and end_ms - start_ms < self._least_ms and end_ms - start_ms + self._window_ms <= _LONGEST_MS:
+            end_ms += self._window_ms
         self._last_end_ms = end_ms
         self._last = Window(self._clock, start_ms, end_ms, quality)
         return self._last

@@ -37,7 +37,11 @@ class Power:
 
     def __init__(self):
         self.fed = 0
+        self.resets = 0
         self.retained = Retained()
+
+    def reset(self):
+        self.resets += 1
 
     def reset_cause(self):
         return 1
@@ -59,32 +63,81 @@ class Power:
 
 
 class City:
-    """The broker: acknowledges and keeps what was published."""
+    """The broker: acknowledges and keeps what was published, hands out what is `retained` on a topic.
+
+    `on_message` is called with everything published, before it is acknowledged.
+    """
 
     def __init__(self):
         self.messages = []
+        self.retained = {}
+        self.subscribed = []
+        self.on_message = None
         self.reachable = True
 
     def connection(self):
         stream = Stream(split=7)
+        topics = []
+
+        def deliver(topic, payload):
+            if topic in topics:
+                stream.arrive(message_packet(topic, payload))
 
         def answer(packet):
             if packet[0] == 0x10:
                 stream.arrive(b"\x20\x02\x00\x00")
+            elif packet[0] == 0x82:
+                topics.extend(topics_of(packet))
+                self.subscribed.append(list(topics))
+                stream.arrive(bytes((0x90, 2 + len(topics))) + packet[2:4] + bytes(len(topics)))
+                for topic in topics:
+                    if topic in self.retained:
+                        deliver(topic, self.retained[topic])
             elif packet[0] == 0x32:
                 at = packet.find(b"hadeda/up") + 9
                 self.messages.append(packet[at + 2 :])
+                if self.on_message is not None:
+                    self.on_message(packet[at + 2 :])
                 stream.arrive(b"\x40\x02" + packet[at : at + 2])
+            elif packet[0] == 0xC0:
+                stream.arrive(b"\xd0\x00")
 
         stream.on_write = answer
         return stream
 
 
-class Board:
-    """Everything that survives a reset, and what is soldered on. `buses` maps names to what hangs there."""
+def message_packet(topic, payload, first=0x31):
+    """PUBLISH as a broker sends it, at QoS 0."""
+    size = 2 + len(topic) + len(payload)
+    length = b""
+    while size > 127:
+        length += bytes((size & 127 | 128,))
+        size >>= 7
+    return bytes((first,)) + length + bytes((size,)) + len(topic).to_bytes(2, "big") + topic.encode() + payload
 
-    def __init__(self, buses):
-        self.flash = Flash()
+
+def topics_of(packet):
+    """The topics of a SUBSCRIBE with a length of one byte."""
+    topics = []
+    at = 4
+    while at < len(packet):
+        size = int.from_bytes(packet[at : at + 2], "big")
+        topics.append(packet[at + 2 : at + 2 + size].decode())
+        assert packet[at + 2 + size] == 0  # QoS 0
+        at += 3 + size
+    return topics
+
+
+class Board:
+    """Everything that survives a reset, and what is soldered on. `buses` maps names to what hangs there.
+
+    `partition` is the one for the keys (None: a stock partition table), `led` the board's lamp.
+    """
+
+    def __init__(self, buses, partition=None, flash=None):
+        self.flash = flash or Flash()
+        self.partition = partition
+        self.led = None
         self.power = Power()
         self.city = City()
         self.clock = Clock()
@@ -98,7 +151,7 @@ class Board:
 
     def boot(self):
         """The pipeline that node.main builds on this board."""
-        from node import config, keystore, main
+        from node import config, main
 
         board = self
 
@@ -119,12 +172,17 @@ class Board:
         class Entropy:
             noise = board.make_noise
 
+        class KeyPartition:
+            find = lambda: board.partition  # noqa: E731
+
         main.Radio = Radio
+        main.KeyPartition = KeyPartition
+        main.open_led = lambda _entry, _clock: board.led
         main.entropy = Entropy
         main.power = self.power
         main.Nvs = lambda: board.flash
         main.open_bus = lambda entry, _clock: board.buses[entry["kind"], entry["id"]]
-        return main.build(config.load(self.flash), keystore.load(self.flash), self.flash, self.clock)
+        return main.build(config.load(self.flash), self.flash, self.clock)
 
     def repl(self):
         """node.enrol as the host finds it; what it prints is in `lines`."""
@@ -135,7 +193,11 @@ class Board:
         class Entropy:
             noise = board.make_noise
 
+        class KeyPartition:
+            find = lambda: board.partition  # noqa: E731
+
         enrol.entropy = Entropy
+        enrol.KeyPartition = KeyPartition
         enrol.power = self.power
         enrol.Files = lambda: board.flash
         enrol.Nvs = lambda: board.flash

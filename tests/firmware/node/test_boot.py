@@ -4,15 +4,22 @@ import asyncio
 from binascii import hexlify, unhexlify
 
 from firmware.board_fakes import Board
-from firmware.fakes import PowerCut, Uart, raises
+from firmware.city_pen import Address, Led, Pen, topic
+from firmware.fakes import Flash, PowerCut, Uart, raises
+from firmware.key_sectors import KeySectors
+from firmware.opened_ready import OpenedReady
 
 from envelope import cbor, cose, ecdh, ecdsa, keys, labels
 from envelope.drbg import Drbg
+from envelope.errors import Rejected
 from node import counter
-from node.errors import CounterLost, NodeError, Unprovisioned
+from node.errors import NodeError, Unprovisioned
+from node.keystore import open_keystore
 
 HOST = Drbg(b"h" * 32)
-COLLECTOR_PRIVATE, COLLECTOR_PUBLIC = ecdsa.make_key(HOST)
+PEN = Pen()
+COLLECTOR = PEN.keys[labels.ROLE_COLLECTOR]
+COLLECTOR_PRIVATE, COLLECTOR_PUBLIC = COLLECTOR
 NONCE = b"n" * 16
 ENTROPY_HEX = "5a" * 32
 NONCE_HEX = hexlify(NONCE).decode()
@@ -54,12 +61,12 @@ def _car(radar, metre):
 def _config(topic="hadeda/up"):
     return {
         "board": "esp32-s3-devkitc-1",
-        "version": 1,
+        "version": 2,
         "wifi": {"ssid": "", "password": ""},
         "broker": {"host": "broker", "port": 1883, "topic": topic},
         "ntp": "",
         "window_s": WINDOW_S,
-        "collector": COLLECTOR_PUBLIC,
+        "authorities": PEN.authorities,
         "buses": {
             "uart1": {"kind": "uart", "id": 1, "tx": 17, "rx": 18, "baudrate": 9600},
             "uart2": {"kind": "uart", "id": 2, "tx": 15, "rx": 16, "baudrate": 115200},
@@ -76,8 +83,10 @@ def _config(topic="hadeda/up"):
     }
 
 
-def _board():
-    board = Board({("uart", 1): _pms(), ("uart", 2): _radar()})
+def _board(sectors=False):
+    flash = Flash()
+    partition = KeySectors(flash) if sectors else None
+    board = Board({("uart", 1): _pms(), ("uart", 2): _radar()}, partition, flash)
     board.flash.files["/config.cbor"] = cbor.encode(_config())
     return board
 
@@ -94,14 +103,26 @@ class Registered:
         z = ecdh.agree(COLLECTOR_PRIVATE, self.payload[labels.ENROL_EPHEMERAL], HOST)
         self.node_id = keys.thumbprint(self.public)
         self.collector_id = keys.thumbprint(COLLECTOR_PUBLIC)
-        root = keys.root(z, self.payload[labels.ENROL_NONCE], self.node_id, self.collector_id)
-        self.keys = keys.epoch(root, 1)
+        self.root = keys.root(z, self.payload[labels.ENROL_NONCE], self.node_id, self.collector_id)
         self.verifier = verifier
+        self.use(1)
+
+    def use(self, epoch, root=None):
+        """Expect messages of this epoch, under that root key."""
+        self.root = root or self.root
+        self.epoch = epoch
+        self.keys = self.epoch_keys = keys.epoch(self.root, epoch)
+
+    def ratchet(self):
+        self.use(self.epoch + 1, keys.next_root(self.root))
+
+    def topic(self):
+        return topic(self.keys)
 
     def open(self, sealed):
         """(sequence, report)"""
         sequence, payload = cose.open(
-            sealed, self.keys, 1, labels.DIRECTION_UP, self.node_id, self.collector_id, self.verifier
+            sealed, self.keys, self.epoch, labels.DIRECTION_UP, self.node_id, self.collector_id, self.verifier
         )
         return sequence, cbor.decode(payload)
 
@@ -165,20 +186,24 @@ def test_an_aborted_enrolment_leaves_the_node_unprovisioned():
 
 
 def test_a_commit_may_be_repeated_and_interrupted():
-    for cut in range(3):
-        board = _board()
-        enrol = board.repl()
-        enrol.begin(ENTROPY_HEX, NONCE_HEX)
-        board.flash.cut_after(cut)
-        try:
+    for sectors in (False, True):
+        cut = 0
+        interrupted = True
+        while interrupted:
+            board = _board(sectors)
+            enrol = board.repl()
+            enrol.begin(ENTROPY_HEX, NONCE_HEX)
+            board.flash.cut_after(cut)
+            try:
+                enrol.commit()
+                interrupted = False
+            except PowerCut:
+                cut += 1
+            board.flash.power_on()
             enrol.commit()
-            assert cut == 2
-        except PowerCut:
-            assert cut < 2
-        board.flash.power_on()
-        enrol.commit()
-        enrol.commit()
-        board.boot()
+            enrol.commit()
+            board.boot()
+        assert cut >= 3
 
 
 def test_begin_refuses_too_little_entropy_and_a_wrong_nonce():
@@ -252,12 +277,16 @@ def test_after_a_reset_numbers_continue():
     assert len(sequences) >= 3
 
 
-def test_a_lost_counter_stops_the_node():
+def test_a_lost_counter_costs_the_epoch_and_not_the_node():
     board = _board()
-    _enrol(board)
+    registered = _enrol(board)
     for key in [key for key in board.flash.values if key.startswith("seq")]:
         del board.flash.values[key]
-    raises(CounterLost, board.boot)
+    _run_windows(board, 1)
+    registered.ratchet()
+    ready, sealed = board.city.messages
+    assert registered.open(sealed)[0] == 0
+    assert OpenedReady(ready, COLLECTOR, registered.public).epoch > 2
 
 
 def test_a_new_enrolment_has_new_keys_and_keeps_the_outbox_of_the_same_city():
@@ -280,7 +309,7 @@ def test_the_outbox_of_another_city_is_thrown_away():
     board.city.reachable = False
     _run_windows(board, 1)
     elsewhere = _config()
-    elsewhere["collector"] = ecdsa.make_key(HOST)[1]
+    elsewhere["authorities"] = Pen(b"e").authorities
     board.flash.files["/config.cbor"] = cbor.encode(elsewhere)
     enrol = board.repl()
     enrol.begin(ENTROPY_HEX, NONCE_HEX)
@@ -312,9 +341,155 @@ def test_private_keys_are_never_printed():
     enrol = board.repl()
     enrol.status()
     enrol.begin(ENTROPY_HEX, NONCE_HEX)
-    from node import keystore
-
-    for secrets in (keystore.load(board.flash), keystore.load_pending(board.flash)):
+    keystore = open_keystore(board.flash, None)
+    for secrets in (keystore.load(), keystore.load_pending_enrolment()):
         for line in board.lines:
             assert hexlify(secrets.private).decode() not in line
             assert hexlify(secrets.root).decode() not in line
+
+
+def test_the_health_report_says_which_key_store_it_is():
+    for sectors in (False, True):
+        board = _board(sectors)
+        registered = _enrol(board)
+        _run_windows(board, 1)
+        assert registered.open(board.city.messages[0])[1][labels.REPORT_HEALTH][3] == int(sectors)
+
+
+def _answer(registered, sealed):
+    """(answer, echo) of a report."""
+    report = registered.open(sealed)[1]
+    return report.get(labels.REPORT_ANSWER), report.get(labels.REPORT_ECHO)
+
+
+def test_a_command_is_executed_and_answered_in_the_next_report():
+    board = _board(sectors=True)
+    board.led = Led()
+    registered = _enrol(board)
+    command = PEN.command(registered.node_id, 65537, labels.OPERATION_LOCATE)
+    board.city.retained[registered.topic()] = PEN.letter(registered, 1, command, challenge=b"8 bytes!")
+    _run_windows(board, 2)
+    assert board.led.blinks == [60]
+    assert _answer(registered, board.city.messages[0]) == (None, None)
+    assert _answer(registered, board.city.messages[1]) == ([1, labels.RESULT_DONE], b"8 bytes!")
+
+
+def test_report_now_says_nothing_of_the_street_and_leaves_the_open_window_alone():
+    board = _board()
+    registered = _enrol(board)
+    radar = board.buses["uart", 2]
+
+    def drive(second):
+        # The car goes by in the second window, before and after the extra report
+        if 61 <= second < 70:
+            _car(radar, 95 - (second - 61) * 10)
+
+    command = PEN.command(registered.node_id, 7, labels.OPERATION_REPORT_NOW)
+    board.city.retained[registered.topic()] = PEN.letter(registered, 1, command)
+    _run_windows(board, 2, drive)
+    opened = [registered.open(sealed) for sealed in board.city.messages]
+    assert [sequence for sequence, _ in opened] == [0, 1, 2]
+    first, extra, second = [report for _, report in opened]
+    assert extra[labels.REPORT_ANSWER] == [7, labels.RESULT_DONE]
+    assert extra[labels.REPORT_AIR] == {}
+    assert extra[labels.REPORT_TRAFFIC] == [None] * 8
+    assert labels.REPORT_FAULTS not in extra
+    assert extra[labels.REPORT_WINDOW] == 1
+    assert second[labels.REPORT_START] <= extra[labels.REPORT_START] < second[labels.REPORT_START] + 9
+    assert second[labels.REPORT_START] == first[labels.REPORT_START] + 60
+    assert (first[labels.REPORT_WINDOW], second[labels.REPORT_WINDOW]) == (60, 60)
+    assert sum(second[labels.REPORT_TRAFFIC]) == 1
+    assert second[labels.REPORT_AIR][5][0] == WINDOW_S // 5
+
+
+def test_a_longer_window_begins_with_the_next_window_and_never_undercuts_the_configuration():
+    board = _board()
+    registered = _enrol(board)
+    command = PEN.command(registered.node_id, 7, labels.OPERATION_SET_PERIOD, {1: 120})
+    board.city.retained[registered.topic()] = PEN.letter(registered, 1, command)
+    _run_windows(board, 6)
+    lengths = [registered.open(sealed)[1][labels.REPORT_WINDOW] for sealed in board.city.messages]
+    assert lengths[:2] == [60, 60]
+    assert lengths[-1] == 120
+    assert min(lengths) >= 60
+    # A later configuration promises more
+    config = _config()
+    config["window_s"] = 300
+    board.flash.files["/config.cbor"] = cbor.encode(config)
+    assert board.boot().window_s() == 300
+
+
+def test_reboot_after_the_session():
+    board = _board()
+    registered = _enrol(board)
+    command = PEN.command(registered.node_id, 7, labels.OPERATION_REBOOT)
+    board.city.retained[registered.topic()] = PEN.letter(registered, 1, command)
+    _run_windows(board, 1)
+    assert board.power.resets == 1
+    _run_windows(board, 2)
+    assert board.power.resets == 1
+    assert _answer(registered, board.city.messages[-1]) == ([7, labels.RESULT_DONE], None)
+
+
+def test_the_epoch_ends_after_a_days_worth_of_windows():
+    board = _board()
+    registered = _enrol(board)
+    pipeline = board.boot()
+    pipeline._configured_s = 43200
+    for _ in range(4):
+        pipeline.report_now()
+    asyncio.run(pipeline.sender.session())
+    assert [cose.header(sealed)[1] for sealed in board.city.messages] == [1, 1, 2, 2]
+    assert registered.open(board.city.messages[1])[0] == 1
+    registered.ratchet()
+    assert registered.open(board.city.messages[3])[0] == 1
+
+
+def test_a_rotation_from_command_to_commit():
+    board = _board(sectors=True)
+    registered = _enrol(board)
+    new = Pen(b"2")
+    arguments = {
+        labels.ROTATE_KEYS: {
+            labels.ROLE_COLLECTOR: new.authorities[labels.ROLE_COLLECTOR],
+            labels.ROLE_RECEIPT: new.authorities[labels.ROLE_RECEIPT],
+        },
+        labels.ROTATE_IDENTITY: 1,
+    }
+    command = PEN.command(registered.node_id, 7, labels.OPERATION_ROTATE, arguments)
+    board.city.retained[registered.topic()] = PEN.letter(registered, 1, command)
+    _run_windows(board, 1)
+    report, message = board.city.messages
+    ready = OpenedReady(message, new.keys[labels.ROLE_COLLECTOR], registered.public)
+    assert ready.fields[labels.READY_COMMAND] == 7
+    # Unconfirmed, it is announced first in every session, and reports go on under the old key
+    _run_windows(board, 1)
+    assert board.city.messages[2] == message
+    assert _answer(registered, board.city.messages[3]) == (None, None)
+    address = Address(ready.epoch, keys.epoch(ready.root, ready.epoch), ready.node_id)
+    board.city.retained = {topic(address.epoch_keys): new.letter(address, 1)}
+    _run_windows(board, 1)
+    assert board.city.subscribed[-1] == [registered.topic(), topic(address.epoch_keys)]
+    del board.city.messages[:]
+    _run_windows(board, 1)
+    assert board.city.subscribed[-1] == [topic(address.epoch_keys)]
+    sealed = board.city.messages[-1]
+    raises(Rejected, registered.open, sealed)
+    registered.use(ready.epoch, ready.root)
+    registered.verifier = ecdsa.Verifier(ready.identity)
+    registered.node_id = ready.node_id
+    registered.collector_id = keys.thumbprint(new.authorities[labels.ROLE_COLLECTOR])
+    assert registered.open(sealed)[0] == 0
+    assert report not in board.city.messages
+
+
+def test_junk_in_the_mailbox_keeps_no_report_from_leaving():
+    board = _board()
+    registered = _enrol(board)
+    board.city.retained[registered.topic()] = b"\xd0\x83" * 400
+    _run_windows(board, 2)
+    assert [registered.open(sealed)[0] for sealed in board.city.messages] == [0, 1]
+    board.city.retained[registered.topic()] = bytes(70000)
+    _run_windows(board, 2)
+    sequences = [registered.open(sealed)[0] for sealed in board.city.messages]
+    assert sorted(set(sequences)) == [0, 1, 2, 3]

@@ -2,12 +2,18 @@
 
 import asyncio
 
+from firmware.board_fakes import message_packet
 from firmware.fakes import Random, Stream, raises_async
 
+from envelope.labels import SEALED_MAX
 from node import mqtt
 from node.errors import ProtocolError
 
 CONNACK = b"\x20\x02\x00\x00"
+SUBACK = b"\x90\x03\x00\x01\x00"
+PUBACK = b"\x40\x02\x00\x02"
+PINGRESP = b"\xd0\x00"
+TOPIC = "hadeda/down/00112233"
 
 
 def test_connect_has_no_client_id_and_a_clean_session():
@@ -109,5 +115,161 @@ def test_packet_ids_wrap_past_zero():
         for packet_id in (65535, 1, 2):
             stream.arrive(b"\x40\x02" + packet_id.to_bytes(2, "big"))
             await client.publish("t", b"x")
+
+    asyncio.run(scene())
+
+
+async def _subscribed(incoming, split=7):
+    """A client that has subscribed to TOPIC, and its stream; `incoming` comes after that."""
+    stream = Stream(CONNACK + SUBACK + incoming, split)
+    client = mqtt.Client(stream)
+    await client.connect(None, None, 60)
+    await client.subscribe([TOPIC])
+    return client, stream
+
+
+def test_subscribe_is_at_qos_0():
+    packet = mqtt.subscribe_packet(["a", "bc"], 3)
+    assert packet == b"\x82\x0b\x00\x03\x00\x01a\x00\x00\x02bc\x00"
+
+
+def test_a_message_may_come_before_every_answer_and_the_last_one_counts():
+    async def scene(split):
+        first, second, third = [message_packet(TOPIC, bytes((number,)) * 300) for number in range(3)]
+        fourth = message_packet(TOPIC, b"not retained", 0x30)
+        stream = Stream(CONNACK + first + SUBACK + second + PUBACK + third + fourth + PINGRESP, split)
+        client = mqtt.Client(stream)
+        await client.connect(None, None, 60)
+        await client.subscribe([TOPIC])
+        inboxes = [dict(client.inbox)]
+        await client.publish("hadeda/up", b"x")
+        inboxes.append(dict(client.inbox))
+        await client.ping()
+        inboxes.append(dict(client.inbox))
+        return inboxes
+
+    for split in (1, 2, 100, 2000):
+        inboxes = asyncio.run(scene(split))
+        assert inboxes == [{TOPIC: bytes(300)}, {TOPIC: b"\x01" * 300}, {TOPIC: b"not retained"}]
+
+
+def test_two_topics_have_their_own_place():
+    async def scene():
+        other = "hadeda/down/44556677"
+        packets = message_packet(TOPIC, b"a") + message_packet(other, b"b")
+        client = mqtt.Client(Stream(CONNACK + b"\x90\x04\x00\x01\x00\x00" + packets + PINGRESP))
+        await client.connect(None, None, 60)
+        await client.subscribe([TOPIC, other])
+        await client.ping()
+        return client.inbox
+
+    assert asyncio.run(scene()) == {TOPIC: b"a", "hadeda/down/44556677": b"b"}
+
+
+def test_an_emptied_topic_is_an_empty_message():
+    async def scene():
+        client, _ = await _subscribed(message_packet(TOPIC, b"a") + message_packet(TOPIC, b"", 0x30) + PINGRESP)
+        await client.ping()
+        return client.inbox
+
+    assert asyncio.run(scene()) == {TOPIC: b""}
+
+
+def test_a_subscription_that_is_not_granted_as_asked_is_an_error():
+    async def scene(answer):
+        client = mqtt.Client(Stream(CONNACK + answer))
+        await client.connect(None, None, 60)
+        await raises_async((ProtocolError, EOFError), client.subscribe([TOPIC]))
+
+    for answer in (
+        b"\x90\x03\x00\x01\x80",  # refused
+        b"\x90\x03\x00\x01\x01",  # another quality of service
+        b"\x90\x03\x00\x02\x00",  # another subscription
+        b"\x90\x02\x00\x01",
+        b"\x90\x04\x00\x01\x00\x00",
+        b"\x91\x03\x00\x01\x00",
+        PUBACK,
+        PINGRESP,
+        b"\x90\x03\x00",
+    ):
+        asyncio.run(scene(answer))
+
+
+def test_messages_that_cannot_be_letters_are_read_past():
+    async def scene(packet):
+        client, _ = await _subscribed(packet + message_packet(TOPIC, b"after") + PINGRESP)
+        await client.ping()
+        return client.inbox
+
+    for packet in (
+        message_packet(TOPIC, bytes(SEALED_MAX + 1)),
+        message_packet(TOPIC, bytes(60000)),
+        message_packet("hadeda/down/44556677", b"another node's"),
+        message_packet("hadeda/down/0011223", b"a part"),
+        message_packet(TOPIC + "4", b"and more"),
+        message_packet("", b"no topic"),
+        message_packet("t" * 128, b"long topic"),
+        message_packet("t" * 129, b"too long a topic"),
+        message_packet("t" * 5000, b""),
+        message_packet("hadeda/up", bytes(3000)),
+        b"\x31\x06\x00\x02\xff\xfeab",  # a topic that is not UTF-8
+        b"\x31\x83\x80\x80\x00\x00\x01a",  # a length in more bytes than it needs
+    ):
+        assert asyncio.run(scene(packet)) == {TOPIC: b"after"}
+    assert asyncio.run(scene(message_packet(TOPIC, bytes(SEALED_MAX)))) == {TOPIC: b"after"}
+
+
+def test_a_letter_of_the_greatest_length_is_taken():
+    async def scene():
+        client, _ = await _subscribed(message_packet(TOPIC, bytes(SEALED_MAX)) + PINGRESP)
+        await client.ping()
+        return client.inbox
+
+    assert asyncio.run(scene()) == {TOPIC: bytes(SEALED_MAX)}
+
+
+def test_messages_no_broker_may_send_us_end_the_session():
+    async def scene(packet):
+        client, _ = await _subscribed(packet + PINGRESP * 40)
+        await raises_async((ProtocolError, EOFError), client.ping())
+        assert client.inbox == {}
+
+    good = message_packet(TOPIC, b"letter")
+    for first in (0x32, 0x33, 0x34, 0x35, 0x36, 0x38, 0x39, 0x3A, 0x3B):
+        asyncio.run(scene(bytes((first,)) + good[1:]))
+    for packet in (
+        b"\x31\x00",
+        b"\x31\x01\x00",
+        b"\x31\x02\x00\x01",  # a topic longer than the message
+        b"\x31\x05\xff\xffabc",
+        b"\x31\xff\xff\xff\xff\x01",  # a length of five bytes
+        b"\x31\xff\xff\xff\x7f\x00\x01t" + bytes(200),  # a quarter of a gigabyte
+        message_packet(TOPIC, bytes(65537)),
+        message_packet("t", bytes(65537)),
+        b"\x62\x02\x00\x01",  # PUBREL
+        b"\xb0\x02\x00\x01",  # UNSUBACK
+        b"\x31\x7f\x00\x14hadeda/down",  # cut short
+    ):
+        asyncio.run(scene(packet))
+
+
+def test_a_broker_that_never_stops_talking_is_left():
+    async def scene(count):
+        client, _ = await _subscribed(message_packet(TOPIC, b"x") * count + PINGRESP)
+        await client.ping()
+
+    asyncio.run(scene(63))
+    asyncio.run(raises_async(ProtocolError, scene(64)))
+
+
+def test_random_packets_never_break_more_than_the_session():
+    random = Random(21)
+
+    async def scene():
+        for _ in range(500):
+            noise = b"\x31" + random.generate(random.below(40))
+            client, _ = await _subscribed(noise, 5)
+            await raises_async((ProtocolError, EOFError), client.ping())
+            assert all(key == TOPIC for key in client.inbox)
 
     asyncio.run(scene())

@@ -39,6 +39,20 @@ def test_no_faults_no_label():
     assert labels.REPORT_FAULTS not in cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH))
 
 
+def test_what_is_owed_is_told_once():
+    owed = report.Owed()
+    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH, owed))) == [1, 2, 3, 4, 5, 7]
+    owed.answer = (65535, labels.RESULT_INTERRUPTED)
+    owed.echo = b"8 bytes!"
+    decoded = cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH, owed))
+    assert decoded[labels.REPORT_ANSWER] == [65535, 3]
+    assert decoded[labels.REPORT_ECHO] == b"8 bytes!"
+    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH, owed))) == [1, 2, 3, 4, 5, 7]
+
+
 def test_everything_that_can_go_wrong_still_fits_a_sealed_message():
     faults = {sensor * 8 + kind: 255 for sensor in range(8) for kind in range(1, 6)}
-    assert len(report.encode(1900000000, 900, 2, _aggregates(faults), HEALTH)) < 512
+    owed = report.Owed()
+    owed.answer = (65535, 3)
+    owed.echo = bytes(8)
+    assert len(report.encode(1900000000, 900, 2, _aggregates(faults), HEALTH, owed)) < 512

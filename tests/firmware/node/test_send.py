@@ -1,7 +1,8 @@
-"""A report leaves the store only after its PUBACK; failures are tried again, with pauses that grow."""
+"""A report leaves the store only after its PUBACK; failures are tried again, after pauses; letters never hinder."""
 
 import asyncio
 
+from firmware.board_fakes import message_packet, topics_of
 from firmware.fakes import Clock, Flash, Random, Stream
 
 from node.send import Sender
@@ -10,12 +11,17 @@ from node.store import Store
 BROKER = {"host": "broker", "port": 1883, "user": "u", "password": "p", "topic": "hadeda/up"}
 
 
-class Broker:
-    """Acknowledges the first `acknowledge` messages, then closes."""
+TOPICS = ["hadeda/down/00112233", "hadeda/down/44556677"]
 
-    def __init__(self, acknowledge=1000):
+
+class Broker:
+    """Acknowledges the first `acknowledge` messages, then closes. `down` is what it says after a subscription."""
+
+    def __init__(self, acknowledge=1000, down=b""):
         self.acknowledge = acknowledge
+        self.down = down
         self.published = []
+        self.log = []
 
     def connection(self):
         stream = Stream(split=3)
@@ -23,11 +29,21 @@ class Broker:
         def answer(packet):
             if packet[0] == 0x10:
                 stream.arrive(b"\x20\x02\x00\x00")
+            elif packet[0] == 0x82:
+                self.log.append("subscribe")
+                count = len(topics_of(packet))
+                stream.arrive(bytes((0x90, 2 + count)) + packet[2:4] + bytes(count) + self.down)
+            elif packet[0] == 0xC0:
+                self.log.append("ping")
+                stream.arrive(b"\xd0\x00")
+            elif packet[0] == 0xE0:
+                self.log.append("disconnect")
             elif packet[0] == 0x32:
                 at = packet.find(b"hadeda/up") + 9
                 if self.acknowledge:
                     self.acknowledge -= 1
                     self.published.append(packet[at + 2 :])
+                    self.log.append(packet[at + 2])
                     stream.arrive(b"\x40\x02" + packet[at : at + 2])
 
         stream.on_write = answer
@@ -59,13 +75,49 @@ class NoSync:
         return False
 
 
-def _stage(broker, reports=3):
+class Mailbox:
+    """Notes what was handled; what is in `raising` raises. `new_ready` is what a letter leads to."""
+
+    def __init__(self, announcement=None):
+        self.announcement = announcement
+        self.new_ready = announcement
+        self.raising = {}
+        self.on_handle = None
+        self.handled = []
+        self.sessions = 0
+
+    def _raise(self, what):
+        if what in self.raising:
+            raise self.raising[what]
+
+    def topics(self):
+        self._raise("topics")
+        return TOPICS
+
+    def ready(self):
+        self._raise("ready")
+        return self.announcement
+
+    def handle(self, topic, message):
+        self.handled.append((topic, message))
+        self._raise("handle")
+        self.announcement = self.new_ready
+        if self.on_handle is not None:
+            self.on_handle()
+
+    def session_over(self):
+        self.sessions += 1
+        self._raise("session_over")
+
+
+def _stage(broker, reports=3, mailbox=None):
     clock = Clock()
     radio = Radio(broker)
     store = Store(Flash())
     for number in range(reports):
         store.append(bytes((number,)) * 100)
-    return Sender(clock, radio, BROKER, store, NoSync(), Random(), 900), clock, radio, store
+    sender = Sender(clock, radio, BROKER, store, NoSync(), Random(), mailbox or Mailbox(), 900)
+    return sender, clock, radio, store
 
 
 def test_a_session_delivers_everything_oldest_first_and_switches_the_radio_off():
@@ -157,3 +209,105 @@ def test_an_unexpected_error_does_not_end_the_sender():
         return store.waiting
 
     assert asyncio.run(scene()) == 0
+
+
+def test_a_session_goes_in_order():
+    broker = Broker(down=message_packet(TOPICS[0], b"letter"))
+    mailbox = Mailbox(announcement=b"R" * 100)
+    sender, _, _, _ = _stage(broker, 3, mailbox)
+    assert asyncio.run(sender.session())
+    assert broker.log == ["subscribe", 82, 0, 1, 2, "ping", "disconnect"]
+    assert mailbox.handled == [(TOPICS[0], b"letter")]
+    assert mailbox.sessions == 1
+
+
+def test_a_session_takes_place_when_nothing_waits():
+    broker = Broker(down=message_packet(TOPICS[1], b"letter"))
+    mailbox = Mailbox()
+    sender, _, _, _ = _stage(broker, 0, mailbox)
+    assert asyncio.run(sender.session())
+    assert broker.log == ["subscribe", "ping", "disconnect"]
+    assert mailbox.handled == [(TOPICS[1], b"letter")]
+
+
+def test_what_a_letter_leads_to_is_sent_in_the_same_session():
+    broker = Broker(down=message_packet(TOPICS[0], b"letter"))
+    mailbox = Mailbox()
+    mailbox.new_ready = b"R" * 100
+    sender, _, _, store = _stage(broker, 1, mailbox)
+    mailbox.on_handle = lambda: store.append(b"E" * 100)
+    assert asyncio.run(sender.session())
+    assert broker.log == ["subscribe", 0, "ping", 69, 82, "disconnect"]
+    assert store.waiting == 0
+
+
+def test_a_ready_message_is_announced_once_a_session():
+    broker = Broker(down=message_packet(TOPICS[0], b"letter"))
+    sender, _, _, _ = _stage(broker, 0, Mailbox(announcement=b"R"))
+    assert asyncio.run(sender.session())
+    assert broker.log == ["subscribe", 82, "ping", "disconnect"]
+    assert asyncio.run(sender.session())
+    assert broker.log.count(82) == 2
+
+
+def test_a_mailbox_that_fails_in_any_way_costs_no_report():
+    letters = message_packet(TOPICS[0], b"one") + message_packet(TOPICS[1], b"two")
+    for what in ("topics", "ready", "handle", "session_over"):
+        for error in (MemoryError(), ValueError("bug"), OSError(5), KeyError(1)):
+            broker = Broker(down=letters)
+            mailbox = Mailbox()
+            mailbox.raising[what] = error
+            sender, _, radio, store = _stage(broker, 3, mailbox)
+            assert asyncio.run(sender.session())
+            assert store.waiting == 0
+            assert radio.log == ["up", "down"]
+            assert len(mailbox.handled) == (0 if what == "topics" else 2)
+
+
+def test_a_broker_that_chokes_on_the_downlink_gets_the_reports_in_the_next_try():
+    for down in (
+        b"\x33\x05\x00\x01tab",  # another quality of service
+        message_packet(TOPICS[0], bytes(100000)),
+        message_packet("t", b"x") * 100,
+        b"\x31\xff\xff\xff\xff",
+        b"\x90\x04\x00\x01\x80\x80",  # instead of a grant
+    ):
+        broker = Broker(down=down)
+        sender, _, _, store = _stage(broker)
+        assert not asyncio.run(sender.session())
+        assert store.waiting == 3
+        broker.log.clear()
+        assert asyncio.run(sender.session())
+        assert store.waiting == 0
+        assert broker.log == [0, 1, 2, "disconnect"]
+        # And the one after that listens again
+        broker.down = b""
+        broker.log.clear()
+        assert asyncio.run(sender.session())
+        assert broker.log == ["subscribe", "ping", "disconnect"]
+
+
+def test_a_failure_after_the_reports_is_not_tried_again():
+    broker = Broker()
+    sender, _, _, store = _stage(broker)
+    working = broker.connection
+
+    def without_ping():
+        stream = working()
+        answer = stream.on_write
+        stream.on_write = lambda packet: None if packet[0] == 0xC0 else answer(packet)
+        return stream
+
+    broker.connection = without_ping
+    assert asyncio.run(sender.session())
+    assert store.waiting == 0
+
+
+def test_without_a_puback_for_the_ready_the_next_try_announces_it_again():
+    broker = Broker(acknowledge=0)
+    mailbox = Mailbox(announcement=b"R")
+    sender, _, _, _ = _stage(broker, 1, mailbox)
+    assert not asyncio.run(sender.session())
+    broker.acknowledge = 10
+    assert asyncio.run(sender.session())
+    assert broker.log == ["subscribe", 82, 0, "disconnect"]

@@ -106,3 +106,37 @@ def test_the_nap_ends_with_the_window():
     assert window.nap_ms(5000) == 1
     clock.now_ms += 10
     assert window.nap_ms(5000) == 0
+
+
+def test_a_new_length_holds_from_the_next_window_on():
+    clock = Clock(BOUNDARY_MS)
+    timetable = Timetable(clock, WINDOW_S)
+    window = timetable.open(2)
+    timetable.set_window_s(3600)
+    _pass_window(clock, window)
+    assert window.length_s() == WINDOW_S
+    lengths = []
+    for _ in range(3):
+        window = timetable.open(2)
+        assert not lengths or window.start_s * 1000 % 3600000 == 0
+        _pass_window(clock, window)
+        lengths.append(window.length_s())
+    assert lengths == [2700, 3600, 3600]
+    timetable.set_window_s(900)
+    _pass_window(clock, timetable.open(2))
+    assert timetable.open(2).start_s == BOUNDARY_MS // 1000 + 900 + 2700 + 3600 + 3600 + 900
+
+
+def test_no_window_is_shorter_than_provisioned_however_the_length_changes():
+    clock = Clock(BOUNDARY_MS)
+    timetable = Timetable(clock, WINDOW_S)
+    lengths = []
+    start_s = BOUNDARY_MS // 1000
+    for window_s in (900, 1200, 900, 1350, 60, 1200, 86400, 900, 7200, 1, 3600, 43200, 86400, 1350):
+        timetable.set_window_s(window_s)
+        window = timetable.open(2)
+        assert window.start_s == start_s
+        _pass_window(clock, window)
+        lengths.append(window.length_s())
+        start_s += lengths[-1]
+    assert all(WINDOW_S <= length <= 86400 for length in lengths), lengths

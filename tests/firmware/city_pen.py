@@ -1,0 +1,106 @@
+"""The city's end of the downlink, for tests: its keys, and letters and commands written with them."""
+
+from binascii import hexlify
+
+from firmware.fakes import Flash, Retained
+
+from envelope import cbor, cose, ecdsa, keys, labels
+from envelope.drbg import Drbg
+from node import counter
+from node.keychain import Keychain
+from node.keystore import Secrets, open_keystore
+
+
+class Pen:
+    """A key pair (private, public) for every role; `authorities` are the public ones."""
+
+    def __init__(self, seed=b"c"):
+        self.drbg = Drbg(seed * 32)
+        self.keys = {role: ecdsa.make_key(self.drbg) for role in labels.ROLES}
+
+    @property
+    def authorities(self):
+        return {role: self.keys[role][1] for role in self.keys}
+
+    def command(self, node_id, number, operation, arguments=None, last_epoch=1000, role=labels.ROLE_COMMAND):
+        return self.signed(
+            node_id,
+            {
+                labels.COMMAND_NUMBER: number,
+                labels.COMMAND_OPERATION: operation,
+                labels.COMMAND_LAST_EPOCH: last_epoch,
+                labels.COMMAND_ARGUMENTS: arguments or {},
+            },
+            role,
+        )
+
+    def signed(self, node_id, payload, role=labels.ROLE_COMMAND):
+        """Anything that CBOR takes, signed as a command."""
+        aad = cbor.encode([labels.PROFILE, "command", node_id])
+        return cose.sign1(cbor.encode(payload), aad, self.keys[role][0], self.drbg)
+
+    def letter(self, node, number, command=None, heard=0, challenge=None, role=labels.ROLE_RECEIPT):
+        letter = {labels.LETTER_HEARD: heard}
+        if command is not None:
+            letter[labels.LETTER_COMMAND] = command
+        if challenge is not None:
+            letter[labels.LETTER_CHALLENGE] = challenge
+        return self.sealed(node, number, letter, role)
+
+    def sealed(self, node, number, letter, role=labels.ROLE_RECEIPT, direction=labels.DIRECTION_DOWN):
+        """A letter of any content; `node` has epoch, epoch_keys and node_id."""
+        private, public = self.keys[role]
+        return cose.seal(
+            cbor.encode(letter),
+            node.epoch_keys,
+            node.epoch,
+            direction,
+            number,
+            keys.thumbprint(public),
+            node.node_id,
+            private,
+            self.drbg,
+        )
+
+
+class Address:
+    """Where a letter goes: an epoch of a node."""
+
+    def __init__(self, epoch, epoch_keys, node_id):
+        self.epoch = epoch
+        self.epoch_keys = epoch_keys
+        self.node_id = node_id
+
+
+class Node:
+    """What a node keeps over resets; `boot` opens its keychain."""
+
+    def __init__(self, pen, seed=b"n"):
+        self.flash = Flash()
+        self.retained = Retained()
+        self.drbg = Drbg(seed * 32)
+        private, public = ecdsa.make_key(self.drbg)
+        secrets = Secrets(private, public, pen.authorities, 1, self.drbg.generate(32), 1, 1)
+        counter.create(self.flash, keys.epoch(secrets.root, 1).kid)
+        open_keystore(self.flash, None).save(secrets)
+
+    def boot(self):
+        return Keychain(open_keystore(self.flash, None), self.flash, self.retained)
+
+    def memory(self):
+        """All that is kept, to see whether something changed."""
+        return dict(self.flash.files), dict(self.flash.values), self.retained.data
+
+
+class Led:
+    """ports.led"""
+
+    def __init__(self):
+        self.blinks = []
+
+    def blink(self, seconds):
+        self.blinks.append(seconds)
+
+
+def topic(keys_of_epoch):
+    return "hadeda/down/" + hexlify(keys_of_epoch.kid).decode()

@@ -1,0 +1,320 @@
+"""Letters: opened only when the city wrote them for this node; whatever else lies in the mailbox does nothing."""
+
+from firmware.city_pen import Address, Led, Node, Pen, topic
+from firmware.fakes import Random, raises
+
+from envelope import labels
+from node.commands import Commands
+from node.letters import Mailbox
+from node.report import Owed
+from node.seal import Sealer
+
+PEN = Pen()
+STRANGER = Pen(b"x")
+CHALLENGE = b"8 bytes!"
+FAILURES_MAX = 1000
+
+
+class Stage:
+    """A node with its mailbox."""
+
+    def __init__(self, node=None):
+        self.node = node or Node(PEN)
+        self.keychain = self.node.boot()
+        self.owed = Owed()
+        self.led = Led()
+        self.commands = Commands(self.keychain, self.owed, self.node.drbg, 900, self.led, lambda: None)
+        self.mailbox = Mailbox(self.keychain, self.commands, self.owed, self.node.drbg, "hadeda/down")
+        self.mailbox.topics()
+
+    def topic(self):
+        return topic(self.keychain.epoch_keys)
+
+    def arrive(self, message):
+        self.mailbox.handle(self.topic(), message)
+
+    def locate(self, number=1):
+        return PEN.command(self.keychain.node_id, number, labels.OPERATION_LOCATE)
+
+    def pending(self):
+        """Where the city writes once it has the ready message."""
+        epoch, epoch_keys = self.keychain.pending_keys()
+        return Address(epoch, epoch_keys, self.keychain.pending_node_id)
+
+
+def _ignored(make, failures=1):
+    """The message that make(stage) gives is counted as no letter, and changes nothing."""
+    stage = Stage()
+    message = make(stage)
+    before = stage.node.memory()
+    stage.arrive(message)
+    assert stage.mailbox.failures == failures
+    assert stage.node.memory() == before
+    assert stage.led.blinks == []
+    assert stage.owed.take() == (None, None)
+    # The mailbox still works
+    stage.arrive(PEN.letter(stage.keychain, 1 << 38, stage.locate()))
+    assert stage.led.blinks == [60]
+
+
+def test_topics_are_those_of_the_current_and_the_pending_epoch_and_change_with_them():
+    stage = Stage()
+    first = stage.topic()
+    assert stage.mailbox.topics() == [first]
+    assert len(first) == len("hadeda/down/") + 8
+    stage.keychain.begin_rekey(stage.node.drbg)
+    pending = topic(stage.keychain.pending_keys()[1])
+    assert stage.mailbox.topics() == [first, pending]
+    stage.keychain.ratchet()
+    assert stage.mailbox.topics() == [stage.topic(), pending]
+    assert stage.topic() != first
+
+
+def test_a_letter_brings_a_command_and_a_challenge():
+    stage = Stage()
+    stage.arrive(PEN.letter(stage.keychain, 5, stage.locate(), challenge=CHALLENGE))
+    assert stage.led.blinks == [60]
+    assert stage.owed.take() == ((1, labels.RESULT_DONE), CHALLENGE)
+    assert stage.mailbox.failures == 0
+
+
+def test_a_letter_without_anything_is_a_letter():
+    stage = Stage()
+    stage.arrive(PEN.letter(stage.keychain, 0))
+    assert (stage.mailbox.failures, stage.owed.take()) == (0, (None, None))
+
+
+def test_the_same_letter_is_not_opened_again_but_what_it_asks_for_is_due_again():
+    stage = Stage()
+    letter = PEN.letter(stage.keychain, 5, stage.locate(), challenge=CHALLENGE)
+    stage.arrive(letter)
+    stage.owed.take()
+
+    def opened(*_):
+        raise AssertionError("decrypted")
+
+    stage.mailbox._letter = opened
+    stage.arrive(letter)
+    assert stage.owed.take() == ((1, labels.RESULT_DONE), CHALLENGE)
+    assert stage.owed.take() == (None, None)
+    assert stage.led.blinks == [60]
+
+
+def test_after_a_reboot_the_same_letter_is_answered_and_not_executed():
+    stage = Stage()
+    letter = PEN.letter(stage.keychain, 5, stage.locate(), challenge=CHALLENGE)
+    stage.arrive(letter)
+    after = Stage(stage.node)
+    after.arrive(letter)
+    assert after.led.blinks == []
+    assert after.owed.take() == ((1, labels.RESULT_DONE), CHALLENGE)
+
+
+def test_an_older_letter_is_ignored():
+    stage = Stage()
+    old = PEN.letter(stage.keychain, 4, stage.locate(2), challenge=b"outdated")
+    stage.arrive(PEN.letter(stage.keychain, 5, stage.locate(1)))
+    stage.owed.take()
+    stage.arrive(old)
+    assert stage.led.blinks == [60]
+    assert stage.owed.take() == (None, None)
+
+
+def test_an_uplink_message_reflected_by_the_broker_is_no_letter():
+    _ignored(lambda stage: Sealer(stage.keychain, stage.node).seal(b"\xa1\x01\x00"))
+    up = labels.DIRECTION_UP
+    _ignored(lambda stage: PEN.sealed(stage.keychain, 3, {1: 0}, direction=up))
+
+
+def test_only_the_receipt_key_signs_letters():
+    for role in labels.ROLES:
+        if role != labels.ROLE_RECEIPT:
+            _ignored(lambda stage, role=role: PEN.letter(stage.keychain, 3, stage.locate(), role=role))
+    _ignored(lambda stage: STRANGER.letter(stage.keychain, 3, stage.locate()))
+
+
+def test_a_letter_for_another_node_is_no_letter():
+    other = Node(PEN, b"o").boot()
+    # Under its own keys, and by mistake under ours
+    _ignored(lambda _: PEN.letter(other, 3, PEN.command(other.node_id, 1, labels.OPERATION_LOCATE)))
+    _ignored(lambda stage: PEN.letter(Address(1, stage.keychain.epoch_keys, other.node_id), 3, stage.locate()))
+
+
+def test_a_letter_of_another_epoch_is_no_letter():
+    _ignored(lambda stage: PEN.letter(Address(2, stage.keychain.epoch_keys, stage.keychain.node_id), 3))
+
+    def of_the_epoch_before(stage):
+        letter = PEN.letter(stage.keychain, 3, stage.locate())
+        stage.keychain.ratchet()
+        stage.mailbox.topics()
+        return letter
+
+    _ignored(of_the_epoch_before)
+
+
+def test_a_letter_that_was_on_its_way_when_the_epoch_ended_is_left():
+    stage = Stage()
+    old = stage.topic()
+    letter = PEN.letter(stage.keychain, 3, stage.locate())
+    stage.keychain.ratchet()
+    stage.mailbox.handle(old, letter)
+    assert (stage.led.blinks, stage.mailbox.failures) == ([], 0)
+
+
+def test_a_command_of_somebody_else_in_a_letter_of_the_city_does_nothing():
+    _ignored(
+        lambda stage: PEN.letter(
+            stage.keychain, 3, STRANGER.command(stage.keychain.node_id, 1, labels.OPERATION_LOCATE)
+        )
+    )
+    _ignored(lambda stage: PEN.letter(stage.keychain, 3, PEN.command(bytes(32), 1, labels.OPERATION_LOCATE)))
+
+
+def test_a_signed_letter_out_of_form_is_no_letter():
+    for letter in (
+        {},
+        {2: b""},
+        {1: -1},
+        {1: True},
+        {1: b"0"},
+        {1: 0, 2: "command"},
+        {1: 0, 2: None},
+        {1: 0, 3: b"7 bytes"},
+        {1: 0, 3: "8 bytes!"},
+        {1: 0, 4: 0},
+        {1: 0, "3": CHALLENGE},
+    ):
+        _ignored(lambda stage, letter=letter: PEN.sealed(stage.keychain, 3, letter))
+
+
+def test_changed_and_cut_letters_are_no_letters():
+    def changed(stage, at):
+        letter = bytearray(PEN.letter(stage.keychain, 3, stage.locate()))
+        letter[at] ^= 1
+        return bytes(letter)
+
+    for at in (0, 1, 3, 9, 15, 40, -1):
+        _ignored(lambda stage, at=at: changed(stage, at))
+    for size in (1, 10, 60, -1):
+        _ignored(lambda stage, size=size: PEN.letter(stage.keychain, 3)[:size])
+
+
+def test_an_empty_message_is_a_mailbox_that_was_emptied():
+    _ignored(lambda _: b"", failures=0)
+
+
+def test_random_bytes_are_no_letters():
+    random = Random(11)
+    stage = Stage()
+    before = stage.node.memory()
+    for number in range(200):
+        stage.arrive(random.generate(1 + random.below(400)))
+        assert stage.mailbox.failures == number + 1
+    assert stage.node.memory() == before
+
+
+def test_a_thousand_failures_close_the_box_until_the_next_epoch():
+    stage = Stage()
+    good = PEN.letter(stage.keychain, 9, stage.locate())
+    for _ in range(FAILURES_MAX - 1):
+        stage.arrive(b"\xff")
+    stage.arrive(PEN.letter(stage.keychain, 8))
+    stage.arrive(b"\xff")
+    assert stage.mailbox.failures == FAILURES_MAX
+    for _ in range(3):
+        stage.mailbox.topics()
+        stage.arrive(good)
+    assert (stage.led.blinks, stage.mailbox.failures) == ([], FAILURES_MAX)
+    stage.keychain.ratchet()
+    stage.mailbox.topics()
+    stage.arrive(PEN.letter(stage.keychain, 9, stage.locate()))
+    assert stage.led.blinks == [60]
+
+
+def test_a_full_box_of_one_key_does_not_close_the_other():
+    stage = Stage()
+    stage.keychain.begin_rekey(stage.node.drbg)
+    current, pending = stage.mailbox.topics()
+    for _ in range(FAILURES_MAX):
+        stage.mailbox.handle(current, b"\xff")
+    epoch = stage.keychain.pending_keys()[0]
+    stage.mailbox.handle(pending, PEN.letter(stage.pending(), 1))
+    assert stage.keychain.epoch == epoch
+
+
+def test_a_letter_under_the_pending_key_confirms_it():
+    stage = Stage()
+    stage.keychain.begin_rekey(stage.node.drbg, new_identity=True)
+    stage.keychain.spend()
+    current, pending = stage.mailbox.topics()
+    epoch, node_id = stage.keychain.pending_keys()[0], stage.keychain.pending_node_id
+    late = PEN.letter(stage.keychain, 2, stage.locate())
+    command = PEN.command(node_id, 1, labels.OPERATION_LOCATE)
+    stage.mailbox.handle(pending, PEN.letter(stage.pending(), 1, command, challenge=CHALLENGE))
+    assert (stage.keychain.epoch, stage.keychain.node_id, stage.keychain.spent) == (epoch, node_id, 0)
+    assert stage.keychain.pending_keys() is None
+    assert stage.led.blinks == [60]
+    assert stage.owed.take() == ((1, labels.RESULT_DONE), CHALLENGE)
+    stage.mailbox.handle(current, late)
+    assert stage.mailbox.topics() == [pending]
+    again = Stage(stage.node)
+    assert (again.keychain.epoch, again.keychain.node_id) == (epoch, node_id)
+
+
+def test_nothing_but_the_citys_letter_confirms():
+    new = Pen(b"2")
+    stage = Stage()
+    stage.keychain.begin_rekey(stage.node.drbg, {labels.ROLE_RECEIPT: new.authorities[labels.ROLE_RECEIPT]}, True)
+    current, pending = stage.mailbox.topics()
+    address = stage.pending()
+    before = stage.node.memory()
+    for where, message in (
+        (pending, PEN.letter(address, 1)),  # the receipt key that is being replaced
+        (pending, new.letter(address, 1, role=labels.ROLE_COMMAND)),
+        (pending, new.letter(Address(address.epoch, address.epoch_keys, stage.keychain.node_id), 1)),  # the old node
+        (pending, new.letter(Address(address.epoch + 1, address.epoch_keys, address.node_id), 1)),
+        (pending, new.sealed(address, 1, {1: 0}, direction=labels.DIRECTION_UP)),
+        (pending, new.sealed(address, 1, {})),
+        (pending, PEN.letter(stage.keychain, 1)),
+        (current, new.letter(address, 1)),
+        (current, stage.keychain.pending_ready()),
+        (pending, stage.keychain.pending_ready()),
+    ):
+        stage.mailbox.handle(where, message)
+        assert stage.node.memory() == before
+    assert stage.mailbox.failures == 10
+    assert stage.keychain.epoch == 1
+    stage.mailbox.handle(pending, new.letter(address, 1))
+    assert stage.keychain.epoch == address.epoch
+
+
+def test_a_letter_whose_handling_fails_is_opened_again():
+    stage = Stage()
+    take = stage.commands.take
+
+    def out_of_memory(*_):
+        raise MemoryError()
+
+    stage.commands.take = out_of_memory
+    letter = PEN.letter(stage.keychain, 5, stage.locate())
+    raises(MemoryError, stage.arrive, letter)
+    stage.commands.take = take
+    stage.arrive(letter)
+    assert stage.led.blinks == [60]
+
+
+def test_a_topic_that_nobody_subscribed_to_is_not_read():
+    stage = Stage()
+    stage.mailbox.handle("hadeda/down/00000000", PEN.letter(stage.keychain, 5, stage.locate()))
+    assert (stage.led.blinks, stage.mailbox.failures) == ([], 0)
+
+
+def test_a_rekey_that_is_due_begins_with_the_session():
+    stage = Stage()
+    assert stage.mailbox.ready() is None
+    for _ in range(labels.REKEY_EVERY):
+        stage.keychain.ratchet()
+    ready = stage.mailbox.ready()
+    assert ready is not None
+    assert stage.mailbox.ready() == ready
+    assert Stage(stage.node).mailbox.ready() == ready
