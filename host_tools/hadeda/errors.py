@@ -12,6 +12,9 @@ HadedaError                 one line for the user: what happened, and what to do
 Rejected                    a sealed message that is not accepted: one kind of error to the outside
 """
 
+# The reason of a Rejected that says nothing bad of anyone: networks deliver twice
+REPLAYED = "replayed"
+
 
 class HadedaError(Exception):
     """Something the user can act on. `hint` says what to do next."""

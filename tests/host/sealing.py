@@ -1,18 +1,21 @@
-"""A node in miniature, for tests: enrols and seals with `cryptography` and `cbor2`, and no code of the host tools.
+"""A node in miniature, for tests, with `cryptography` and `cbor2` and no code of the host tools.
 
-It is written from the profile's description, so that three pieces of code (this, the node's, the host's opening) have
-to agree. Everything it makes can be bent: see the arguments of `seal`.
+It enrols, seals, ratchets, re-keys, opens letters and checks commands. It is written from the profile's description,
+so that three pieces of code (this, the node's, the host's) have to agree. Everything it makes can be bent: see the
+arguments of `seal` and `rekey`. Keeping what it should have erased is on purpose: an attacker would.
 """
 
 import os
 from collections.abc import Mapping
+from copy import copy
 from hashlib import sha256
 from typing import Any
 
 import cbor2
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -21,6 +24,7 @@ ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 PROFILE = "hadeda-1"
 ALG_CCM = cbor2.dumps({1: 30})
 ALG_ESP256 = cbor2.dumps({1: -9})
+ALG_ECDH = cbor2.dumps({1: -25})
 
 
 def example_report(**changes: Any) -> dict[int, Any]:
@@ -86,43 +90,86 @@ def sign1(key: ec.EllipticCurvePrivateKey, payload: bytes, aad: bytes, high_s: b
     return dumps(cbor2.CBORTag(18, [ALG_ESP256, {}, payload, signature]))
 
 
+def pad(payload: bytes, least: int = 0) -> bytes:
+    """Zeros up to whole blocks of 32 bytes, `least` at least."""
+    return payload.ljust(max(least, -(-len(payload) // 32) * 32), b"\0")
+
+
+def public_key(public: bytes) -> ec.EllipticCurvePublicKey:
+    """Of an uncompressed point."""
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
+
+
+def open_sign1(message: bytes, aad: bytes, public: bytes) -> bytes:
+    """The payload of a COSE_Sign1 whose signature holds and is low; raises InvalidSignature."""
+    tag = cbor2.loads(message)
+    protected, unprotected, payload, signature = tag.value
+    assert (tag.tag, protected, unprotected) == (18, ALG_ESP256, {})
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    if s > ORDER // 2:
+        raise InvalidSignature
+    signed = dumps(["Signature1", ALG_ESP256, aad, payload])
+    public_key(public).verify(encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
+    return bytes(payload)
+
+
 class SealingNode:
-    """Identity, enrolment and the keys of one epoch."""
+    """Identity, the city's keys by role, and the keys of one epoch; `pending` is the node after its re-key."""
 
     def __init__(self) -> None:
         self.identity = ec.generate_private_key(ec.SECP256R1())
         self.public = point(self.identity)
         self.node_id = cose_thumbprint(self.public)
-        self.collector_id = b""
+        self.authorities: dict[int, bytes] = {}
         self.root = b""
+        self.epoch = 0
+        self.ceiling = 0
         self.keys: dict[str, bytes] = {}
+        self.pending: SealingNode | None = None
+
+    @property
+    def collector_id(self) -> bytes:
+        """Thumbprint of the collector's key."""
+        return cose_thumbprint(self.authorities[1])
 
     def enrol(self, collector_public: bytes, nonce: bytes, **changes: Any) -> bytes:
         """The enrolment message; afterwards the node has its keys for epoch 1. `f3="x"` replaces field 3."""
         ephemeral = ec.generate_private_key(ec.SECP256R1())
-        self.collector_id = cose_thumbprint(collector_public)
-        collector = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), collector_public)
-        info = dumps([PROFILE, "root", self.node_id, self.collector_id])
-        shared = ephemeral.exchange(ec.ECDH(), collector)
-        self.root = HKDF(hashes.SHA256(), 32, salt=nonce, info=info).derive(shared)
+        self.authorities[1] = collector_public
+        self.root = self.agree(ephemeral, nonce)
         self.derive(1)
         fields = {1: self.public, 2: point(ephemeral), 3: "esp32-s3-devkitc-1", 4: "0.1.0", 5: nonce,
                   6: self.collector_id}  # fmt: skip
         fields.update({int(key[1:]): value for key, value in changes.items()})
         return sign1(self.identity, dumps(fields), dumps([PROFILE, "enrol"]))
 
+    def agree(self, ephemeral: ec.EllipticCurvePrivateKey, nonce: bytes) -> bytes:
+        """The root key that the collector and this identity agree on."""
+        shared = ephemeral.exchange(ec.ECDH(), public_key(self.authorities[1]))
+        info = dumps([PROFILE, "root", self.node_id, self.collector_id])
+        return HKDF(hashes.SHA256(), 32, salt=nonce, info=info).derive(shared)
+
     def derive(self, epoch: int) -> None:
         """Set the keys of `epoch` from the root key."""
         material = HKDFExpand(hashes.SHA256(), 62, dumps([PROFILE, "epoch", epoch])).derive(self.root)
-        cuts = {"kid": (0, 4), "key": (4, 20), "iv": (20, 33)}
+        cuts = {"kid": (0, 4), "key": (4, 20), "iv": (20, 33), "down_key": (33, 49), "down_iv": (49, 62)}
         self.keys = {name: material[start:end] for name, (start, end) in cuts.items()}
+        self.epoch = epoch
+
+    def ratchet(self, times: int = 1) -> "SealingNode":
+        """This node so many epochs later; the one it is called on stays as it is."""
+        later = copy(self)
+        for _ in range(times):
+            later.root = HKDFExpand(hashes.SHA256(), 32, dumps([PROFILE, "next"])).derive(later.root)
+        later.derive(self.epoch + times)
+        return later
 
     def seal(
         self,
         report: Mapping[int, Any] | bytes,
         sequence: int,
         *,
-        epoch: int = 1,
+        epoch: int | None = None,
         direction: int = 0,
         high_s: bool = False,
         signer: ec.EllipticCurvePrivateKey | None = None,
@@ -131,22 +178,112 @@ class SealingNode:
     ) -> bytes:
         """The sealed message of a report (a map, or bytes to stand for its encoding)."""
         payload = report if isinstance(report, bytes) else dumps(report)
-        payload += bytes(-len(payload) % 32) if padding is None else padding
+        payload = pad(payload, 128) if padding is None else payload + padding
+        epoch = self.epoch if epoch is None else epoch
         bound = [PROFILE, direction, epoch, self.keys["kid"], shortest(sequence)]
         inner = [*bound, self.node_id, self.collector_id if recipient is None else recipient]
         return self.encrypt(sign1(signer or self.identity, payload, dumps(inner), high_s), sequence, epoch, direction)
 
-    def encrypt(self, plaintext: bytes, sequence: int, epoch: int = 1, direction: int = 0) -> bytes:
+    def encrypt(self, plaintext: bytes, sequence: int, epoch: int | None = None, direction: int = 0) -> bytes:
         """COSE_Encrypt0 around any plaintext."""
         kid, partial_iv = self.keys["kid"], shortest(sequence)
+        epoch = self.epoch if epoch is None else epoch
         nonce = bytes(a ^ b for a, b in zip(self.keys["iv"], partial_iv.rjust(13, b"\0"), strict=True))
         aad = dumps(["Encrypt0", ALG_CCM, dumps([PROFILE, direction, epoch, kid, partial_iv])])
         ciphertext = AESCCM(self.keys["key"], tag_length=16).encrypt(nonce, plaintext, aad)
         return dumps(cbor2.CBORTag(16, [ALG_CCM, {4: kid, 6: partial_iv, 10: shortest(epoch)}, ciphertext]))
 
+    # --- re-key ------------------------------------------------------------------------------------------------
+
+    def rekey(
+        self,
+        keys: Mapping[int, bytes] | None = None,
+        *,
+        new_identity: bool = False,
+        command: int = 0,
+        epoch: int | None = None,
+        signer: ec.EllipticCurvePrivateKey | None = None,
+        prover: ec.EllipticCurvePrivateKey | None = None,
+        high_s: bool = False,
+        **changes: Any,
+    ) -> bytes:
+        """The re-key message; `pending` is the node as it will be. `f1=7` replaces field 1, None leaves it out."""
+        pending = SealingNode() if new_identity else copy(self)
+        pending.authorities = {**self.authorities, **(keys or {})}
+        epoch = max(self.epoch, self.ceiling) + 64 if epoch is None else epoch
+        ephemeral, nonce = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
+        pending.root, pending.pending = pending.agree(ephemeral, nonce), None
+        pending.derive(epoch)
+        pending.ceiling = self.ceiling = epoch
+        self.pending = pending
+        fields: dict[int, Any] = {1: epoch, 2: self.node_id, 3: point(ephemeral), 4: nonce, 5: pending.collector_id,
+                                  6: command}  # fmt: skip
+        if new_identity:
+            proof = dumps([PROFILE, "identity", self.node_id, pending.public, nonce])
+            fields[7], fields[8] = pending.public, sign(prover or pending.identity, proof)
+        fields.update({int(key[1:]): value for key, value in changes.items()})
+        fields = {label: value for label, value in sorted(fields.items()) if value is not None}
+        aad = dumps([PROFILE, "ready", self.node_id, pending.collector_id])
+        signed = sign1(signer or self.identity, pad(dumps(fields)), aad, high_s)
+        return pending.encrypt_to_collector(signed, ephemeral)
+
+    def encrypt_to_collector(
+        self,
+        plaintext: bytes,
+        ephemeral: ec.EllipticCurvePrivateKey,
+        x: bytes | None = None,
+        y: bytes | None = None,
+    ) -> bytes:
+        """COSE_Encrypt around any plaintext; `x` and `y` stand in for the ephemeral key's own."""
+        shared, public = ephemeral.exchange(ec.ECDH(), public_key(self.authorities[1])), point(ephemeral)
+        context = dumps([30, [None, None, None], [None, None, None], [128, ALG_ECDH]])
+        key, iv = HKDF(hashes.SHA256(), 16, salt=b"", info=context).derive(shared), os.urandom(13)
+        aad = dumps(["Encrypt", ALG_CCM, dumps([PROFILE, "ready"])])
+        ciphertext = AESCCM(key, tag_length=16).encrypt(iv, plaintext, aad)
+        cose_key = {1: 2, -1: 1, -2: public[1:33] if x is None else x, -3: public[33:] if y is None else y}
+        return dumps(cbor2.CBORTag(96, [ALG_CCM, {5: iv}, ciphertext, [[ALG_ECDH, {-1: cose_key}, b""]]]))
+
+    # --- what comes down ---------------------------------------------------------------------------------------
+
+    def open_letter(self, sealed: bytes) -> dict[int, Any] | None:
+        """The letter's map, or None where it is not for this node and epoch; InvalidSignature is not the city's."""
+        tag = cbor2.loads(sealed)
+        protected, headers, ciphertext = tag.value
+        assert (tag.tag, protected) == (16, ALG_CCM)
+        kid, partial_iv = headers[4], headers[6]
+        if (kid, headers[10]) != (self.keys["kid"], shortest(self.epoch)):
+            return None
+        bound = [PROFILE, 1, self.epoch, kid, partial_iv]
+        nonce = bytes(a ^ b for a, b in zip(self.keys["down_iv"], partial_iv.rjust(13, b"\0"), strict=True))
+        aad = dumps(["Encrypt0", ALG_CCM, dumps(bound)])
+        try:
+            inner = AESCCM(self.keys["down_key"], tag_length=16).decrypt(nonce, ciphertext, aad)
+        except InvalidTag:
+            return None
+        receipt = self.authorities[2]
+        payload = open_sign1(inner, dumps([*bound, cose_thumbprint(receipt), self.node_id]), receipt)
+        assert len(payload) % 32 == 0
+        assert len(payload) >= 128
+        letter: dict[int, Any] = cbor2.loads(payload)
+        assert payload == pad(dumps(letter), 128)
+        return letter
+
+    def check_command(self, signed: bytes) -> dict[int, Any]:
+        """The command's map; raises InvalidSignature."""
+        command: dict[int, Any] = cbor2.loads(
+            open_sign1(signed, dumps([PROFILE, "command", self.node_id]), self.authorities[3])
+        )
+        return command
+
+
+def letter_number(sealed: bytes) -> int:
+    """The number of a letter, which is its partial IV."""
+    return int.from_bytes(cbor2.loads(sealed).value[1][6], "big")
+
 
 def enrolled(city: Any, name: str = "corner", configuration: Mapping[str, Any] = CONFIGURATION) -> SealingNode:
     """A node that went through enrolment with `city`."""
     node, nonce = SealingNode(), os.urandom(16)
+    node.authorities = dict(city.authorities())
     city.enrol(node.enrol(city.collector_public, nonce), nonce, name=name, configuration=configuration)
     return node

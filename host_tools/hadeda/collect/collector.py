@@ -1,38 +1,63 @@
 """One message at a time: known kid, AEAD, signature, replay window, store. The last two are one transaction.
 
+With them goes what the message proves: that its node has ratcheted, or has taken a re-key. A re-key message (tag 96)
+becomes a pending chain. Whatever a node sends, its letters are due anew afterwards: they are in the outcome, to be
+published by whoever has the connection.
+
 Nothing a stranger sends raises: the outcome says `rejected`, the reason goes to the log and, with the bytes, to the
 quarantine. Only a database that cannot be used raises (CityError), because then the message has to come again.
 """
 
+import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from hadeda.city import City
-from hadeda.collect.replay import REPLAYED, ReplayWindow
-from hadeda.envelope import Opened, SealedMessage, open_report, parse_sealed
-from hadeda.errors import CityError, Rejected
-from hadeda.registry.nodes import Epoch, Node, candidates
+from hadeda.collect.letters import Posting, due_letters
+from hadeda.collect.replay import ReplayWindow
+from hadeda.envelope import Opened, Ready, SealedMessage, labels, open_rekey, open_report, parse_rekey, parse_sealed
+from hadeda.envelope.opening import Unopened
+from hadeda.envelope.ready import CollectorKeys
+from hadeda.errors import REPLAYED, CityError, Rejected
+from hadeda.registry.commands import answer, expire
+from hadeda.registry.epochs import FAILURES_MAX, Epoch, candidates, close_older, purge, settle
+from hadeda.registry.nodes import Node
 from hadeda.registry.quarantine import add_refused
+from hadeda.registry.rekey import accept_ready, identity_of
 from hadeda.registry.reports import add_report
 
 log = logging.getLogger("hadeda.collect")
+
+PURGE_EVERY: Final = timedelta(hours=1)
+REKEY_HEAD: Final = bytes([0xD8, labels.TAG_ENCRYPT])
+REVOKED: Final = "node is revoked"
+HELD: Final = "held since the registry was restored"
 
 
 class Status(StrEnum):
     """What became of a message."""
 
     STORED = "stored"
+    READY = "ready"  # a re-key, which now waits for the node to take it
+    REPEATED = "repeated"  # the same ready again
     REPLAYED = "replayed"
     REJECTED = "rejected"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one message. `node` is a name; it and what follows are there for stored messages only."""
+    """What became of one message. `node` is a name; it and what follows are there for accepted messages only.
+
+    `letters` are to be published retained, (topic, payload) each; an empty payload clears the topic.
+    """
 
     status: Status
     size: int
@@ -41,6 +66,7 @@ class Outcome:
     epoch: int = 0
     sequence: int = 0
     window_start: datetime | None = None
+    letters: tuple[Posting, ...] = ()
 
 
 def utc_now() -> datetime:
@@ -49,56 +75,148 @@ def utc_now() -> datetime:
 
 
 class Collector:
-    """Opens and stores what arrives for a city. `counts` says how many messages ended how, by status."""
+    """Opens and stores what arrives for a city. `counts` says how many messages ended how, by status.
 
-    def __init__(self, city: City, clock: Callable[[], datetime] = utc_now) -> None:
+    `failures_max` is how many messages under one key may fail to open before it is tried no more. Keys older than the
+    backlog horizon are erased now, and then with a message, once an hour. Raises CityError where the collector's keys
+    or the receipt key cannot be had; it needs no other.
+    """
+
+    def __init__(
+        self, city: City, clock: Callable[[], datetime] = utc_now, *, failures_max: int = FAILURES_MAX
+    ) -> None:
         self.counts: Counter[Status] = Counter()
+        self._city = city
         self._database = city.database
-        self._recipient = city.collector_id
+        self._collectors: CollectorKeys = city.keyring.privates(labels.ROLE_COLLECTOR)
+        city.keyring.private(labels.ROLE_RECEIPT)  # a locked key is asked for now, not in the night
         self._clock = clock
+        self._failures_max = failures_max
+        self._purged_at = clock()
+        self._scrub = True  # what another process erased may still be in the log
+        self._purge()
 
     def receive(self, payload: bytes) -> Outcome:
         """Take one message off the wire; raises CityError where the database cannot be used, and nothing else."""
+        if self._clock() - self._purged_at >= PURGE_EVERY:
+            self._purge()
         try:
             outcome = self._accept(payload)
         except Rejected as refusal:
-            outcome = self._refuse(payload, refusal.reason)
+            outcome = self._refuse(payload, refusal.reason, refusal.tried if isinstance(refusal, Unopened) else ())
         except CityError:
             raise
         except Exception as defect:  # a defect of ours must not stop the others' reports; the bytes are kept for us
             log.exception("a message could not be processed")
             outcome = self._refuse(payload, f"collector failed with {type(defect).__name__}")
+        if self._scrub:
+            self._scrub = not self._database.scrub()
         self.counts[outcome.status] += 1
         return outcome
 
+    def letters(self) -> list[Posting]:
+        """Everything to publish for every node, as after a message of each: for a new connection to the broker."""
+        now = self._clock()
+        with self._database.write() as session:
+            found = list(session.scalars(select(Node).order_by(Node.id)))
+            return [posting for node in found for posting in due_letters(session, self._city, node, now)]
+
     def _accept(self, payload: bytes) -> Outcome:
+        if payload.startswith(REKEY_HEAD):
+            return self._accept_ready(payload)
         message = parse_sealed(payload)
+        if message.sequence >= labels.EPOCH_MESSAGES_MAX:
+            raise Rejected("sequence number beyond an epoch's last")
         opened = self._open(message)
         with self._database.write() as session:
-            epoch = session.get_one(Epoch, opened.candidate.handle, with_for_update=True)
-            node = session.get_one(Node, epoch.node)
-            if node.revoked_at is not None:
-                raise Rejected("node is revoked")
-            window = ReplayWindow.from_bytes(epoch.highest, epoch.seen).admit(opened.sequence)
-            epoch.highest, epoch.seen = window.highest, window.to_bytes()
-            row = add_report(session, node, epoch, opened, payload, self._clock())
-            return Outcome(
-                Status.STORED,
-                len(payload),
-                node=node.name,
-                epoch=epoch.number,
-                sequence=row.sequence,
-                window_start=row.window_start,
-            )
+            return self._settle_and_store(session, opened, payload)
 
     def _open(self, message: SealedMessage) -> Opened:
         with self._database.read() as session:
-            known = candidates(session, message.kid, message.epoch)
-        return open_report(message, known, self._recipient)
+            known = candidates(session, message.kid, message.epoch, self._failures_max)
+        return open_report(message, known)
 
-    def _refuse(self, payload: bytes, reason: str) -> Outcome:
+    def _settle_and_store(self, session: Session, opened: Opened, payload: bytes) -> Outcome:
+        now = self._clock()
+        epoch = session.get(Epoch, opened.candidate.handle)
+        if epoch is None:
+            raise Rejected("epoch is closed")
+        node = session.get_one(Node, epoch.node)
+        if node.revoked_at is not None:
+            return self._refused_from(session, node, REVOKED, payload)
+        head_before = epoch.state
+        if settle(session, node, epoch, now):
+            expire(session, node, epoch.number, rekeyed=True)
+        expire(session, node, epoch.number)
+        self._scrub = self._scrub or epoch.state != head_before
+        if node.held is not None and not hmac.compare_digest(node.held, opened.report.echo or b""):
+            return self._refused_from(session, node, HELD, payload)
+        window = ReplayWindow.from_bytes(epoch.highest, epoch.seen).admit(opened.sequence)
+        if node.held is not None:
+            window = ReplayWindow.closed_at(window.highest)
+            close_older(session, node, epoch, now)
+            node.held, self._scrub = None, True
+        epoch.highest, epoch.seen = window.highest, window.to_bytes()
+        row = add_report(session, node, epoch, opened, payload, now)
+        node.heard_at = now
+        if opened.report.answer is not None:
+            answer(session, node, opened.report.answer.number, opened.report.answer.result, now)
+        return Outcome(
+            Status.STORED,
+            len(payload),
+            node=node.name,
+            epoch=epoch.number,
+            sequence=row.sequence,
+            window_start=row.window_start,
+            letters=tuple(due_letters(session, self._city, node, now)),
+        )
+
+    def _accept_ready(self, payload: bytes) -> Outcome:
+        message = parse_rekey(payload)
+        with self._database.read() as session:
+            ready = open_rekey(message, self._collector_keys(), lambda node_id: identity_of(session, node_id))
+        with self._database.write() as session:
+            return self._keep_ready(session, ready, payload)
+
+    def _collector_keys(self) -> CollectorKeys:
+        """The keys of the keyring as it is now, or as it was last where a new one is locked."""
+        try:
+            self._collectors = self._city.keyring.privates(labels.ROLE_COLLECTOR)
+        except CityError as error:
+            log.error("%s", error)
+        return self._collectors
+
+    def _keep_ready(self, session: Session, ready: Ready, payload: bytes) -> Outcome:
+        now = self._clock()
+        node, is_new = accept_ready(session, ready, now)
+        self._scrub = self._scrub or is_new  # one that it supersedes may be dropped for it
+        return Outcome(
+            Status.READY if is_new else Status.REPEATED,
+            len(payload),
+            node=node.name,
+            epoch=ready.epoch,
+            letters=tuple(due_letters(session, self._city, node, now)),
+        )
+
+    def _refused_from(self, session: Session, node: Node, reason: str, payload: bytes) -> Outcome:
+        """Refuse what is genuine, and keep what it proved; the node's letters are due all the same."""
+        now = self._clock()
+        log.warning("refused %d bytes: %s", len(payload), reason)
+        add_refused(session, reason, payload, now)
+        letters = due_letters(session, self._city, node, now)
+        return Outcome(Status.REJECTED, len(payload), reason, letters=tuple(letters))
+
+    def _refuse(self, payload: bytes, reason: str, tried: tuple[int, ...] = ()) -> Outcome:
         log.warning("refused %d bytes: %s", len(payload), reason)
         with self._database.write() as session:
+            for epoch in session.scalars(select(Epoch).where(Epoch.id.in_(tried))):
+                epoch.failures += 1
             add_refused(session, reason, payload, self._clock())
         status = Status.REPLAYED if reason == REPLAYED else Status.REJECTED
         return Outcome(status, len(payload), reason)
+
+    def _purge(self) -> None:
+        with self._database.write() as session:
+            erased = purge(session, self._clock())
+        self._purged_at = self._clock()
+        self._scrub = self._scrub or bool(erased)

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from hadeda.city import City
 from hadeda.envelope import Opened, Report, SealedMessage, labels, open_report
 from hadeda.envelope.cose import ENCRYPT0_PROTECTED, SIGN1_PROTECTED
-from hadeda.registry.nodes import Epoch, Node, candidates
+from hadeda.registry.commands import RESULTS
+from hadeda.registry.epochs import Epoch, candidates
+from hadeda.registry.nodes import Node
 from hadeda.registry.reports import ReportRow, name_cells, name_faults
 
 RESET_CAUSES: Final = {1: "power on", 2: "hard reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
@@ -57,7 +59,7 @@ def inside(city: City, message: SealedMessage) -> list[Layer]:
     """The layers below, opened with the city's keys; raises Rejected (its reason may be told: this is the city)."""
     with city.database.read() as session:
         known = candidates(session, message.kid, message.epoch)
-        opened = open_report(message, known, city.collector_id)
+        opened = open_report(message, known)
         epoch = session.get_one(Epoch, opened.candidate.handle)
         node = session.get_one(Node, epoch.node)
         stored = _stored(session, epoch, opened)
@@ -85,7 +87,8 @@ def _signature_layer(node: Node, opened: Opened, known: int, stored: str) -> Lay
 
 
 def _report_layer(node: Node, opened: Opened) -> Layer:
-    return Layer("Report", (*_when(opened.report), *_measured(node, opened.report), *_health(opened.report)))
+    report = opened.report
+    return Layer("Report", (*_when(report), *_measured(node, report), *_health(report), *_said(report)))
 
 
 def _when(report: Report) -> Iterator[Field]:
@@ -112,3 +115,11 @@ def _health(report: Report) -> Iterator[Field]:
     yield Field("heap high water", f"{health.heap_high_water_bytes} bytes")
     yield Field("outbox", str(health.waiting), "reports waiting")
     yield Field("key store", health.key_store)
+
+
+def _said(report: Report) -> Iterator[Field]:
+    """What the node answers to the city's letters."""
+    if report.answer is not None:
+        yield Field("answer", RESULTS[report.answer.result], f"to a command; low bits {report.answer.number}")
+    if report.echo is not None:
+        yield Field("echo", report.echo.hex(), "the challenge of a letter")

@@ -3,13 +3,16 @@
 The broker keeps what arrives while the collector is away (fixed client id, no clean session). A message is acknowledged
 only once its transaction is committed; where the database fails, the connection is dropped, and the broker delivers the
 message again after the next one.
+
+Letters are published retained after each message of a node, and all of them anew with each connection: whatever the
+broker kept, lost or was told in between, it then has what is due.
 """
 
 import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from hadeda.city import City
 from hadeda.collect.collector import Collector, Outcome
+from hadeda.collect.letters import Posting
 from hadeda.errors import BrokerError, CityError
 
 log = logging.getLogger("hadeda.collect")
@@ -137,8 +141,13 @@ class MqttCollector:
     ) -> None:
         if any(reason.is_failure for reason in reasons):
             self._refused = "it does not let us subscribe"
-        else:
-            self._subscribed = True
+            return
+        try:
+            self._publish(self.collector.letters())
+        except CityError as error:
+            log.error("%s", error)
+            self._storage_failed = True
+        self._subscribed = True
 
     def _message(self, client: Client, _userdata: Any, message: MQTTMessage) -> None:
         if self._storage_failed:
@@ -150,8 +159,13 @@ class MqttCollector:
             self._storage_failed = True
             return
         client.ack(message.mid, message.qos)
+        self._publish(outcome.letters)
         if self._on_outcome is not None:
             self._on_outcome(outcome)
+
+    def _publish(self, letters: Iterable[Posting]) -> None:
+        for topic, payload in letters:
+            self._client.publish(topic, payload, QOS, retain=True)
 
     def _disconnected(
         self,

@@ -6,10 +6,9 @@ The sliding window of RFC 8613 section 7.4 and RFC 4303 section 3.4.3.
 from dataclasses import dataclass
 from typing import Final, Self
 
-from hadeda.errors import Rejected
+from hadeda.errors import REPLAYED, Rejected
 
 SIZE: Final = 64
-REPLAYED: Final = "replayed"
 _MASK: Final = (1 << SIZE) - 1
 
 
@@ -28,6 +27,11 @@ class ReplayWindow:
     def to_bytes(self) -> bytes:
         """`seen` in 8 bytes, big-endian."""
         return self.seen.to_bytes(SIZE // 8, "big")
+
+    @classmethod
+    def closed_at(cls, sequence: int) -> Self:
+        """The window that takes nothing up to `sequence`, which counts as accepted itself."""
+        return cls(sequence, _MASK)
 
     def admit(self, sequence: int) -> "ReplayWindow":
         """The window after `sequence`; raises Rejected where that was accepted before, or is too old to tell."""

@@ -1,4 +1,4 @@
-"""The COSE structures of the profile (RFC 9052): parse COSE_Encrypt0 and COSE_Sign1, and what their layers bind.
+"""The COSE structures of the profile (RFC 9052): COSE_Encrypt0 and COSE_Sign1, read and made, and what they bind.
 
 Headers are compared with the one encoding the profile allows, so there is nothing to negotiate and nothing to choose.
 """
@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from hadeda.envelope import labels, strict_cbor
@@ -59,7 +59,7 @@ def parse_sealed(payload: bytes) -> SealedMessage:
     """Read the outer layer of a node's message without any key; raises Rejected."""
     if len(payload) > labels.SEALED_MAX:
         raise Rejected(f"longer than {labels.SEALED_MAX} bytes")
-    item = _array(strict_cbor.untag(payload, labels.TAG_ENCRYPT0), 3, "COSE_Encrypt0")
+    item = array_of(strict_cbor.untag(payload, labels.TAG_ENCRYPT0), 3, "COSE_Encrypt0")
     protected, unprotected, ciphertext = item
     if protected != ENCRYPT0_PROTECTED:
         raise Rejected("COSE_Encrypt0 names another algorithm")
@@ -72,8 +72,8 @@ def parse_sealed(payload: bytes) -> SealedMessage:
     kid = unprotected[labels.HEADER_KID]
     if not isinstance(kid, bytes) or len(kid) != labels.KID_SIZE:
         raise Rejected(f"kid is not {labels.KID_SIZE} bytes")
-    partial_iv = _minimal(unprotected[labels.HEADER_PARTIAL_IV], labels.PARTIAL_IV_MAX, "partial IV")
-    epoch = _minimal(unprotected[labels.HEADER_EPOCH], labels.EPOCH_MAX, "epoch")
+    partial_iv = minimal(unprotected[labels.HEADER_PARTIAL_IV], labels.PARTIAL_IV_MAX, "partial IV")
+    epoch = minimal(unprotected[labels.HEADER_EPOCH], labels.EPOCH_MAX, "epoch")
     if not isinstance(ciphertext, bytes) or len(ciphertext) <= labels.TAG_SIZE:
         raise Rejected("ciphertext is missing or shorter than its tag")
     return SealedMessage(kid, partial_iv, epoch, ciphertext, len(payload))
@@ -81,7 +81,7 @@ def parse_sealed(payload: bytes) -> SealedMessage:
 
 def parse_sign1(data: bytes) -> Sign1:
     """Read a COSE_Sign1; the signature is looked at by `verify`. Raises Rejected."""
-    protected, unprotected, payload, signature = _array(strict_cbor.untag(data, labels.TAG_SIGN1), 4, "COSE_Sign1")
+    protected, unprotected, payload, signature = array_of(strict_cbor.untag(data, labels.TAG_SIGN1), 4, "COSE_Sign1")
     if protected != SIGN1_PROTECTED or unprotected != {}:
         raise Rejected("COSE_Sign1 names another algorithm or has headers of its own")
     if not isinstance(payload, bytes) or not isinstance(signature, bytes):
@@ -91,18 +91,39 @@ def parse_sign1(data: bytes) -> Sign1:
     return Sign1(payload, signature)
 
 
+def sign(key: ec.EllipticCurvePrivateKey, payload: bytes, external_aad: bytes) -> bytes:
+    """A COSE_Sign1 over `payload` by `key`, with s in the lower half."""
+    r, s = decode_dss_signature(key.sign(_sig_structure(external_aad, payload), ec.ECDSA(SHA256())))
+    signature = r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
+    return strict_cbor.tagged(labels.TAG_SIGN1, [SIGN1_PROTECTED, {}, payload, signature])
+
+
+def render_sealed(message: SealedMessage, ciphertext: bytes) -> bytes:
+    """The COSE_Encrypt0 with the headers of `message` around `ciphertext`."""
+    headers = {
+        labels.HEADER_KID: message.kid,
+        labels.HEADER_PARTIAL_IV: message.partial_iv,
+        labels.HEADER_EPOCH: message.epoch_bytes,
+    }
+    return strict_cbor.tagged(labels.TAG_ENCRYPT0, [ENCRYPT0_PROTECTED, headers, ciphertext])
+
+
 def verify(message: Sign1, external_aad: bytes, public: bytes) -> None:
     """Check the ESP256 signature by the key with the point `public`; raises Rejected, also for a high s.
 
     Of a valid (r, s) anyone can make the valid (r, n - s); taking only the lower keeps one message one signature.
     """
-    r = int.from_bytes(message.signature[:32], "big")
-    s = int.from_bytes(message.signature[32:], "big")
+    verify_raw(message.signature, _sig_structure(external_aad, message.payload), public)
+
+
+def verify_raw(signature: bytes, signed: bytes, public: bytes) -> None:
+    """As `verify`, for the signature r || s (64 bytes) over the bytes `signed`."""
+    r = int.from_bytes(signature[:32], "big")
+    s = int.from_bytes(signature[32:], "big")
     if not 0 < r < P256_ORDER or not 0 < s <= P256_ORDER // 2:
         raise Rejected("signature numbers are out of range or s is high")
-    to_be_signed = strict_cbor.encode(["Signature1", SIGN1_PROTECTED, external_aad, message.payload])
     try:
-        load_point(public).verify(encode_dss_signature(r, s), to_be_signed, ec.ECDSA(SHA256()))
+        load_point(public).verify(encode_dss_signature(r, s), signed, ec.ECDSA(SHA256()))
     except InvalidSignature as error:
         raise Rejected("signature does not verify") from error
 
@@ -120,7 +141,12 @@ def sign1_aad(message: SealedMessage, direction: int, sender: bytes, recipient: 
     )
 
 
-def _array(data: bytes, length: int, name: str) -> list[object]:
+def _sig_structure(external_aad: bytes, payload: bytes) -> bytes:
+    """What is signed (RFC 9052 section 4.4)."""
+    return strict_cbor.encode(["Signature1", SIGN1_PROTECTED, external_aad, payload])
+
+
+def array_of(data: bytes, length: int, name: str) -> list[object]:
     """The array of `length` items that is all of `data`; raises Rejected."""
     item = strict_cbor.decode(data)
     if not isinstance(item, list) or len(item) != length:
@@ -128,7 +154,7 @@ def _array(data: bytes, length: int, name: str) -> list[object]:
     return item
 
 
-def _minimal(value: object, longest: int, name: str) -> bytes:
+def minimal(value: object, longest: int, name: str) -> bytes:
     """`value` as the shortest big-endian byte string of a number (zero is one byte); raises Rejected."""
     if not isinstance(value, bytes) or not 1 <= len(value) <= longest:
         raise Rejected(f"{name} is not 1 to {longest} bytes")

@@ -1,7 +1,7 @@
-"""The key schedule, city side: key thumbprints, the root key of an enrolment, the keys of an epoch.
+"""The key schedule, city side: key thumbprints, the root key of an enrolment or re-key, the keys of an epoch.
 
     Z    = ECDH(collector private key, node's ephemeral public key)
-    RK_1 = HKDF(salt = enrolment nonce, Z, [profile, "root", node, collector])
+    RK   = HKDF(salt = nonce, Z, [profile, "root", node, collector])         # first of a chain
     kid, K_up, IV_up, K_down, IV_down of epoch e = HKDF-Expand(RK_e, [profile, "epoch", e])
     RK_{e+1} = HKDF-Expand(RK_e, [profile, "next"])
 
@@ -58,7 +58,7 @@ def thumbprint(point: bytes) -> bytes:
 def root_key(
     collector: ec.EllipticCurvePrivateKey, ephemeral: bytes, nonce: bytes, node_id: bytes, collector_id: bytes
 ) -> bytes:
-    """RK_1, 32 bytes, from the collector's private key and the enrolment's ephemeral point and nonce."""
+    """The first root key of a chain, 32 bytes, from the collector's private key, the ephemeral point and the nonce."""
     shared = collector.exchange(ec.ECDH(), load_point(ephemeral))
     info = encode([labels.PROFILE, "root", node_id, collector_id])
     return HKDF(SHA256(), ROOT_KEY_SIZE, salt=nonce, info=info).derive(shared)

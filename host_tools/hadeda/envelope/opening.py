@@ -3,14 +3,15 @@
 Outside there is one kind of error, `Rejected`; its reason is for the local log and the quarantine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
-from hadeda.envelope import cose, labels, strict_cbor
+from hadeda.envelope import cose, labels
 from hadeda.envelope.keys import EpochKeys
+from hadeda.envelope.padding import unpad
 from hadeda.envelope.report import Report, parse_report
 from hadeda.errors import Rejected
 
@@ -19,11 +20,13 @@ from hadeda.errors import Rejected
 class Candidate:
     """A node and epoch whose kid and epoch number a message carries. Several may: the kid has 4 bytes only.
 
-    `handle` means nothing here; it leads whoever looked the candidate up back to its row.
+    `recipient` is the thumbprint of the collector key that the node addresses in this epoch. `handle` means nothing
+    here; it leads whoever looked the candidate up back to its row.
     """
 
     node_id: bytes
     identity: bytes
+    recipient: bytes
     epoch: int
     keys: EpochKeys
     handle: int = 0
@@ -40,22 +43,31 @@ class Opened:
     signature: bytes
 
 
-def open_report(message: cose.SealedMessage, candidates: Iterable[Candidate], recipient: bytes) -> Opened:
-    """Open `message`, addressed to the collector with thumbprint `recipient`, with whichever candidate's key fits.
+class Unopened(Rejected):
+    """No candidate's key fits. `tried` are the handles of those whose key was tried."""
 
-    Raises Rejected. Replays are not looked at here: that needs memory, which the collector has.
+    def __init__(self, reason: str, tried: tuple[int, ...]) -> None:
+        super().__init__(reason)
+        self.tried = tried
+
+
+def open_report(message: cose.SealedMessage, candidates: Sequence[Candidate]) -> Opened:
+    """Open `message` with whichever candidate's key fits; raises Rejected (Unopened when none does).
+
+    Replays are not looked at here: that needs memory, which the collector has.
     """
-    known = False
+    tried = []
     for candidate in candidates:
         if candidate.epoch != message.epoch:
             continue
-        known = True
         signed = _decrypt(message, candidate.keys)
         if signed is not None:
-            inner = _verified(message, signed, candidate, recipient)
-            report = parse_report(_unpad(inner.payload))
-            return Opened(candidate, message.sequence, report, inner.payload, inner.signature)
-    raise Rejected("not sealed by the key its kid names" if known else "no key for this kid and epoch")
+            inner = _verified(message, signed, candidate)
+            return Opened(
+                candidate, message.sequence, parse_report(unpad(inner.payload)), inner.payload, inner.signature
+            )
+        tried.append(candidate.handle)
+    raise Unopened("not sealed by the key its kid names" if tried else "no key for this kid and epoch", tuple(tried))
 
 
 def _decrypt(message: cose.SealedMessage, keys: EpochKeys) -> bytes | None:
@@ -69,19 +81,9 @@ def _decrypt(message: cose.SealedMessage, keys: EpochKeys) -> bytes | None:
         return None
 
 
-def _verified(message: cose.SealedMessage, signed: bytes, candidate: Candidate, recipient: bytes) -> cose.Sign1:
+def _verified(message: cose.SealedMessage, signed: bytes, candidate: Candidate) -> cose.Sign1:
     """The COSE_Sign1 in `signed`, once its signature is the candidate's; raises Rejected."""
     inner = cose.parse_sign1(signed)
-    aad = cose.sign1_aad(message, labels.DIRECTION_UP, candidate.node_id, recipient)
+    aad = cose.sign1_aad(message, labels.DIRECTION_UP, candidate.node_id, candidate.recipient)
     cose.verify(inner, aad, candidate.identity)
     return inner
-
-
-def _unpad(payload: bytes) -> bytes:
-    """The report's own bytes in a padded payload: less than a block of zeros behind it, all of it whole blocks."""
-    if not payload or len(payload) % labels.PADDING_BLOCK:
-        raise Rejected("payload is not whole padding blocks")
-    _, end = strict_cbor.decode_first(payload)
-    if len(payload) - end >= labels.PADDING_BLOCK or any(payload[end:]):
-        raise Rejected("padding is too long or not zero")
-    return payload[:end]

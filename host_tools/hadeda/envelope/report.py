@@ -36,6 +36,8 @@ _REQUIRED: Final = {
     labels.REPORT_TRAFFIC,
     labels.REPORT_HEALTH,
 }
+_OPTIONAL: Final = {labels.REPORT_FAULTS, labels.REPORT_ANSWER, labels.REPORT_ECHO}
+ANSWER_NUMBER_MAX: Final = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,19 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """To a command: the low 16 bits of its number, and one of labels.RESULT_*."""
+
+    number: int
+    result: int
+
+
+@dataclass(frozen=True)
 class Report:
-    """One window of one node. `start_s` is Unix seconds; a traffic count of None was withheld by the node."""
+    """One window of one node. `start_s` is Unix seconds; a traffic count of None was withheld by the node.
+
+    `echo` is the challenge of a letter that the node has read (8 bytes).
+    """
 
     start_s: int
     window_s: int
@@ -81,12 +94,14 @@ class Report:
     traffic: tuple[int | None, ...]
     faults: tuple[Fault, ...]
     health: Health
+    answer: Answer | None = None
+    echo: bytes | None = None
 
 
 def parse_report(data: bytes) -> Report:
     """Decode one report without its padding; raises Rejected unless every type and range is right."""
     report = _mapping(strict_cbor.decode(data), "report")
-    if not set(report) >= _REQUIRED or not set(report) <= _REQUIRED | {labels.REPORT_FAULTS}:
+    if not set(report) >= _REQUIRED or not set(report) <= _REQUIRED | _OPTIONAL:
         raise Rejected("report lacks a field or has one too many")
     return Report(
         start_s=_number(report[labels.REPORT_START], 0, START_MAX, "start"),
@@ -96,6 +111,8 @@ def parse_report(data: bytes) -> Report:
         traffic=_traffic(report[labels.REPORT_TRAFFIC]),
         faults=_faults(report[labels.REPORT_FAULTS]) if labels.REPORT_FAULTS in report else (),
         health=_health(report[labels.REPORT_HEALTH]),
+        answer=_answer(report[labels.REPORT_ANSWER]) if labels.REPORT_ANSWER in report else None,
+        echo=_echo(report[labels.REPORT_ECHO]) if labels.REPORT_ECHO in report else None,
     )
 
 
@@ -143,6 +160,20 @@ def _health(value: object) -> Health:
         key_store=KEY_STORE_WORDS[_number(key_store, 0, max(KEY_STORE_WORDS), "key store")],
         boots=_number(boots, 0, COUNT_MAX, "boots"),
     )
+
+
+def _answer(value: object) -> Answer:
+    number, result = _sequence(value, 2, "answer")
+    return Answer(
+        number=_number(number, 0, ANSWER_NUMBER_MAX, "answer's number"),
+        result=_number(result, 0, labels.RESULT_INTERRUPTED, "answer's result"),
+    )
+
+
+def _echo(value: object) -> bytes:
+    if not isinstance(value, bytes) or len(value) != labels.CHALLENGE_SIZE:
+        raise Rejected(f"echo is not {labels.CHALLENGE_SIZE} bytes")
+    return value
 
 
 def _mapping(value: object, name: str) -> dict[object, object]:

@@ -47,11 +47,21 @@ def decode_first(data: bytes) -> tuple[object, int]:
     return value, end
 
 
+def tagged(tag: int, value: object) -> bytes:
+    """`value` behind `tag` (below 256)."""
+    return _tag_head(tag) + encode(value)
+
+
 def untag(data: bytes, tag: int) -> bytes:
-    """What stands behind `tag` (below 24, so one byte) at the start of `data`; raises Rejected if it is not there."""
-    if not data or data[0] != _TAG << 5 | tag:
+    """What stands behind `tag` (below 256) at the start of `data`; raises Rejected if it is not there."""
+    head = _tag_head(tag)
+    if not data.startswith(head):
         raise Rejected(f"not a CBOR item with tag {tag}")
-    return data[1:]
+    return data[len(head) :]
+
+
+def _tag_head(tag: int) -> bytes:
+    return bytes([_TAG << 5 | tag]) if tag < 24 else bytes([_TAG << 5 | 24, tag])
 
 
 def _walk(data: bytes, at: int, depth: int) -> int:

@@ -1,24 +1,33 @@
 """The registry: which nodes a city has, with which keys, and every report it has received (SQLite by SQLAlchemy)."""
 
 from hadeda.registry.cells import Cell, cell_names
+from hadeda.registry.commands import Command, CommandState
 from hadeda.registry.database import Database
-from hadeda.registry.nodes import Epoch, Node, enrol, find_node, nodes, revoke
+from hadeda.registry.enrolling import enrol
+from hadeda.registry.epochs import Chain, Epoch, EpochState, Standing
+from hadeda.registry.nodes import Node, find_node, hold_all, nodes, revoke
 from hadeda.registry.quarantine import Refused, refused
 from hadeda.registry.reports import CellCount, SensorFault, StoredReport, count_reports, reports
 
 __all__ = [
     "Cell",
     "CellCount",
+    "Chain",
+    "Command",
+    "CommandState",
     "Database",
     "Epoch",
+    "EpochState",
     "Node",
     "Refused",
     "SensorFault",
+    "Standing",
     "StoredReport",
     "cell_names",
     "count_reports",
     "enrol",
     "find_node",
+    "hold_all",
     "nodes",
     "refused",
     "reports",

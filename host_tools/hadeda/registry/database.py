@@ -1,5 +1,10 @@
-"""The city's database: SQLite in one file, opened through SQLAlchemy, one transaction at a time where it writes."""
+"""The city's database: SQLite in one file, opened through SQLAlchemy, one transaction at a time where it writes.
 
+What is deleted or overwritten is overwritten in the file too (secure_delete); `scrub` empties the write-ahead log,
+which still has older versions of pages. Below the file, the file system and the flash of its disk keep what they like.
+"""
+
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +19,10 @@ from hadeda.errors import CityError
 
 # A writer waits this long for another process (provisioning beside a collector) before it gives up
 LOCK_TIMEOUT_S: Final = 15.0
+SCRUB_TIMEOUT_MS: Final = 200
+
+# It logs a traceback when Ctrl-C comes while a connection is being closed; what matters of that is raised
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 
 class Base(DeclarativeBase):
@@ -64,6 +73,22 @@ class Database:
         with self._translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def scrub(self) -> bool:
+        """Move the write-ahead log into the file and empty it; False where a reader holds on to it (try again later).
+
+        After a commit that erased keys, so that older pages with them do not stay on disk.
+        """
+        with self._translated():
+            connection = self._reading.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={SCRUB_TIMEOUT_MS}")
+                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout={int(LOCK_TIMEOUT_S * 1000)}")
+                return not busy
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Close every connection; the object can be used again afterwards."""
         self._reading.dispose()
@@ -83,7 +108,7 @@ def _configure(connection: Any, _record: Any) -> None:
     """Every new connection: transactions are ours to begin, foreign keys hold, a commit is on disk when it returns."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -11,7 +11,8 @@ from hadeda.envelope.labels import CHANNELS
 from hadeda.errors import Rejected
 from hadeda.registry.cells import Cell, cell_names
 from hadeda.registry.database import Base, Database, UtcDateTime
-from hadeda.registry.nodes import Epoch, Node, select_node
+from hadeda.registry.epochs import Epoch
+from hadeda.registry.nodes import Node, select_node
 
 _CHANNELS = [name for name, _, _ in CHANNELS.values()]
 

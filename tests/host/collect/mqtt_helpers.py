@@ -10,11 +10,13 @@ from time import monotonic, sleep
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from sealing import SealingNode
 
 from hadeda.city import City
 from hadeda.city.mosquitto import write_configuration
 
 PATIENCE_S = 15.0
+RETAINED_S = 0.3
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -80,3 +82,24 @@ def publish(city: City, *payloads: bytes) -> None:
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+def retained(city: City, node: SealingNode) -> bytes | None:
+    """What stands at the topic that `node` listens to; None where nothing does."""
+    found: list[bytes] = []
+    client = publisher(city)
+    client.on_message = lambda _client, _userdata, message: found.append(bytes(message.payload))
+    subscribed: list[bool] = []
+    client.on_subscribe = lambda *_arguments: subscribed.append(True)
+    client.connect("localhost", city.settings.broker.port)
+    client.loop_start()
+    try:
+        client.subscribe(f"{city.settings.broker.down}/{node.keys['kid'].hex()}", qos=0)
+        wait_until(lambda: bool(subscribed), "the subscription")
+        deadline = monotonic() + RETAINED_S
+        while not found and monotonic() < deadline:
+            sleep(0.01)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return found[0] if found else None

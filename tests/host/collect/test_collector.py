@@ -26,7 +26,7 @@ def collector(city: City) -> Collector:
 
 def window(city: City) -> tuple[int, bytes]:
     with city.database.read() as session:
-        return tuple(session.execute(select(Epoch.highest, Epoch.seen)).one())
+        return tuple(session.execute(select(Epoch.highest, Epoch.seen).where(Epoch.state == "current")).one())
 
 
 def reason(outcome: Outcome) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mqtt_helpers import PATIENCE_S, publish, publisher, wait_until
+from mqtt_helpers import PATIENCE_S, publish, publisher, retained, wait_until
 from sealing import enrolled, example_report
 
 from hadeda.city import City
@@ -34,6 +34,19 @@ def test_reports_come_through_and_a_megabyte_of_noise_is_survived(city: City) ->
         wait_until(lambda: sum(collector.counts.values()) == 12, "twelve messages")
     assert collector.counts == {Status.STORED: 10, Status.REJECTED: 1, Status.REPLAYED: 1}
     assert count_reports(city.database) == 10
+
+
+def test_letters_stand_retained_and_are_cleared_when_nothing_is_due(city: City) -> None:
+    node, collector = enrolled(city), Collector(city)
+    with EmbeddedBroker(city), MqttCollector(city, collector):
+        publish(city, node.rekey())
+        renewed = node.pending
+        assert renewed is not None
+        wait_until(lambda: retained(city, renewed) is not None, "the letter")
+        assert renewed.open_letter(retained(city, renewed) or b"") == {1: 0}
+        publish(city, renewed.seal(example_report(), 0))
+        wait_until(lambda: retained(city, renewed) is None, "its end")
+    assert collector.counts == {Status.READY: 1, Status.STORED: 1}
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
@@ -79,5 +92,5 @@ def test_hadeda_collect_brings_a_broker_of_its_own(city: City) -> None:
     finally:
         process.kill()
         process.wait()
-    assert (process.returncode, stdout) == (0, "corner: window of 2022-06-01 00:00 UTC stored, 209 bytes\n")
-    assert stderr == "stopped: 1 stored, 0 replayed, 0 rejected\n"
+    assert (process.returncode, stdout) == (0, "corner: window of 2022-06-01 00:00 UTC stored, 241 bytes\n")
+    assert stderr == "stopped: 1 stored, 0 ready, 0 repeated, 0 replayed, 0 rejected\n"

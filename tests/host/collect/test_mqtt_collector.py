@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mqtt_helpers import PATIENCE_S, mosquitto, publish, publisher, wait_until
+from mqtt_helpers import PATIENCE_S, mosquitto, publish, publisher, retained, wait_until
 from sealing import enrolled, example_report
 
 from hadeda.city import City
@@ -18,8 +18,11 @@ from hadeda.collect import Collector, MqttCollector, Status
 from hadeda.collect import collector as collector_module
 from hadeda.collect import mqtt as mqtt_module
 from hadeda.collect.broker import free_port
+from hadeda.envelope import labels
 from hadeda.errors import BrokerError, CityError
 from hadeda.registry import count_reports, refused
+from hadeda.registry.commands import queue
+from hadeda.registry.nodes import select_node
 
 
 @pytest.fixture
@@ -43,6 +46,38 @@ def test_reports_come_through_and_everything_else_is_survived(city: City, tmp_pa
     assert collector.counts == {Status.STORED: 5, Status.REJECTED: 3, Status.REPLAYED: 1}
     assert count_reports(city.database) == 5
     assert len(refused(city.database)) == 4
+
+
+def test_letters_stand_retained_until_they_are_due_no_more(city: City, tmp_path: Path) -> None:
+    node, collector = enrolled(city), Collector(city)
+    ready = node.rekey()
+    renewed = node.pending
+    assert renewed is not None
+    with mosquitto(city, tmp_path / "mosquitto"), MqttCollector(city, collector):
+        assert retained(city, renewed) is None
+        publish(city, ready, ready)
+        wait_until(lambda: handled(collector) == 2 and retained(city, renewed) is not None, "the letter")
+        assert renewed.open_letter(retained(city, renewed) or b"") == {1: 0}
+        publish(city, renewed.seal(example_report(), 0))
+        wait_until(lambda: handled(collector) == 3 and retained(city, renewed) is None, "its end")
+    assert collector.counts == {Status.READY: 1, Status.REPEATED: 1, Status.STORED: 1}
+
+
+def test_a_broker_that_lost_its_letters_and_a_command_from_meanwhile(city: City, tmp_path: Path) -> None:
+    node, collector = enrolled(city), Collector(city)
+    with mosquitto(city, tmp_path / "mosquitto"), MqttCollector(city, collector):
+        pass
+    with city.database.write() as session:
+        queue(
+            session, select_node(session, "corner"), labels.OPERATION_LOCATE, {},
+            lambda thumb: city.keyring.private(labels.ROLE_COMMAND, thumb),
+        )  # fmt: skip
+    for folder in ("mosquitto", "another"):
+        with mosquitto(city, tmp_path / folder), MqttCollector(city, collector):
+            wait_until(lambda: retained(city, node) is not None, "the letter, though nothing was received")
+            letter = node.open_letter(retained(city, node) or b"")
+            assert letter is not None
+            assert node.check_command(letter[2])[2] == labels.OPERATION_LOCATE
 
 
 def test_what_arrives_while_the_collector_is_away_waits_even_over_a_restart_of_the_broker(
@@ -148,5 +183,5 @@ def test_hadeda_collect_stops_cleanly_and_says_what_it_did(city: City, tmp_path:
     stored, replayed, totals = map(json.loads, stdout.splitlines())
     assert (stored["status"], stored["node"], stored["size"]) == ("stored", "corner", len(sealed))
     assert (replayed["status"], replayed["reason"]) == ("replayed", "replayed")
-    assert totals == {"stored": 1, "replayed": 1, "rejected": 0}
+    assert totals == {"stored": 1, "ready": 0, "repeated": 0, "replayed": 1, "rejected": 0}
     assert stderr == ""

@@ -25,7 +25,7 @@ def sealed(city: City, tmp_path: Path) -> Path:
     for sequence in range(2):
         collector.receive(node.seal(example_report(r1=1_654_041_600 + 900 * sequence), sequence))
     path = tmp_path / "message"
-    path.write_bytes(node.seal(example_report(r6={1: 4}), 2))
+    path.write_bytes(node.seal(example_report(r6={1: 4}, r8=[515, 2], r9=b"\xc4" * 8), 2))
     return path
 
 
@@ -59,7 +59,7 @@ def test_open_explains_every_layer_and_stores_nothing(city: City, sealed: Path) 
     for text in (
         "COSE_Encrypt0", "AES-CCM-16-128-128", "sequence number 2", "COSE_Sign1", "ESP256", "corner",
         "not in the report store", "temperature", "18.34 degC", "vehicle receding 30-49", "withheld", "fault bme280",
-        "no answer", "power on",
+        "no answer", "power on", "unsupported", "515", "c4c4c4c4c4c4c4c4",
     ):  # fmt: skip
         assert text in result.stdout, text
     assert count_reports(city.database) == 2

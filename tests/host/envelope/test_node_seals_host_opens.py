@@ -1,6 +1,8 @@
 """The node's envelope code and the host's, which share nothing but labels: what one makes, the other takes."""
 
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,8 +11,22 @@ from sealing import SealingNode, cose_thumbprint, dumps, example_report, point
 from envelope import cose, ecdh, ecdsa, keys, labels
 from envelope.drbg import Drbg
 from envelope.errors import Rejected as NodeRejected
-from hadeda.envelope import Candidate, epoch_keys, open_enrolment, open_report, parse_sealed, root_key
+from hadeda.envelope import (
+    Candidate,
+    Command,
+    Letter,
+    epoch_keys,
+    open_enrolment,
+    open_rekey,
+    open_report,
+    parse_rekey,
+    parse_sealed,
+    root_key,
+    seal_letter,
+    sign_command,
+)
 from hadeda.errors import Rejected
+from node import ready
 
 
 def test_enrolment_and_reports_of_the_nodes_code_open_on_the_host() -> None:
@@ -36,11 +52,40 @@ def test_enrolment_and_reports_of_the_nodes_code_open_on_the_host() -> None:
     sealed = cose.seal(
         dumps(example_report()), keys.epoch(node_root, 1), 1, 0, 300, enrolment.node_id, collector_id, private, drbg
     )
-    candidate = Candidate(enrolment.node_id, enrolment.identity, 1, epoch_keys(root, 1))
-    opened = open_report(parse_sealed(sealed), [candidate], collector_id)
+    candidate = Candidate(enrolment.node_id, enrolment.identity, collector_id, 1, epoch_keys(root, 1))
+    opened = open_report(parse_sealed(sealed), [candidate])
     assert (opened.sequence, opened.report.air[0].mean) == (300, 18.34)
     with pytest.raises(Rejected):
-        open_report(parse_sealed(sealed), [candidate], bytes(32))
+        open_report(parse_sealed(sealed), [replace(candidate, recipient=bytes(32))])
+
+
+@pytest.mark.parametrize("new_identity", [False, True])
+def test_readies_of_the_nodes_code_open_on_the_host(new_identity: bool) -> None:
+    collector, drbg = ec.generate_private_key(ec.SECP256R1()), Drbg(os.urandom(32))
+    private, public = ecdsa.make_key(drbg)
+    following = ecdsa.make_key(drbg) if new_identity else (None, None)
+    secrets = SimpleNamespace(private=private, public=public)
+    root, message = ready.make(secrets, 65, {labels.ROLE_COLLECTOR: point(collector)}, *following, 77, drbg)
+    collectors = [(cose_thumbprint(point(collector)), collector)]
+    opened = open_rekey(parse_rekey(message), collectors, {keys.thumbprint(public): public}.get)
+    assert (opened.root, opened.epoch, opened.command) == (root, 65, 77)
+    assert opened.identity == (following[1] or public)
+
+
+def test_letters_and_commands_of_the_host_open_with_the_nodes_code() -> None:
+    receipt, command_key, node = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+    node_id, receipt_id = (cose_thumbprint(point(key)) for key in (node, receipt))
+    root = os.urandom(32)
+    command = sign_command(command_key, node_id, Command(2**39, labels.OPERATION_REBOOT, 9))
+    sealed = seal_letter(epoch_keys(root, 3), 3, 2**39, receipt, node_id, Letter(7, command, bytes(8)))
+    verifier = ecdsa.Verifier(point(receipt))
+    number, payload = cose.open(sealed, keys.epoch(root, 3), 3, labels.DIRECTION_DOWN, receipt_id, node_id, verifier)
+    assert (number, payload) == (2**39, dumps({1: 7, 2: command, 3: bytes(8)}))
+    aad = dumps(["hadeda-1", "command", node_id])
+    fields = cose.open_sign1(command, aad, ecdsa.Verifier(point(command_key)))
+    assert fields == dumps({1: 2**39, 2: 5, 3: 9, 4: {}})
+    with pytest.raises(NodeRejected):
+        cose.open(sealed, keys.epoch(root, 3), 3, labels.DIRECTION_UP, receipt_id, node_id, verifier)
 
 
 def test_the_reference_sealers_messages_open_with_the_nodes_code() -> None:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from sealing import ALG_CCM, ALG_ESP256, SealingNode, dumps, example_report, point, sign1
+from sealing import ALG_CCM, ALG_ESP256, ORDER, SealingNode, dumps, example_report, point, sign1
 
 from hadeda.envelope import Candidate, EpochKeys, Opened, labels, open_report, parse_sealed
 from hadeda.errors import Rejected
@@ -28,12 +28,16 @@ SEALED = NODE.seal(example_report(), 5)
 def candidate(node: SealingNode, **keys: bytes) -> Candidate:
     parts = {**node.keys, **keys}
     return Candidate(
-        node.node_id, node.public, 1, EpochKeys(parts["kid"], parts["key"], parts["iv"], bytes(16), bytes(13))
+        node.node_id,
+        node.public,
+        node.collector_id,
+        1,
+        EpochKeys(parts["kid"], parts["key"], parts["iv"], bytes(16), bytes(13)),
     )
 
 
 def opened(sealed: bytes, *candidates: Candidate) -> Opened:
-    return open_report(parse_sealed(sealed), candidates or [candidate(NODE)], NODE.collector_id)
+    return open_report(parse_sealed(sealed), candidates or [candidate(NODE)])
 
 
 def reason(sealed: bytes, *candidates: Candidate) -> str:
@@ -87,7 +91,7 @@ def test_a_stranger_kid_and_a_wrong_key() -> None:
     assert reason(SEALED, candidate(NODE, key=bytes(16))) == "not sealed by the key its kid names"
     assert reason(enrolled_node().seal(example_report(), 5)) == "not sealed by the key its kid names"
     with pytest.raises(Rejected) as refusal:
-        open_report(parse_sealed(SEALED), [], NODE.collector_id)
+        open_report(parse_sealed(SEALED), [])
     assert refusal.value.reason == "no key for this kid and epoch"
 
 
@@ -149,8 +153,13 @@ def test_high_s_is_refused_though_the_signature_is_valid() -> None:
     assert reason(NODE.seal(example_report(), 5, high_s=True)) == "signature numbers are out of range or s is high"
 
 
+ONE, N, MANY = (1).to_bytes(32, "big"), ORDER.to_bytes(32, "big"), b"\xff" * 32
+
+
 @pytest.mark.parametrize(
-    "numbers", [bytes(64), b"\0" * 32 + b"\1" * 32, b"\xff" * 32 + b"\1" * 32, b"\1" * 32 + bytes(32)]
+    "numbers",
+    [bytes(64), bytes(32) + ONE, ONE + bytes(32), N + ONE, ONE + N, MANY + ONE, ONE + MANY, N + N],
+    ids=["0 0", "0 1", "1 0", "n 1", "1 n", "max 1", "1 max", "n n"],
 )
 def test_signature_numbers_out_of_range(numbers: bytes) -> None:
     signed = dumps(cbor2.CBORTag(18, [ALG_ESP256, {}, bytes(32), numbers]))
@@ -185,13 +194,17 @@ def test_noise_signed_by_a_genuine_node_is_refused(noise: bytes) -> None:
     reason(NODE.seal(noise, 5))
 
 
-def test_padding_is_zero_and_shorter_than_a_block() -> None:
+def test_padding_is_zero_and_whole_blocks_or_the_floor() -> None:
     length = len(dumps(example_report()))
     fill = -length % 32
-    opened(NODE.seal(example_report(), 5, padding=bytes(fill)))
-    assert "padding" in reason(NODE.seal(example_report(), 5, padding=bytes(fill + 32)))
-    assert "padding" in reason(NODE.seal(example_report(), 5, padding=bytes(fill - 1) + b"\1"))
-    assert "whole padding blocks" in reason(NODE.seal(example_report(), 5, padding=bytes(fill - 1)))
+    floor = 128 - length
+    assert fill + 32 == floor, "the example is one block below the floor"
+    for padding in (fill, floor):
+        opened(NODE.seal(example_report(), 5, padding=bytes(padding)))
+    assert "padding" in reason(NODE.seal(example_report(), 5, padding=bytes(floor + 32)))
+    assert "padding" in reason(NODE.seal(example_report(), 5, padding=bytes(floor - 1) + b"\1"))
+    for padding in (fill - 1, floor - 1):
+        assert "whole padding blocks" in reason(NODE.seal(example_report(), 5, padding=bytes(padding)))
 
 
 def test_two_nodes_may_share_a_kid() -> None:

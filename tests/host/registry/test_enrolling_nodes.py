@@ -3,17 +3,24 @@
 import os
 
 import pytest
-from sealing import CONFIGURATION, SealingNode, enrolled
+from sealing import CONFIGURATION, SealingNode, cose_thumbprint, enrolled, example_report
 from sqlalchemy import select
 
 from hadeda.city import City
+from hadeda.collect import Collector
 from hadeda.errors import CityError
-from hadeda.registry import Epoch, find_node, nodes, revoke
+from hadeda.registry import Chain, Epoch, find_node, nodes, revoke
 
 
 def epochs(city: City) -> list[Epoch]:
+    """Those that were opened: without the ones expected."""
     with city.database.read() as session:
-        return list(session.scalars(select(Epoch).order_by(Epoch.id)))
+        return list(session.scalars(select(Epoch).where(Epoch.state != "expected").order_by(Epoch.id)))
+
+
+def chains(city: City) -> list[Chain]:
+    with city.database.read() as session:
+        return list(session.scalars(select(Chain).order_by(Chain.id)))
 
 
 def test_a_node_enrols_with_its_first_epoch(city: City) -> None:
@@ -22,7 +29,11 @@ def test_a_node_enrols_with_its_first_epoch(city: City) -> None:
     assert (node.name, node.node_id, node.identity) == ("corner", sealing.node_id.hex(), sealing.public)
     assert (node.board, node.firmware, node.enrolments) == ("esp32-s3-devkitc-1", "0.1.0", 1)
     (epoch,) = epochs(city)
-    assert (epoch.number, epoch.state, epoch.kid, epoch.root_key) == (1, "current", sealing.keys["kid"], sealing.root)
+    assert (epoch.number, epoch.state, epoch.kid) == (1, "current", sealing.keys["kid"])
+    (chain,) = chains(city)
+    assert (chain.first, chain.head, chain.state, chain.root_key) == (1, 1, "current", sealing.root)
+    thumbprints = {str(role): cose_thumbprint(public).hex() for role, public in city.authorities().items()}
+    assert node.authorities == chain.authorities == thumbprints
 
 
 def test_passwords_of_the_configuration_are_not_kept(city: City) -> None:
@@ -62,8 +73,22 @@ def test_enrolling_again_gives_fresh_keys_and_keeps_the_past_readable(city: City
     node = city.enrol(again, nonce, name="corner", configuration=CONFIGURATION)
     assert node.enrolments == 2
     past, current = epochs(city)
-    assert (past.state, past.root_key) == ("past", None)
-    assert (current.state, current.number, current.root_key) == ("current", 1, sealing.root)
+    assert (past.state, current.state, current.number) == ("past", "current", 1)
+    assert [chain.root_key for chain in chains(city)] == [None, sealing.root]
+
+
+def test_a_node_whose_identity_was_replaced_before_it_was_revoked_does_not_come_back_with_the_old_one(
+    city: City,
+) -> None:
+    sealing, collector = enrolled(city), Collector(city)
+    collector.receive(sealing.rekey(new_identity=True))
+    assert sealing.pending is not None
+    assert collector.receive(sealing.pending.seal(example_report(), 0)).node == "corner"
+    revoke(city.database, "corner")
+    for node in (sealing, sealing.pending):
+        nonce = os.urandom(16)
+        with pytest.raises(CityError, match="was revoked"):
+            city.enrol(node.enrol(city.collector_public, nonce), nonce, name="x", configuration=CONFIGURATION)
 
 
 def test_a_revoked_node_does_not_come_back(city: City) -> None:

@@ -1,0 +1,86 @@
+"""Letters: what the city has to say to a node, sealed again after each of its messages, and where it is published.
+
+    postings = due_letters(session, city, node, now)     # in the transaction of the node's message
+    for topic, payload in postings: ...                  # publish retained; an empty payload clears the topic
+
+A letter is due
+    - under the newest re-key that the node asked for: opening it tells the node that the city has the new keys;
+    - under the current epoch and the next (the node may have got there), while a command waits or a challenge has not
+      been echoed.
+It needs the receipt key that the node knows, and no other. Without it reports are taken all the same.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hadeda.city import City
+from hadeda.envelope import Letter, labels, seal_letter
+from hadeda.errors import CityError
+from hadeda.registry.commands import waiting
+from hadeda.registry.epochs import Chain, Epoch, current_chain, epoch_of, keys_of, pending_chains
+from hadeda.registry.nodes import Node
+from hadeda.registry.numbers import next_number
+
+log = logging.getLogger("hadeda.collect")
+
+# (topic, payload): to be published retained
+Posting = tuple[str, bytes]
+
+
+def topic_of(city: City, kid: bytes) -> str:
+    """Where a node listens in the epoch with this kid."""
+    return f"{city.settings.broker.down}/{kid.hex()}"
+
+
+def due_letters(session: Session, city: City, node: Node, now: datetime) -> list[Posting]:
+    """What to publish for `node` now: its letters, and b"" where one stands that is due no more.
+
+    Letter numbers move on in the caller's transaction; publish after the commit.
+    """
+    postings, due = [], set()
+    for chain, epoch, letter in _due(session, node):
+        try:
+            payload = _sealed(city, chain, epoch, letter, now)
+        except CityError as error:
+            log.error("no letter to %s: %s", node.name, error)
+            continue
+        epoch.lettered = True
+        due.add(epoch.id)
+        postings.append((topic_of(city, epoch.kid), payload))
+    standing = select(Epoch).where(Epoch.node == node.id, Epoch.lettered.is_(True))
+    for epoch in session.scalars(standing):
+        if epoch.id not in due:
+            epoch.lettered = False
+            postings.append((topic_of(city, epoch.kid), b""))
+    session.flush()
+    return postings
+
+
+def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter]]:
+    if node.revoked_at is not None:
+        return
+    for chain in pending_chains(session, node)[:1]:
+        head = epoch_of(session, chain, chain.head)
+        yield chain, head, Letter(head.highest + 1, challenge=node.held)
+    commands = waiting(session, node)
+    if not commands and node.held is None:
+        return
+    chain = current_chain(session, node)
+    for number in (chain.head, chain.head + 1):
+        epoch = epoch_of(session, chain, number)
+        # In order: a node takes no command below the last one it took
+        command = commands[0].signed if commands and number <= commands[0].last_epoch else None
+        if command is not None or node.held is not None:
+            yield chain, epoch, Letter(epoch.highest + 1, command, node.held)
+
+
+def _sealed(city: City, chain: Chain, epoch: Epoch, letter: Letter, now: datetime) -> bytes:
+    receipt_key = city.keyring.private(labels.ROLE_RECEIPT, bytes.fromhex(chain.authorities[str(labels.ROLE_RECEIPT)]))
+    number = next_number(epoch.letter, now)
+    sealed = seal_letter(keys_of(chain, epoch), epoch.number, number, receipt_key, bytes.fromhex(chain.node_id), letter)
+    epoch.letter = number
+    return sealed

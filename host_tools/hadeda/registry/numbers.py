@@ -1,0 +1,16 @@
+"""Numbers that are never used twice, not even by a registry restored from a backup: they count on from the time."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+START: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def deciseconds(now: datetime) -> int:
+    """Tenths of a second since 2020, at least 1."""
+    return max(1, int((now - START).total_seconds() * 10))
+
+
+def next_number(last: int, now: datetime) -> int:
+    """The number after `last`. Holds as long as the clock does not go back and no more than ten a second are used."""
+    return max(last + 1, deciseconds(now))

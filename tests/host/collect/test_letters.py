@@ -1,0 +1,235 @@
+"""Letters as the collector sends them: what is due, under which keys, until when; and that numbers are never reused."""
+
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from key_life import Scene
+from sealing import enrolled, example_report, letter_number
+from test_rekeys import prepare
+
+from hadeda.city import City
+from hadeda.collect import Collector, Status
+from hadeda.envelope import labels
+from hadeda.errors import CityError
+from hadeda.registry import CommandState, revoke
+from hadeda.registry.commands import commands, queue
+
+
+@pytest.fixture
+def scene(city: City) -> Scene:
+    return Scene(city)
+
+
+def states(scene: Scene) -> list[tuple[str, str, int | None]]:
+    """(operation, state, result) of the node's commands, newest first."""
+    with scene.city.database.read() as session:
+        return [(row.operation_name, row.state, row.result) for row in commands(session, scene.registered())]
+
+
+def test_nothing_is_published_while_nothing_is_due(scene: Scene) -> None:
+    assert scene.stored(scene.node, 0).letters == ()
+    assert scene.collector.letters() == []
+
+
+def test_a_command_waits_at_the_nodes_topic_until_it_is_answered(scene: Scene) -> None:
+    command = scene.command(labels.OPERATION_SET_PERIOD, {labels.SET_PERIOD_WINDOW: 3600})
+    scene.stored(scene.node, 6)
+    letter = scene.letter(scene.node)
+    assert letter is not None
+    assert letter[1] == 7, "one more than the highest number heard"
+    assert scene.node.check_command(letter[2]) == {
+        1: command.number, 2: labels.OPERATION_SET_PERIOD, 3: command.last_epoch, 4: {1: 3600},
+    }  # fmt: skip
+    scene.stored(scene.node, 7)
+    assert scene.letter(scene.node) == {**letter, 1: 8}, "sealed anew, so that it is fresh"
+    scene.stored(scene.node, 8, r8=[command.number & 0xFFFF, labels.RESULT_DONE])
+    assert scene.topics == {}
+    assert states(scene) == [("set-period", "answered", labels.RESULT_DONE)]
+
+
+def test_it_waits_in_the_next_epoch_too_because_a_node_may_ratchet_with_every_window(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    node = scene.node
+    for _ in range(3):
+        scene.stored(node, 0)
+        following = node.ratchet()
+        letter = scene.letter(following)
+        assert letter is not None
+        assert letter[1] == 0
+        following.check_command(letter[2])
+        assert len(scene.topics) == 2, "those behind are cleared"
+        node = following
+
+
+@pytest.mark.parametrize("answer", [[0, 0], [0xFFFF, 0]])
+def test_an_answer_to_another_command_changes_nothing(scene: Scene, answer: list[int]) -> None:
+    command = scene.command(labels.OPERATION_REBOOT)
+    assert command.number & 0xFFFF not in answer
+    scene.stored(scene.node, 0, r8=answer)
+    assert states(scene) == [("reboot", "waiting", None)]
+    assert scene.letter(scene.node) is not None
+
+
+@pytest.mark.parametrize("answer", [[0x10000, 0], [-1, 0], [0, 4], [0, -1], [0], [0, 0, 0], None, {}, b"\0\0"])
+def test_an_answer_of_another_form_is_refused(scene: Scene, answer: Any) -> None:
+    scene.refusal(scene.node.seal(example_report(r8=answer), 0))
+
+
+def test_a_result_that_is_not_done_is_an_answer_too(scene: Scene) -> None:
+    command = scene.command(labels.OPERATION_LOCATE)
+    scene.stored(scene.node, 0, r8=[command.number & 0xFFFF, labels.RESULT_UNSUPPORTED])
+    assert states(scene) == [("locate", "answered", labels.RESULT_UNSUPPORTED)]
+
+
+def test_commands_go_one_after_the_other_in_their_order(scene: Scene) -> None:
+    first, second = scene.command(labels.OPERATION_REBOOT), scene.command(labels.OPERATION_LOCATE)
+    assert second.number == first.number + 1, "at the same time, and yet above"
+    for sequence, command in enumerate((first, second)):
+        scene.stored(scene.node, 2 * sequence)
+        letter = scene.letter(scene.node)
+        assert letter is not None
+        assert scene.node.check_command(letter[2])[1] == command.number
+        scene.stored(scene.node, 2 * sequence + 1, r8=[command.number & 0xFFFF, 0])
+    assert scene.topics == {}
+
+
+def test_a_later_command_of_the_same_operation_supersedes_the_waiting_one(scene: Scene) -> None:
+    for window_s in (1800, 3600):
+        scene.command(labels.OPERATION_SET_PERIOD, {labels.SET_PERIOD_WINDOW: window_s})
+    scene.command(labels.OPERATION_REBOOT)
+    assert [state for _, state, _ in states(scene)] == ["waiting", "waiting", "superseded"]
+
+
+def test_a_command_expires_with_the_epochs_it_was_made_for(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT, lifetime=2)
+    scene.stored(scene.node.ratchet(2), 0)
+    assert scene.letter(scene.node.ratchet(2)) is not None
+    assert scene.letter(scene.node.ratchet(3)) is None, "it could not be executed there"
+    scene.stored(scene.node.ratchet(3), 0)
+    assert states(scene) == [("reboot", "expired", None)]
+    assert scene.topics == {}
+
+
+def test_a_new_identity_or_command_key_ends_what_was_signed_for_the_old(scene: Scene) -> None:
+    renewed = prepare(scene, scene.node, new_identity=True)
+    scene.command(labels.OPERATION_REBOOT)
+    scene.stored(renewed, 0)
+    assert states(scene) == [("reboot", "expired", None)]
+    command = scene.command(labels.OPERATION_REBOOT)
+    scene.stored(renewed, 1)
+    letter = scene.letter(renewed)
+    assert letter is not None
+    assert renewed.check_command(letter[2])[1] == command.number
+    with pytest.raises(InvalidSignature):
+        scene.node.check_command(letter[2])
+
+
+def test_a_command_survives_a_plain_re_key_that_was_pending_when_it_was_made(scene: Scene) -> None:
+    renewed = prepare(scene, scene.node)
+    scene.command(labels.OPERATION_REBOOT)
+    scene.stored(renewed, 0)
+    letter = scene.letter(renewed)
+    assert letter is not None
+    assert renewed.check_command(letter[2])[2] == labels.OPERATION_REBOOT
+
+
+def test_a_ready_answers_the_rotation_that_asked_for_it(scene: Scene) -> None:
+    command = scene.command(labels.OPERATION_ROTATE)
+    scene.stored(scene.node, 0)
+    assert scene.letter(scene.node) is not None
+    prepare(scene, scene.node, command=command.number)
+    assert states(scene) == [("rotate", "answered", labels.RESULT_DONE)]
+    assert scene.letter(scene.node) is None
+
+
+def test_letter_numbers_rise_and_are_never_below_the_time(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    numbers = []
+    for sequence in range(5):
+        scene.stored(scene.node, sequence)
+        sealed = scene.sealed_letter(scene.node)
+        assert sealed is not None
+        numbers.append(letter_number(sealed))
+        scene.clock.forward(seconds=30 * (sequence % 2))
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] >= (scene.clock.now.year - 2021) * 365 * 86_400 * 10
+    scene.clock.forward(hours=-48)
+    scene.stored(scene.node, 5)
+    sealed = scene.sealed_letter(scene.node)
+    assert sealed is not None
+    assert letter_number(sealed) == numbers[-1] + 1, "a clock that is set back reuses nothing"
+
+
+def test_the_number_of_an_expected_epoch_is_not_used_again_when_it_is_current(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    scene.stored(scene.node, 0)
+    following = scene.node.ratchet()
+    ahead = scene.sealed_letter(following)
+    scene.stored(following, 0)
+    now = scene.sealed_letter(following)
+    assert ahead is not None
+    assert now is not None
+    assert letter_number(now) > letter_number(ahead)
+
+
+def test_a_new_connection_publishes_all_that_is_due_anew(scene: Scene) -> None:
+    other = enrolled(scene.city, "other")
+    scene.command(labels.OPERATION_REBOOT)
+    renewed = prepare(scene, other)
+    scene.stored(scene.node, 0)
+    lost, scene.topics = scene.topics, {}
+    scene.publish(scene.collector.letters())
+    assert set(scene.topics) == set(lost)
+    assert scene.letter(scene.node) is not None
+    assert scene.letter(renewed) == {1: 0}
+    assert not set(scene.topics.values()) & set(lost.values()), "with new numbers"
+
+
+def test_a_node_that_was_revoked_gets_nothing_and_what_stood_is_cleared(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    scene.stored(scene.node, 0)
+    assert scene.topics
+    revoke(scene.city.database, "corner")
+    with pytest.raises(CityError, match="was revoked"):
+        scene.command(labels.OPERATION_REBOOT)
+    scene.publish(scene.collector.letters())
+    assert scene.topics == {}
+
+
+def test_the_collector_works_without_the_command_key(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    for file in (scene.city.directory / "keys").glob("command-*.key"):
+        file.unlink()
+    with City.open(scene.city.directory) as again:
+        scene.collector = Collector(again, clock=scene.clock)
+        scene.stored(scene.node, 0)
+        letter = scene.letter(scene.node)
+        assert letter is not None
+        assert scene.node.check_command(letter[2])[2] == labels.OPERATION_REBOOT
+        with pytest.raises(CityError), again.database.write() as session:
+            queue(
+                session, scene.registered(), labels.OPERATION_LOCATE, {},
+                lambda thumb: again.keyring.private(labels.ROLE_COMMAND, thumb),
+            )  # fmt: skip
+    assert states(scene) == [("reboot", CommandState.WAITING, None)]
+
+
+def test_without_the_receipt_key_a_node_knows_reports_are_taken_all_the_same(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    scene.city.keyring.rotate(labels.ROLE_RECEIPT, None)
+    scene.city.keyring.erase_retired(lambda _key: False)
+    outcome = scene.stored(scene.node, 0)
+    assert (outcome.status, outcome.letters) == (Status.STORED, ())
+    assert "no letter to corner" in caplog.text
+
+
+def test_a_letter_says_nothing_of_its_node_outside(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    scene.stored(scene.node, 0)
+    sealed = scene.sealed_letter(scene.node)
+    assert sealed is not None
+    for secret in (scene.node.node_id, scene.node.public[1:33], b"corner", scene.node.collector_id):
+        assert secret not in sealed
