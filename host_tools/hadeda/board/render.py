@@ -4,13 +4,14 @@ The node reads it from /config.cbor and never sees TOML. Keys and shapes are the
 board.toml is called for people (`freq_hz`, `baud`) and what `machine` calls it (`freq`, `baudrate`) meet here.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from hadeda.board.schema import Board, Bus, I2cBus, Sensor
 from hadeda.envelope import labels
 from hadeda.provision.network import NodeNetwork
 
-CONFIG_VERSION = 1
+CONFIG_VERSION = 2
 WINDOW_S = 900
 WINDOW_MIN_S = 60
 
@@ -21,25 +22,27 @@ SPEED_BANDS_KMH = (30, 50, 70)
 
 
 def node_config(
-    board: Board, network: NodeNetwork, collector_public: bytes, window_s: int = WINDOW_S
+    board: Board, network: NodeNetwork, authorities: Mapping[int, bytes], window_s: int = WINDOW_S
 ) -> dict[str, Any]:
     """The configuration map; made only of what CBOR has types for.
 
-    `collector_public` is the collector's P-256 key as 65 bytes, 04||x||y. Raises `ValueError` for another key or a
-    window that does not divide a day.
+    `authorities` are the city's P-256 keys by role, all of `labels.ROLES`, each as 65 bytes, 04||x||y. Raises
+    `ValueError` for other keys or a window that does not divide a day.
     """
-    if len(collector_public) != labels.PUBLIC_KEY_SIZE or collector_public[0] != 4:
-        raise ValueError("the collector's public key is an uncompressed P-256 point of 65 bytes")
+    if sorted(authorities) != sorted(labels.ROLES):
+        raise ValueError("a node is told one key for each of the city's roles")
+    if any(len(public) != labels.PUBLIC_KEY_SIZE or public[0] != 4 for public in authorities.values()):
+        raise ValueError("a public key of the city is an uncompressed P-256 point of 65 bytes")
     if window_s < WINDOW_MIN_S or 86400 % window_s:
         raise ValueError(f"a window has at least {WINDOW_MIN_S} s and divides a day, {window_s} s does not")
-    return {
+    config: dict[str, Any] = {
         "board": board.name,
         "version": CONFIG_VERSION,
         "wifi": {"ssid": network.wifi.ssid, "password": network.wifi.password},
         "broker": _broker(network),
         "ntp": network.ntp,
         "window_s": window_s,
-        "collector": bytes(collector_public),
+        "authorities": {role: bytes(authorities[role]) for role in labels.ROLES},
         "buses": {name: _bus(bus) for name, bus in board.buses.items()},
         "sensors": [_sensor(sensor) for sensor in board.sensors],
         "cells": {
@@ -48,6 +51,9 @@ def node_config(
             "speed_bands_kmh": list(SPEED_BANDS_KMH),
         },
     }
+    if board.led is not None:
+        config["led"] = {"kind": board.led.kind, "pin": board.led.pin}
+    return config
 
 
 def _broker(network: NodeNetwork) -> dict[str, Any]:
@@ -58,6 +64,7 @@ def _broker(network: NodeNetwork) -> dict[str, Any]:
         "user": broker.user,
         "password": broker.password,
         "topic": broker.topic,
+        "down": broker.down,
     }
     if broker.ca is not None:
         access["ca"] = broker.ca

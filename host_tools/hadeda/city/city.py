@@ -1,8 +1,8 @@
 """A city: one folder with settings, keys, TLS and the registry's database.
 
     city.toml  secrets.toml
-    keys/collector.pem                       receives the nodes' reports
-    tls/ca.pem  ca_key.pem  broker.pem  broker_key.pem
+    keys/index.json  keys/ROLE-....key       the city's own keys: see keyring.py
+    tls/ca.pem  ca.key  broker.pem  broker_key.pem
     city.db                                  registry and report store
 
 It is built beside its final place and moved there whole, so there is no such thing as half a city.
@@ -15,7 +15,6 @@ import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,9 +26,10 @@ from pydantic import ValidationError
 
 from hadeda.city import certificates, keyfile
 from hadeda.city import settings as settings_file
+from hadeda.city.keyring import Keyring, Unlock, one_passphrase, unlocked
 from hadeda.city.settings import BrokerSettings, CitySettings, Secrets, WifiSettings
-from hadeda.envelope import open_enrolment, root_key, thumbprint
-from hadeda.envelope.keys import CURVE, public_point
+from hadeda.envelope import labels, open_enrolment, root_key
+from hadeda.envelope.keys import CURVE
 from hadeda.errors import CityError, ProvisionError, Rejected
 from hadeda.provision.network import BrokerAccess, NodeNetwork, Wifi
 from hadeda.registry import Database, Node, enrol
@@ -38,16 +38,20 @@ SETTINGS_FILE = "city.toml"
 SECRETS_FILE = "secrets.toml"
 DATABASE_FILE = "city.db"
 ENVIRONMENT = "HADEDA_CITY"
+KEYS_FOLDER = "keys"
+AUTHORITY_KEY_FILE = "ca.key"
+TLS_AUTHORITY_ROLE = "tls-authority"
 
 
 class City:
     """An open city folder. `close` it, or use it as a context manager: it holds the database."""
 
-    def __init__(self, directory: Path, settings: CitySettings, secrets: Secrets, passphrase: bytes | None) -> None:
+    def __init__(self, directory: Path, settings: CitySettings, secrets: Secrets, unlock: Unlock) -> None:
         self.directory = directory
         self.settings = settings
         self.secrets = secrets
-        self._passphrase = passphrase
+        self.keyring = Keyring(directory / KEYS_FOLDER, unlock)
+        self._unlock = unlock
         self.database = Database(directory / DATABASE_FILE)
 
     @classmethod
@@ -67,7 +71,8 @@ class City:
     ) -> Self:
         """Make a city in `directory`, which must not be there yet or be empty, and open it; raises CityError.
 
-        The broker's certificate is for `broker_host`, `extra_hosts` and this machine's own names.
+        The broker's certificate is for `broker_host`, `extra_hosts` and this machine's own names. Without a
+        `passphrase` the city's private keys are on disk in the clear.
         """
         target = Path(os.path.abspath(directory))  # noqa: PTH100  (resolve() would follow a link the user put there)
         _refuse_taken(target)
@@ -88,11 +93,14 @@ class City:
             key = ".".join(str(part) for part in first["loc"])
             raise CityError(f"the city's {key} cannot be used ({first['msg']})", "choose another one") from None
         _build_and_move(target, settings, secrets, (broker_host, *extra_hosts), passphrase, now)
-        return cls(target, settings, secrets, passphrase)
+        return cls(target, settings, secrets, one_passphrase(passphrase))
 
     @classmethod
-    def open(cls, directory: Path | None = None, passphrase: bytes | None = None) -> Self:
-        """Open the city in `directory`, else in the environment's HADEDA_CITY, else here; raises CityError."""
+    def open(cls, directory: Path | None = None, passphrase: bytes | Unlock | None = None) -> Self:
+        """Open the city in `directory`, else in the environment's HADEDA_CITY, else here; raises CityError.
+
+        A private key is unlocked when it is first needed, with `passphrase` or with those that it offers for a role.
+        """
         directory = directory or Path(os.environ.get(ENVIRONMENT) or ".")
         if not (directory / SETTINGS_FILE).is_file():
             raise CityError(
@@ -102,22 +110,33 @@ class City:
         secrets = settings_file.load(directory / SECRETS_FILE, Secrets)
         if not (directory / DATABASE_FILE).is_file():
             raise CityError(f"{directory / DATABASE_FILE} is missing", "restore the city folder from its backup")
-        return cls(directory.resolve(), settings, secrets, passphrase)
+        unlock = passphrase if callable(passphrase) else one_passphrase(passphrase)
+        return cls(directory.resolve(), settings, secrets, unlock)
 
-    @cached_property
+    @property
     def collector_private(self) -> ec.EllipticCurvePrivateKey:
-        """The key reports are sealed for; raises CityError."""
-        return keyfile.read_key(self.directory / "keys" / "collector.pem", self._passphrase)
+        """The key that new nodes agree their keys with; raises CityError."""
+        return self.keyring.private(labels.ROLE_COLLECTOR)
 
-    @cached_property
+    @property
     def collector_public(self) -> bytes:
-        """The collector's uncompressed point, 65 bytes."""
-        return public_point(self.collector_private.public_key())
+        """Its uncompressed point, 65 bytes. Needs no passphrase."""
+        return self.keyring.public(labels.ROLE_COLLECTOR)
 
-    @cached_property
+    @property
     def collector_id(self) -> bytes:
-        """The thumbprint of the collector's key, 32 bytes."""
-        return thumbprint(self.collector_public)
+        """Its thumbprint, 32 bytes."""
+        return self.keyring.thumbprint(labels.ROLE_COLLECTOR)
+
+    def authorities(self) -> dict[int, bytes]:
+        """The city's current public keys by role (`labels.ROLES`), as a new node is told them."""
+        return self.keyring.authorities()
+
+    def protect_authority(self, passphrase: bytes | None) -> None:
+        """Encrypt the TLS authority's key under another passphrase, or under none; raises CityError."""
+        path = self.directory / "tls" / AUTHORITY_KEY_FILE
+        private, _old = unlocked(keyfile.KeyFile.read(path), self._unlock)
+        keyfile.replace_private_file(path, keyfile.render(TLS_AUTHORITY_ROLE, private, passphrase))
 
     @property
     def ca_file(self) -> Path:
@@ -157,6 +176,7 @@ class City:
                 password=self.secrets.broker_password,
                 ca=self.ca_der(),
                 topic=broker.topic,
+                down=broker.down,
             ),
             self.settings.ntp,
         )
@@ -164,8 +184,8 @@ class City:
     def enrol(self, message: bytes, nonce: bytes, *, name: str = "", configuration: Mapping[str, Any]) -> Node:
         """Register the node whose enrolment `message` answers `nonce` (16 bytes the host gave it), in one transaction.
 
-        `configuration` is what the node was given; its passwords are not kept. Raises ProvisionError where the message
-        is not right, CityError where the name is taken or the node revoked.
+        `configuration` is what the node was given, the city's public keys among it; passwords are not kept. Raises
+        ProvisionError where the message is not right, CityError where the name is taken or the node revoked.
         """
         try:
             enrolment = open_enrolment(message, nonce, self.collector_id)
@@ -174,7 +194,8 @@ class City:
             raise ProvisionError(
                 f"the node's enrolment is not accepted ({refusal.reason})", "reset the node and provision it again"
             ) from refusal
-        return enrol(self.database, enrolment, root, name=name, configuration=configuration)
+        told = configuration.get("authorities") or self.authorities()
+        return enrol(self.database, enrolment, root, name=name, configuration=configuration, authorities=told)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -231,15 +252,15 @@ def _build(
     now: datetime,
 ) -> None:
     """Fill `folder` (mode 0700) with a whole city."""
-    (folder / "keys").mkdir(mode=0o700)
+    Keyring.create(folder / KEYS_FOLDER, passphrase, now=now)
     (folder / "tls").mkdir(mode=0o700)
-    keyfile.write_key(folder / "keys" / "collector.pem", ec.generate_private_key(CURVE), passphrase)
 
     ca_key, broker_key = ec.generate_private_key(CURVE), ec.generate_private_key(CURVE)
     ca = certificates.authority(ca_key, settings.name, now)
     broker = certificates.broker_certificate(broker_key.public_key(), hosts, ca, ca_key, now)
-    keyfile.write_key(folder / "tls" / "ca_key.pem", ca_key, passphrase)
-    keyfile.write_key(folder / "tls" / "broker_key.pem", broker_key)  # the broker starts without a person beside it
+    ca_file = keyfile.render(TLS_AUTHORITY_ROLE, ca_key, passphrase)
+    keyfile.write_private_file(folder / "tls" / AUTHORITY_KEY_FILE, ca_file)
+    keyfile.write_private_file(folder / "tls" / "broker_key.pem", keyfile.pem(broker_key))
     (folder / "tls" / "ca.pem").write_bytes(ca.public_bytes(Encoding.PEM))
     (folder / "tls" / "broker.pem").write_bytes(broker.public_bytes(Encoding.PEM))
 

@@ -9,12 +9,14 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hadeda.errors import CityError
-from hadeda.provision.network import UP_TOPIC
+from hadeda.provision.network import DOWN_PREFIX, UP_TOPIC
 
 # Printable and short: these strings travel into TOML, certificates and the node's configuration
 Line = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 NonEmpty = Annotated[Line, StringConstraints(min_length=1)]
 HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[A-Za-z0-9._:-]*$")]
+
+Topic = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^#+$\x00][^#+\x00]*$")]
 
 
 class _Strict(BaseModel):
@@ -26,7 +28,8 @@ class BrokerSettings(_Strict):
 
     host: Annotated[HostName, StringConstraints(min_length=1)] = "localhost"
     port: int = Field(default=8883, ge=1, le=65535)
-    topic: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^#+\x00]+$")] = UP_TOPIC
+    topic: Topic = UP_TOPIC
+    down: Topic = DOWN_PREFIX
 
 
 class WifiSettings(_Strict):
@@ -55,6 +58,7 @@ class CitySettings(_Strict):
             f"host = {_quote(self.broker.host)}\n"
             f"port = {self.broker.port}\n"
             f"topic = {_quote(self.broker.topic)}\n"
+            f"down = {_quote(self.broker.down)}      # letters to a node stand below it\n"
             "\n[wifi]                  # what nodes join\n"
             f"ssid = {_quote(self.wifi.ssid)}\n"
         )

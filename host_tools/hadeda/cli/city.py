@@ -1,5 +1,6 @@
-"""`hadeda city`: make a city, show it, configure its broker. Exposes `app`, a group."""
+"""`hadeda city`: make a city, show it, configure its broker, restore it. Exposes `app`, a group."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,9 @@ import typer
 from hadeda.city import City
 from hadeda.city.mosquitto import write_configuration
 from hadeda.cli import output
-from hadeda.cli.options import CityOption, JsonOption
-from hadeda.registry import count_reports, nodes
+from hadeda.cli.options import CityOption, JsonOption, YesOption
+from hadeda.cli.unlock import environment_file, new_passphrase
+from hadeda.registry import count_reports, hold_all, nodes
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -24,9 +26,23 @@ def init(
     broker_port: Annotated[int, typer.Option("--broker-port", metavar="PORT", min=1, max=65535)] = 8883,
     wifi_ssid: Annotated[str, typer.Option("--wifi-ssid", metavar="SSID", help="The network nodes join.")] = "",
     ntp: Annotated[str, typer.Option("--ntp", metavar="HOST", help="The time server nodes ask.")] = "",
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="Encrypt the private keys with what this file holds; it is made, at random, if it is not there.",
+        ),
+    ] = None,
+    unprotected: Annotated[bool, typer.Option("--unprotected", help="Keep the private keys in the clear.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a city: keys, TLS authority, broker login, registry. The Wi-Fi password goes into its secrets.toml."""
+    """Make a city: keys, TLS authority, broker login, registry. The Wi-Fi password goes into its secrets.toml.
+
+    Its private keys are encrypted: with --key-file, with the file that HADEDA_PASSPHRASE_FILE names, or with a
+    passphrase that is asked for.
+    """
+    named = key_file or (None if unprotected else environment_file())
     with City.init(
         directory,
         name or directory.absolute().name,
@@ -34,6 +50,7 @@ def init(
         broker_port=broker_port,
         wifi_ssid=wifi_ssid,
         ntp=ntp,
+        passphrase=new_passphrase(named, unprotected),
     ) as city:
         _show(city, as_json)
 
@@ -43,6 +60,21 @@ def show(city_dir: CityOption = None, as_json: JsonOption = False) -> None:
     """Show a city: its broker, its collector key's thumbprint, how many nodes and reports it has. No secrets."""
     with City.open(city_dir) as city:
         _show(city, as_json)
+
+
+@app.command()
+def restored(yes: YesOption = False, city_dir: CityOption = None, as_json: JsonOption = False) -> None:
+    """Say that the city's folder came back from a backup: no node's report counts until that node proves it is fresh.
+
+    A backup does not know what was received after it was made, so a replay would look new. Each node in service gets a
+    challenge, and is held until a report echoes it: some windows, once it can be reached.
+    """
+    with City.open(city_dir) as city:
+        in_service = sum(node.revoked_at is None for node in nodes(city.database))
+        if not yes and sys.stdin.isatty():
+            typer.confirm(f"Hold the reports of {in_service} nodes until each has answered?", abort=True)
+        held = hold_all(city.database)
+    output.emit({"held": held}, as_json, lambda: f"nodes held until they echo the city's challenge: {held}")
 
 
 @app.command()

@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from hadeda.city import City
+from hadeda.city.rotation import erase_retired_keys
 from hadeda.cli import output
-from hadeda.cli.options import CityOption, JsonOption
+from hadeda.cli.options import CityOption, JsonOption, KeyFileOption
+from hadeda.cli.unlock import open_city
 from hadeda.collect import Collector, MqttCollector, Outcome, Status
 
 
@@ -21,6 +22,7 @@ def command(
         bool, typer.Option("--embedded-broker", help="Run a small broker here too, for trials on one machine.")
     ] = False,
     city_dir: CityOption = None,
+    key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take sealed reports from the city's broker: verify, decrypt, store each exactly once; refuse the rest.
@@ -29,7 +31,8 @@ def command(
     """
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.ERROR if as_json else logging.WARNING)
     with ExitStack() as opened:
-        city = opened.enter_context(City.open(city_dir))
+        city = opened.enter_context(open_city(city_dir, key_file))
+        erase_retired_keys(city)
         collector = Collector(city)
         if embedded_broker:
             from hadeda.collect.broker import EmbeddedBroker
@@ -63,9 +66,11 @@ def _stopped_by_signal() -> Iterator[threading.Event]:
 
 
 def _print_json(outcome: Outcome) -> None:
-    output.print_json(asdict(outcome))
+    output.print_json({key: value for key, value in asdict(outcome).items() if key != "letters"})
 
 
 def _print_line(outcome: Outcome) -> None:
     if outcome.window_start is not None:
         typer.echo(f"{outcome.node}: window of {outcome.window_start:%Y-%m-%d %H:%M} UTC stored, {outcome.size} bytes")
+    elif outcome.status is Status.READY:
+        typer.echo(f"{outcome.node}: ready for fresh keys from epoch {outcome.epoch} on, {outcome.size} bytes")

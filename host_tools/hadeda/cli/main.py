@@ -35,7 +35,8 @@ class Row(NamedTuple):
 COMMANDS = (
     Row("board", "board", "List the boards, show one, regenerate a board's page.", is_group=True),
     Row("city", "city", "Make and inspect a city: its keys, its registry, its report store.", is_group=True),
-    Row("node", "node", "Provision a node through its serial port; list, show and revoke nodes.", is_group=True),
+    Row("node", "node", "Provision a node through its serial port; list, show, command, revoke nodes.", is_group=True),
+    Row("keys", "keys", "List, rotate and protect keys: the city's own and the nodes'.", is_group=True),
     Row("emulate", "emulate", "Power up an emulated board; prints the serial port mpremote connects to."),
     Row("collect", "collect", "Take reports from the broker: verify, decrypt, store each exactly once."),
     Row("reports", "reports", "List what the city has received."),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hadeda.city import City
 from hadeda.city.city import ENVIRONMENT, SETTINGS_FILE
 from hadeda.cli import output
-from hadeda.cli.options import CityOption, JsonOption
+from hadeda.cli.options import CityOption, JsonOption, KeyFileOption
+from hadeda.cli.unlock import open_city
 from hadeda.collect.explain import Layer, inside, outside
 from hadeda.envelope import parse_sealed
 from hadeda.envelope.labels import SEALED_MAX
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The message as it was on the wire; - is stdin.")],
     city_dir: CityOption = None,
+    key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a sealed message: what anyone can see and, with a city's keys, signature and report. Stores nothing."""
@@ -34,7 +35,7 @@ def command(
         raise HadedaError(f"{file} is not a sealed message ({refusal.reason})", "give the bytes of one") from refusal
     layers, refused = [outside(message)], None
     if _has_city(city_dir):
-        with City.open(city_dir) as city:
+        with open_city(city_dir, key_file) as city:
             try:
                 layers += inside(city, message)
             except Rejected as refusal:

@@ -12,6 +12,19 @@ CityOption = Annotated[
     typer.Option("--city", metavar="DIR", help="The city's folder; else HADEDA_CITY, else the folder you are in."),
 ]
 
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        metavar="FILE",
+        help="A file with the passphrase of the city's keys; else HADEDA_PASSPHRASE_FILE, else it is asked for.",
+    ),
+]
+
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="A node's name, or the beginning of its id.")]
+
 PortOption = Annotated[
     str | None,
     typer.Option("--port", metavar="PORT", help="The node's serial port, such as /dev/ttyUSB0 or COM3."),

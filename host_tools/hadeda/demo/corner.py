@@ -38,13 +38,13 @@ HANG_UP_S = 10.0
 # What the node itself says about its reports: how many were sealed, how many still wait for the city
 _LEDGER = """
 import json
-from envelope import keys
-from node import counter, keystore, store
-from ports.flash import Files, Nvs
+from node import keystore, store
+from node.keychain import Keychain
+from ports.flash import Files, KeyPartition, Nvs
 from ports.power import Retained
-secrets = keystore.load(Files())
-kid = keys.epoch(secrets.root, secrets.epoch).kid
-print(json.dumps([counter.Counter(Nvs(), Retained(), kid).spent, store.Store(Files()).waiting]))
+files = Files()
+keychain = Keychain(keystore.open_keystore(files, KeyPartition.find()), Nvs(), Retained())
+print(json.dumps([keychain.spent, store.Store(files).waiting]))
 """
 
 
@@ -86,13 +86,14 @@ class Corner:
                 City.init(folder / "city", "Demo", broker_port=free_port(), wifi_ssid="street", ntp="localhost")
             )
             self._stack.enter_context(EmbeddedBroker(self.city))
-            self.collector = Collector(self.city, lambda: self._world_time())
+            self._build_board(folder)
+            self.collector = Collector(self.city, self._world_time)
             self._stack.enter_context(MqttCollector(self.city, self.collector, self.seen.outcomes.append))
-            self._power_up(folder)
+            self._power_up()
             self._stack = self._stack.pop_all()
         return self
 
-    def _power_up(self, folder: Path) -> None:
+    def _build_board(self, folder: Path) -> None:
         self.emulated = EmulatedBoard(
             self.board,
             self.world,
@@ -106,6 +107,8 @@ class Corner:
         for _, chip in self.emulated.wiring.parts:
             chip.on_event = self._on_event
         self.emulated.radio.on_sent = self._on_sent
+
+    def _power_up(self) -> None:
         self.emulated.power_on()
         thread = threading.Thread(target=self._run, name="board")
         thread.start()

@@ -5,11 +5,16 @@ from dataclasses import dataclass, field
 from hadeda.errors import ProvisionError
 
 UP_TOPIC = "hadeda/up"
+DOWN_PREFIX = "hadeda/down"  # a node's letters stand below it, at its kid
 
 
 def _require(fine: bool, message: str, hint: str) -> None:
     if not fine:
         raise ProvisionError(message, hint)
+
+
+def _is_topic(text: str) -> bool:
+    return bool(text) and not set(text) & {"+", "#", "\0"} and not text.startswith("$")
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,14 @@ class BrokerAccess:
     password: str = field(default="", repr=False)
     ca: bytes | None = field(default=None, repr=False)
     topic: str = UP_TOPIC
+    down: str = DOWN_PREFIX
 
     def __post_init__(self) -> None:
         _require(bool(self.host.strip()), "the broker has no host", "name the broker's host")
         _require(1 <= self.port <= 65535, f"{self.port} is not a port", "1883 is usual, 8883 with TLS")
-        fine = bool(self.topic) and not set(self.topic) & {"+", "#", "\0"} and not self.topic.startswith("$")
-        _require(fine, f"nodes cannot publish to {self.topic!r}", f"a topic has no wildcards, such as {UP_TOPIC}")
+        hint = f"a topic has no wildcards, such as {UP_TOPIC}"
+        _require(_is_topic(self.topic), f"nodes cannot publish to {self.topic!r}", hint)
+        _require(_is_topic(self.down), f"nodes cannot listen below {self.down!r}", hint)
         fine = self.ca is None or self.ca.startswith(b"\x30")  # an ASN.1 SEQUENCE, which PEM is not
         _require(fine, "the CA certificate is not DER", "convert the PEM file to DER")
 

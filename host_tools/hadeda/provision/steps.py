@@ -215,7 +215,7 @@ def provision(
     """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case."""
     step("compiling the firmware")
     parcels = shipment()
-    config = node_config(board, city.node_network(), city.collector_public)
+    config = node_config(board, city.node_network(), city.authorities())
     step("looking at the board")
     with NodePort(port_name) as port:
         target = examine(port, board)

@@ -10,14 +10,14 @@ from hadeda.board.render import node_config
 from hadeda.errors import ProvisionError
 from hadeda.provision.network import BrokerAccess, NodeNetwork, Wifi
 
-COLLECTOR = b"\x04" + bytes(range(64))
+AUTHORITIES = {role: b"\x04" + bytes([role]) * 64 for role in range(1, 6)}
 NETWORK = NodeNetwork(Wifi("street", "lamp post"), BrokerAccess("broker.city", 8883, "city", "secret", b"\x30\x00"))
 
 
 def test_the_whole_configuration_of_the_s3_board() -> None:
-    assert node_config(load("esp32-s3-devkitc-1"), NETWORK, COLLECTOR) == {
+    assert node_config(load("esp32-s3-devkitc-1"), NETWORK, AUTHORITIES) == {
         "board": "esp32-s3-devkitc-1",
-        "version": 1,
+        "version": 2,
         "wifi": {"ssid": "street", "password": "lamp post"},
         "broker": {
             "host": "broker.city",
@@ -26,10 +26,11 @@ def test_the_whole_configuration_of_the_s3_board() -> None:
             "password": "secret",
             "ca": b"\x30\x00",
             "topic": "hadeda/up",
+            "down": "hadeda/down",
         },
         "ntp": "",
         "window_s": 900,
-        "collector": COLLECTOR,
+        "authorities": AUTHORITIES,
         "buses": {
             "i2c0": {"kind": "i2c", "id": 0, "scl": 9, "sda": 8, "freq": 100_000},
             "uart1": {"kind": "uart", "id": 1, "tx": 17, "rx": 18, "baudrate": 9600},
@@ -45,33 +46,44 @@ def test_the_whole_configuration_of_the_s3_board() -> None:
             "directions": ["approaching", "receding"],
             "speed_bands_kmh": [30, 50, 70],
         },
+        "led": {"kind": "neopixel", "pin": 38},
     }
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_boards_configuration_survives_cbor(name: str) -> None:
-    config = node_config(load(name), NETWORK, COLLECTOR, window_s=300)
+    config = node_config(load(name), NETWORK, AUTHORITIES, window_s=300)
     assert cbor2.loads(cbor2.dumps(config, canonical=True)) == config
 
 
 def test_plain_tcp_has_no_ca() -> None:
     network = NodeNetwork(Wifi("street"), BrokerAccess("10.0.0.1", 1883), ntp="pool.ntp.org")
-    config = node_config(load("esp32-devkitc-v4"), network, COLLECTOR)
+    config = node_config(load("esp32-devkitc-v4"), network, AUTHORITIES)
     assert "ca" not in config["broker"]
     assert config["ntp"] == "pool.ntp.org"
     assert config["wifi"] == {"ssid": "street", "password": ""}
 
 
-@pytest.mark.parametrize("key", [b"", COLLECTOR[:-1], b"\x02" + COLLECTOR[1:]])
+@pytest.mark.parametrize("key", [b"", AUTHORITIES[3][:-1], b"\x02" + AUTHORITIES[3][1:]])
 def test_another_key_than_an_uncompressed_point_is_refused(key: bytes) -> None:
     with pytest.raises(ValueError, match="uncompressed P-256 point"):
-        node_config(load("esp32-devkitc-v4"), NETWORK, key)
+        node_config(load("esp32-devkitc-v4"), NETWORK, AUTHORITIES | {3: key})
+
+
+@pytest.mark.parametrize("roles", [(), (1, 2, 3, 4), (1, 2, 3, 4, 5, 6)])
+def test_a_node_is_told_a_key_for_every_role_and_no_other(roles: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="each of the city's roles"):
+        node_config(load("esp32-devkitc-v4"), NETWORK, dict.fromkeys(roles, AUTHORITIES[1]))
+
+
+def test_a_board_without_a_lamp_has_none_in_its_configuration() -> None:
+    assert "led" not in node_config(load("esp32-devkitc-v4").model_copy(update={"led": None}), NETWORK, AUTHORITIES)
 
 
 @pytest.mark.parametrize("window_s", [0, 59, 61, 86401, -900])
 def test_a_window_that_does_not_divide_a_day_is_refused(window_s: int) -> None:
     with pytest.raises(ValueError, match="divides a day"):
-        node_config(load("esp32-devkitc-v4"), NETWORK, COLLECTOR, window_s)
+        node_config(load("esp32-devkitc-v4"), NETWORK, AUTHORITIES, window_s)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +95,7 @@ def test_a_window_that_does_not_divide_a_day_is_refused(window_s: int) -> None:
         (lambda: BrokerAccess(" ", 1883), "no host"),
         (lambda: BrokerAccess("broker", 0), "0 is not a port"),
         (lambda: BrokerAccess("broker", 1883, topic="hadeda/#"), "cannot publish"),
+        (lambda: BrokerAccess("broker", 1883, down="$share/x"), "cannot listen"),
         (lambda: BrokerAccess("broker", 8883, ca=b"-----BEGIN"), "not DER"),
     ],
 )

@@ -15,7 +15,7 @@ def hadeda(*arguments: str | Path) -> Result:
 
 
 def test_init_and_show(tmp_path: Path) -> None:
-    made = hadeda("city", "init", tmp_path / "harbour", "--wifi-ssid", "quay", "--json")
+    made = hadeda("city", "init", tmp_path / "harbour", "--wifi-ssid", "quay", "--unprotected", "--json")
     assert made.exit_code == 0, made.output
     answer = json.loads(made.stdout)
     assert (answer["city"], answer["broker"], answer["nodes"]) == ("harbour", "localhost:8883", 0)
@@ -40,7 +40,7 @@ def test_a_missing_city_is_one_line_and_exit_1(
 
 
 def test_a_city_that_is_there_already_is_one_line_and_exit_1(city: City) -> None:
-    result = hadeda("city", "init", city.directory)
+    result = hadeda("city", "init", city.directory, "--unprotected")
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
     assert "already" in result.stderr

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
-from sealing import CONFIGURATION, SealingNode
+from sealing import CONFIGURATION, SealingNode, enrolled
 
 from hadeda.city import City, certificates, keyfile
 from hadeda.envelope import thumbprint
 from hadeda.errors import CityError, ProvisionError
 from hadeda.provision.network import Wifi
+from hadeda.registry import find_node
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -33,7 +34,7 @@ def test_a_new_city_opens_again_with_the_same_keys(tmp_path: Path) -> None:
 
 
 def test_private_files_are_for_their_owner_only(city: City) -> None:
-    private = [path for path in city.directory.rglob("*") if path.is_file() and path.suffix in (".pem", ".db")]
+    private = [path for path in city.directory.rglob("*") if path.is_file() and path.suffix in (".pem", ".key", ".db")]
     private.append(city.directory / "secrets.toml")
     for path in private:
         if path.name not in ("ca.pem", "broker.pem"):
@@ -100,8 +101,8 @@ def test_missing_city_and_missing_parts(tmp_path: Path, city: City, monkeypatch:
         City.open()
     monkeypatch.setenv("HADEDA_CITY", str(city.directory))
     City.open().close()
-    (city.directory / "keys" / "collector.pem").unlink()
-    with City.open() as broken, pytest.raises(CityError, match=r"collector\.pem is missing"):
+    next((city.directory / "keys").glob("collector-*.key")).unlink()
+    with City.open() as broken, pytest.raises(CityError, match=r"collector-.*\.key is missing"):
         _ = broken.collector_private
     (city.directory / "secrets.toml").rename(tmp_path / "away")
     with pytest.raises(CityError, match=r"secrets\.toml is missing"):
@@ -133,15 +134,27 @@ def test_a_broken_secret_is_not_shown(city: City) -> None:
     assert city.secrets.broker_password not in repr(city.secrets)
 
 
-def test_a_passphrase_encrypts_the_private_keys(tmp_path: Path) -> None:
+def test_a_passphrase_encrypts_every_private_key_but_the_brokers(tmp_path: Path) -> None:
     City.init(tmp_path / "c", "Testville", passphrase=b"open sesame").close()
-    key = tmp_path / "c" / "keys" / "collector.pem"
-    assert b"ENCRYPTED" in key.read_bytes()
+    key_files = list((tmp_path / "c").rglob("*.key"))
+    assert len(key_files) == 6
+    for path in key_files:
+        assert keyfile.KeyFile.read(path).protected, path
+        assert b'"private"' not in path.read_bytes()
     with City.open(tmp_path / "c", passphrase=b"open sesame") as city:
-        assert len(city.collector_public) == 65
-    for passphrase in (None, b"wrong"):
-        with pytest.raises(CityError, match="passphrase"):
-            keyfile.read_key(key, passphrase)
+        assert len(city.keyring.privates(1)) == 1
+    for passphrase, words in ((None, "locked"), (b"wrong", "does not open")):
+        with City.open(tmp_path / "c", passphrase) as city, pytest.raises(CityError, match=words):
+            city.keyring.private(1)
+
+
+def test_the_public_halves_need_no_passphrase(tmp_path: Path) -> None:
+    with City.init(tmp_path / "c", "Testville", passphrase=b"open sesame") as made:
+        public = made.authorities()
+    with City.open(tmp_path / "c") as city:
+        assert city.authorities() == public
+        assert sorted(public) == [1, 2, 3, 4, 5]
+        assert len(set(public.values())) == 5, "every role has a key of its own"
 
 
 def test_the_brokers_certificate_is_the_authoritys_for_every_name_of_the_broker(tmp_path: Path) -> None:
@@ -178,3 +191,20 @@ def test_an_enrolment_for_another_visit_is_a_provisioning_error(city: City) -> N
     message = SealingNode().enrol(city.collector_public, bytes(16))
     with pytest.raises(ProvisionError, match="another nonce"):
         city.enrol(message, b"\1" * 16, configuration=CONFIGURATION)
+
+
+def test_the_registry_knows_which_of_the_citys_keys_a_node_was_given(city: City) -> None:
+    enrolled(city, "before")
+    told = {str(role): thumbprint(public).hex() for role, public in city.authorities().items()}
+    city.keyring.rotate(3, None)
+    enrolled(city, "after")
+    assert find_node(city.database, "before").authorities == told
+    assert find_node(city.database, "after").authorities == told | {"3": city.keyring.thumbprint(3).hex()}
+
+
+def test_a_key_rotated_during_a_provisioning_is_not_taken_for_the_one_the_node_was_given(city: City) -> None:
+    node, nonce, given = SealingNode(), bytes(16), city.authorities()
+    message = node.enrol(city.collector_public, nonce)
+    city.keyring.rotate(3, None)
+    enrolled_node = city.enrol(message, nonce, configuration=CONFIGURATION | {"authorities": given})
+    assert enrolled_node.authorities["3"] == thumbprint(given[3]).hex()
