@@ -56,11 +56,16 @@ class PortedBoard:
 
 @contextmanager
 def powered(
-    name: str, flash_file: Path | None = None, prepare: Callable[[EmulatedBoard], None] | None = None
+    name: str,
+    flash_file: Path | None = None,
+    prepare: Callable[[EmulatedBoard], None] | None = None,
+    stock_partitions: bool = False,
 ) -> Iterator[PortedBoard]:
     """An emulated board in real time, running in a thread of its own. `prepare` may rewire it before power-up."""
     serial = SerialPort()
-    emulated = EmulatedBoard(load(name), World(), flash_file=flash_file, serial=serial)
+    emulated = EmulatedBoard(
+        load(name), World(), flash_file=flash_file, serial=serial, stock_partitions=stock_partitions
+    )
     if prepare:
         prepare(emulated)
     emulated.power_on()

@@ -45,7 +45,7 @@ def recorded_board(pytestconfig: pytest.Config) -> Iterator[PortedBoard]:
     """The board of the record. Its programs erase a partition, so they do not run on somebody's hardware."""
     if pytestconfig.getoption("--port"):
         pytest.skip("the record is compared with the emulated board: run without --port")
-    with powered("esp32-devkitc-v4", prepare=solder_tmp105) as board:
+    with powered("esp32-devkitc-v4", prepare=solder_tmp105, stock_partitions=True) as board:
         yield board
 
 

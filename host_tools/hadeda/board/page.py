@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hadeda.board import partitions
 from hadeda.board.files import board_file, load
 from hadeda.board.parts import Part, Wire, load_parts
 from hadeda.board.schema import Board, I2cBus, Sensor
@@ -29,6 +30,7 @@ def page(board: Board, parts: dict[str, Part]) -> str:
         _header_picture(board, parts),
         *(_wiring(board, sensor, parts[sensor.part]) for sensor in board.sensors),
         _buses(board),
+        _flash(board),
         _budgets(board),
         _current(board, parts),
         _free_pins(board),
@@ -144,7 +146,34 @@ def _buses(board: Board) -> str:
     for name, bus in board.buses.items():
         for key, (pin, _drives) in bus.pins().items():
             rows.append((f"GPIO{pin}", board.header_of(pin), f"{name} ({bus.kind.upper()}{bus.id})", key))
+    if board.led:
+        what = "a plain LED, lit when high" if board.led.kind == "gpio" else "one WS2812"
+        rows.append((f"GPIO{board.led.pin}", board.header_of(board.led.pin), f"LED ({what})", board.led.kind))
     return "## Pins in use\n\n" + _grid(("pin", "header", "bus", "signal"), rows)
+
+
+PURPOSES = {
+    "nvs": "small values: sequence counters, Wi-Fi calibration",
+    "phy_init": "radio calibration",
+    "factory": "MicroPython",
+    partitions.FILES: "littlefs: firmware, configuration, outbox",
+    partitions.KEYS: "the node's key record",
+}
+
+
+def _flash(board: Board) -> str:
+    """Our partition table, to look at and as the file that ESP-IDF's gen_esp32part.py takes."""
+    table = partitions.hadeda(board.flash_mb)
+    rows = [(row.label, f"0x{row.address:06x}", f"{row.size // 1024} KB", PURPOSES[row.label]) for row in table]
+    kinds = {partitions.TYPE_APP: "app", partitions.TYPE_DATA: "data"}
+    lines = [f"{row.label}, {kinds[row.type]}, 0x{row.subtype:02x}, 0x{row.address:x}, 0x{row.size:x}" for row in table]
+    keys = partitions.find(table, partitions.KEYS)
+    return (
+        "## Flash\n\n" + _grid(("partition", "address", "size", "for"), rows) + "\n\n"
+        f"`{keys.label}` is not on a stock image: it takes the last {keys.size // 1024} KB from the file system. "
+        "Without it the node works, keeps its key record in a file, where an old key stays readable for a while, and "
+        "says so in its health report. As `partitions.csv` for ESP-IDF:\n\n```text\n" + "\n".join(lines) + "\n```"
+    )
 
 
 def _budgets(board: Board) -> str:

@@ -1,12 +1,17 @@
-"""The partition table of a stock MicroPython image: what is where in a board's flash.
+"""What is where in a board's flash: the partition table of a stock MicroPython image, and ours.
 
-Source: `esp32.Partition.find` on a stock ESP32 v1.24.0 image (4 MiB); larger flashes give the rest to the file system.
+Source of the stock one: `esp32.Partition.find` on a stock ESP32 v1.24.0 image (4 MiB); larger flashes give the rest to
+the file system. Ours takes the last two sectors from the file system's end for the node's keys: in the file system an
+overwritten value stays readable until littlefs comes round to its block, in a partition of its own a sector is erased.
 """
 
 from typing import NamedTuple
 
 TYPE_APP, TYPE_DATA = 0, 1
 SUBTYPE_FACTORY, SUBTYPE_PHY, SUBTYPE_NVS, SUBTYPE_FAT = 0, 1, 2, 129
+SUBTYPE_KEYS = 0x40  # 0x40 to 0xFE are an application's own (ESP-IDF, "Partition Tables")
+FILES, KEYS = "vfs", "node_keys"
+KEYS_SIZE = 0x2000  # two sectors: while one is written, the other still holds the record
 
 
 class Partition(NamedTuple):
@@ -27,5 +32,17 @@ def stock(flash_mb: int) -> list[Partition]:
         Partition(TYPE_DATA, SUBTYPE_NVS, 0x9000, 0x6000, "nvs"),
         Partition(TYPE_DATA, SUBTYPE_PHY, 0xF000, 0x1000, "phy_init"),
         Partition(TYPE_APP, SUBTYPE_FACTORY, 0x10000, 0x1F0000, "factory"),
-        Partition(TYPE_DATA, SUBTYPE_FAT, files, flash_mb * 0x100000 - files, "vfs"),
+        Partition(TYPE_DATA, SUBTYPE_FAT, files, flash_mb * 0x100000 - files, FILES),
     ]
+
+
+def hadeda(flash_mb: int) -> list[Partition]:
+    """Our table: the stock one, its file system 8 KB shorter, and the key partition behind it."""
+    *others, files = stock(flash_mb)
+    files = files._replace(size=files.size - KEYS_SIZE)
+    return [*others, files, Partition(TYPE_DATA, SUBTYPE_KEYS, files.address + files.size, KEYS_SIZE, KEYS)]
+
+
+def find(table: list[Partition], label: str) -> Partition:
+    """The row of that label, which must be there."""
+    return next(row for row in table if row.label == label)

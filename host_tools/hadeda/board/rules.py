@@ -25,6 +25,7 @@ def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
             _image(board, chip),
             _budgets(board),
             _pins(board, chip),
+            _led(board, chip),
             _pin_conflicts(board),
             _controllers(board, chip),
             _rates(board, chip, parts),
@@ -77,6 +78,23 @@ def _pins(board: Board, chip: Chip) -> Iterator[Problem]:
             yield Problem(table, key, f"GPIO{pin} is taken on this board: {use}", choose)
         elif led_out and pin not in led_out:
             yield Problem(table, key, f"GPIO{pin} is on none of the board's headers", choose)
+
+
+def _led(board: Board, chip: Chip) -> Iterator[Problem]:
+    """The board's maker may have put it on a pin that is fit for no bus; a soldered one needs a pin one can reach."""
+    if board.led is None:
+        return
+    pin, own = board.led.pin, str(board.led.pin) in board.onboard
+    wired = {taken: f"{table} {key}" for table, key, taken, _drives in _wired(board)}
+    led_out = {label for labels in board.headers.values() for label in labels if isinstance(label, int)}
+    reason = chip.why_not(pin, drives=True)
+    if reason and not (own and pin in chip.strapping):
+        yield Problem("[led]", "pin", reason, "use a pin that the chip can drive")
+    elif pin in wired and not own:  # a bus on a pin of the board's own is a problem of that bus
+        yield Problem("[led]", "pin", f"GPIO{pin} is already {wired[pin]}", "give each its own pin")
+    elif led_out and pin not in led_out and not own:
+        what = f"GPIO{pin} is on none of the board's headers"
+        yield Problem("[led]", "pin", what, "list it under [onboard] if the board's own LED is there")
 
 
 def _pin_conflicts(board: Board) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from hadeda.board import partitions
 from hadeda.board.chips import CHIPS, Chip
-from hadeda.board.partitions import stock
 
 NODE_MAX_SENSORS = 32  # the report counts faults by sensor index times eight; one byte of codes is plenty
 
@@ -83,6 +83,13 @@ class Sensor(Strict):
     period_s: Annotated[int, Field(ge=0, le=3600)]
 
 
+class Led(Strict):
+    """The lamp a person in the street can find the node by: a plain one (`gpio`, lit when high) or one WS2812."""
+
+    kind: Literal["gpio", "neopixel"]
+    pin: Pin
+
+
 class Board(Strict):
     """A board as its board.toml describes it. `buses` and `sensors` are the tables `bus` and `sensor` of the file."""
 
@@ -96,6 +103,7 @@ class Board(Strict):
     budgets: Budgets
     headers: dict[Text, list[Pin | Label]] = Field(default_factory=dict)
     onboard: dict[PinText, Text] = Field(default_factory=dict)
+    led: Led | None = None
     buses: dict[Word, Annotated[Bus, Field(discriminator="kind")]] = Field(alias="bus")
     sensors: tuple[Sensor, ...] = Field(alias="sensor", min_length=1, max_length=NODE_MAX_SENSORS, strict=False)
 
@@ -106,8 +114,8 @@ class Board(Strict):
 
     @property
     def filesystem_kb(self) -> int:
-        """What a stock image leaves for the node's files, outbox included, in KB."""
-        return next(row.size for row in stock(self.flash_mb) if row.label == "vfs") // 1024
+        """What our partition table leaves for the node's files, outbox included, in KB."""
+        return partitions.find(partitions.hadeda(self.flash_mb), partitions.FILES).size // 1024
 
     def header_of(self, pin: int) -> str:
         """Where a GPIO is on the board, such as "J1-15"; empty when the file describes no headers."""

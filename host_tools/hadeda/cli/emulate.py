@@ -45,6 +45,9 @@ def command(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Fix everything random; else the board has real randomness.")
     ] = None,
+    stock_partitions: Annotated[
+        bool, typer.Option("--stock-partitions", help="Divide the flash as a stock image: no partition for keys.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Power up an emulated board: real MicroPython on made-up silicon, its sensors on a real street.
@@ -56,7 +59,15 @@ def command(
     serial = SerialPort(serial_link)
     try:
         start_s = start.replace(tzinfo=UTC).timestamp()
-        emulated = EmulatedBoard(described, world, seed=seed, start_s=start_s, flash_file=flash, serial=serial)
+        emulated = EmulatedBoard(
+            described,
+            world,
+            seed=seed,
+            start_s=start_s,
+            flash_file=flash,
+            serial=serial,
+            stock_partitions=stock_partitions,
+        )
     except BaseException:
         serial.close()
         raise

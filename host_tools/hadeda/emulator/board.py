@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hadeda.board import Board
-from hadeda.board.partitions import stock
+from hadeda.board import Board, partitions
 from hadeda.emulator import interpreter
 from hadeda.emulator.boot_info import Start, boot_info, unique_id
 from hadeda.emulator.clock import Clock, RealTime
@@ -56,6 +55,8 @@ class Sleep:
 class EmulatedBoard:
     """`start_s`: the world's time at power-up. `seed` fixes everything random on the board; None takes real randomness.
 
+    `stock_partitions`: the flash is divided as a stock image leaves it, without a partition for the node's keys.
+
     Call `power_on`, then `run` until done (from one thread), then `close`.
     """
 
@@ -69,6 +70,7 @@ class EmulatedBoard:
         start_s: float | None = None,
         flash_file: Path | None = None,
         serial: SerialPort | None = None,
+        stock_partitions: bool = False,
     ) -> None:
         self.board = board
         self.interpreter = interpreter.find()
@@ -79,8 +81,8 @@ class EmulatedBoard:
             )
         self.start_s = world.start_s if start_s is None else start_s
         self.flash = Flash(board.flash_mb << 20, flash_file)
-        self.partitions = stock(board.flash_mb)
-        self.nvs = Nvs(self.flash, next(p for p in self.partitions if p.label == "nvs"))
+        self.partitions = (partitions.stock if stock_partitions else partitions.hadeda)(board.flash_mb)
+        self.nvs = Nvs(self.flash, partitions.find(self.partitions, "nvs"))
         self.selector = selectors.DefaultSelector()
         self.radio = Radio(self.selector, self.clock.now_us, self.now)
         self.wiring = Wiring(board, world, seed or 0, self.now, self.clock.spend)
@@ -129,6 +131,7 @@ class EmulatedBoard:
         self._wake_us = None
         self.radio.reset()
         self.watchdog.stop()
+        self.wiring.power_down()
         self.rtc.power_down()
 
     def _start(self, start: Start) -> None:
@@ -158,6 +161,7 @@ class EmulatedBoard:
         self.radio.reset()
         if cause != SOFT_RESET:
             self.watchdog.stop()
+            self.wiring.chip_reset()
         self._start(Start(cause, raw_repl=raw_repl))
 
     def close(self) -> None:
@@ -347,6 +351,7 @@ class EmulatedBoard:
             self._stop_processor()
             self.radio.reset()
             self.watchdog.stop()
+            self.wiring.chip_reset()
             self._wake_us = self.clock.now_us() + us
         else:
             self._reset(SOFT_RESET if kind == opcodes.EXIT_SOFT else HARD_RESET, bool(raw_repl))

@@ -1,6 +1,11 @@
-"""The board's NOR flash in an image file: programming only clears bits, erasing works by sectors."""
+"""The board's NOR flash in an image file: programming only clears bits, erasing works by sectors.
+
+When the supply fails, a program has got as far as some byte; an erase has not begun, or leaves the sector with
+arbitrary bits: a NOR chip first programs every cell of it and then lifts them all, in steps, and can stop anywhere.
+"""
 
 import mmap
+import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +19,15 @@ _ERASED = b"\xff"
 
 
 class PowerCut(Exception):
-    """Raised by `before_change`: the supply fails there, after `done` bytes of a program, or for an erase before it."""
+    """Raised by `before_change`: the supply fails there, after `done` bytes of a program, or for an erase before it.
 
-    def __init__(self, done: int = 0) -> None:
-        super().__init__(done)
+    With `garbage` an erase had begun: that number is the seed of the bits that it leaves.
+    """
+
+    def __init__(self, done: int = 0, garbage: int | None = None) -> None:
+        super().__init__(done, garbage)
         self.done = done
+        self.garbage = garbage
 
 
 class Flash:
@@ -66,7 +75,13 @@ class Flash:
             raise BoardOSError(EINVAL)
         for sector in range(address, address + count, SECTOR):
             if self.before_change:
-                self.before_change(sector, None)
+                try:
+                    self.before_change(sector, None)
+                except PowerCut as cut:
+                    if cut.garbage is not None:
+                        noise = random.Random(f"{cut.garbage} {sector}").randbytes(SECTOR)
+                        self._map[sector : sector + SECTOR] = noise
+                    raise
             self.erases += 1
             self._map[sector : sector + SECTOR] = _ERASED * SECTOR
 

@@ -1,4 +1,4 @@
-"""The board's buses with the parts on them, as board.toml wires them: I2C transactions, UART lines, pins, ADC."""
+"""The board's buses with the parts on them, as board.toml wires them: I2C transactions, UART lines, pins, LED, ADC."""
 
 import struct
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from hadeda.board.schema import I2cBus, UartBus
 from hadeda.emulator import chips
 from hadeda.emulator.chips.base import BusHung, Chip, I2cChip, Nack, UartChip
 from hadeda.emulator.errors import ENODEV, ETIMEDOUT, BoardOSError
+from hadeda.emulator.led import Led
 from hadeda.emulator.surface import opcodes
 from hadeda.scenario import World
 
@@ -60,6 +61,7 @@ class Wiring:
         self.lines: dict[int, SerialLine] = {}
         self._i2c: dict[tuple[int, int], dict[int, I2cChip]] = {}
         self._pins: dict[int, int] = {}
+        self.led = Led(board.led, now) if board.led else None
         for bus in board.buses.values():
             if isinstance(bus, I2cBus):
                 self._i2c[bus.scl, bus.sda] = {}
@@ -161,8 +163,28 @@ class Wiring:
             line.say(payload[1:], self._now())
         return b""
 
+    def chip_reset(self) -> None:
+        """A reset other than a soft one: every pin is an input again."""
+        self._pins.clear()
+        if self.led is not None:
+            self.led.chip_reset()
+
+    def power_down(self) -> None:
+        """The supply is gone."""
+        self._pins.clear()
+        if self.led is not None:
+            self.led.power_down()
+
     def _pin_write(self, payload: bytes) -> bytes:
-        self._pins[payload[0]] = payload[1]
+        pin, level = payload
+        self._pins[pin] = level
+        if self.led is not None and self.led.pin == pin:
+            self.led.level(level)
+        return b""
+
+    def _pin_bits(self, payload: bytes) -> bytes:
+        if self.led is not None and self.led.pin == payload[0]:
+            self.led.bits(payload[1:])
         return b""
 
     def handlers(self) -> dict[int, Callable[[bytes], bytes]]:
@@ -176,5 +198,6 @@ class Wiring:
             opcodes.UART_WRITE: self._uart_write,
             opcodes.PIN_READ: lambda payload: bytes([self._pins.get(payload[0], 0)]),
             opcodes.PIN_WRITE: self._pin_write,
+            opcodes.PIN_BITS: self._pin_bits,
             opcodes.ADC_READ: lambda _: struct.pack("<H", 0),
         }

@@ -1,5 +1,6 @@
 """The page of a board is generated: it is never stale, and says what somebody with a soldering iron needs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,18 @@ def test_a_board_without_headers_has_a_page_without_the_picture(tmp_path: Path, 
     text = page(load(file), load_parts())
     assert "## Headers" not in text
     assert "## Wiring: BME280" in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_page_says_where_the_keys_are_and_its_table_fills_the_flash(name: str) -> None:
+    board = load(name)
+    text = page(board, load_parts())
+    lines = re.findall(r"^(\w+), (?:app|data), 0x\w+, 0x(\w+), 0x(\w+)$", text, re.MULTILINE)
+    table = {label: (int(address, 16), int(size, 16)) for label, address, size in lines}
+    rows = sorted(table.values())
+    assert table["node_keys"] == (board.flash_mb * 0x100000 - 0x2000, 0x2000)
+    assert [address + size for address, size in rows] == [address for address, _ in rows[1:]] + [board.flash_mb << 20]
+
+
+def test_the_page_says_where_the_led_is() -> None:
+    assert "| GPIO38 | J3-10 | LED (one WS2812) | neopixel |" in page(load("esp32-s3-devkitc-1"), load_parts())

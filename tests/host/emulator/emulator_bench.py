@@ -20,11 +20,21 @@ CTRL_A, CTRL_D = b"\x01", b"\x04"
 
 @contextmanager
 def on_bench(
-    *, seed: int | None = 7, clock: Clock | None = None, flash_file: Path | None = None, board: Board | None = None
+    *,
+    seed: int | None = 7,
+    clock: Clock | None = None,
+    flash_file: Path | None = None,
+    board: Board | None = None,
+    stock_partitions: bool = False,
 ) -> Iterator[EmulatedBoard]:
     """A board without power, in virtual time unless told otherwise."""
     emulated = EmulatedBoard(
-        board or load(BOARD), WORLD, seed=seed, clock=clock or VirtualTime(), flash_file=flash_file
+        board or load(BOARD),
+        WORLD,
+        seed=seed,
+        clock=clock or VirtualTime(),
+        flash_file=flash_file,
+        stock_partitions=stock_partitions,
     )
     try:
         yield emulated

@@ -75,6 +75,29 @@ def test_power_cut_within_a_program_leaves_its_beginning() -> None:
     assert flash.read(10, 6) == b"abc\xff\xff\xff"
 
 
+def cut_while_erasing(seed: int) -> bytes:
+    flash = Flash(SIZE)
+    flash.program(0, bytes(SIZE))
+
+    def cut(address: int, data: bytes | None) -> None:
+        if address == 2 * SECTOR and data is None:
+            raise PowerCut(garbage=seed)
+
+    flash.before_change = cut
+    with pytest.raises(PowerCut):
+        flash.erase(SECTOR, 3 * SECTOR)
+    return flash.image()
+
+
+def test_power_cut_within_an_erase_leaves_arbitrary_bits_in_that_sector_alone() -> None:
+    image = cut_while_erasing(seed=5)
+    assert image[:SECTOR] + image[3 * SECTOR :] == bytes(2 * SECTOR)
+    assert image[SECTOR : 2 * SECTOR] == b"\xff" * SECTOR
+    assert len(set(image[2 * SECTOR : 3 * SECTOR])) == 256
+    assert image == cut_while_erasing(seed=5)
+    assert image != cut_while_erasing(seed=6)
+
+
 def test_image_file_keeps_everything(tmp_path: Path) -> None:
     image = tmp_path / "flash.bin"
     flash = Flash(SIZE, image)

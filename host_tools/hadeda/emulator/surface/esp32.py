@@ -84,6 +84,8 @@ class NVS:
 
 
 class Partition:
+    """Offsets are held to the partition as ESP-IDF holds them (esp_partition_read, _write and _erase_range)."""
+
     BOOT, RUNNING = 0, 1
     TYPE_APP, TYPE_DATA = 0, 1
 
@@ -106,22 +108,34 @@ class Partition:
     def info(self):
         return self._row
 
-    def _address(self, block, offset):
-        return self._row[2] + block * self._block + offset
+    def _address(self, block, offset, count):
+        start = block * self._block + offset
+        if not 0 <= start <= self._row[3]:
+            raise OSError(-258, "ESP_ERR_INVALID_ARG")
+        if start + count > self._row[3]:
+            raise OSError(-260, "ESP_ERR_INVALID_SIZE")
+        return self._row[2] + start
+
+    def _erase(self, address, count):
+        if count % _SECTOR:
+            raise OSError(-260, "ESP_ERR_INVALID_SIZE")
+        if (address - self._row[2]) % _SECTOR:
+            raise OSError(-258, "ESP_ERR_INVALID_ARG")
+        _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", address, count))
 
     def readblocks(self, block, buffer, offset=0):
         view = memoryview(buffer)
-        address = self._address(block, offset)
+        address = self._address(block, offset, len(view))
         for start in range(0, len(view), _SECTOR):
             part = view[start : start + _SECTOR]
             part[:] = _wire.request(opcodes.FLASH_READ, struct.pack("<II", address + start, len(part)))
 
     def writeblocks(self, block, buffer, offset=None):
         """Without an offset the blocks are erased first, as the port does."""
-        address = self._address(block, offset or 0)
-        if offset is None:
-            _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", address, len(buffer)))
         view = memoryview(buffer)
+        address = self._address(block, offset or 0, len(view))
+        if offset is None:
+            self._erase(address, len(view))
         for start in range(0, len(view), _SECTOR):
             part = view[start : start + _SECTOR]
             _wire.request(opcodes.FLASH_WRITE, struct.pack("<I", address + start) + bytes(part))
@@ -132,7 +146,7 @@ class Partition:
         if request == 5:
             return self._block
         if request == 6:
-            _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", self._address(argument, 0), self._block))
+            self._erase(self._address(argument, 0, self._block), self._block)
             return 0
         if request in (1, 2, 3):
             return 0

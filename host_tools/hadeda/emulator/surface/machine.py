@@ -70,12 +70,13 @@ def enable_irq(state):
 
 
 def bitstream(pin, encoding, timing, data):
-    """Takes the time that the bits take on the wire; nothing listens."""
+    """Takes the time that the bits take on the wire."""
     if encoding:
         raise ValueError("encoding")
     high_0, low_0, high_1, low_1 = timing  # ns
     ones = sum(bin(byte).count("1") for byte in bytes(data))
     _sleep_us((ones * (high_1 + low_1) + (len(data) * 8 - ones) * (high_0 + low_0)) // 1000)
+    _wire.request(opcodes.PIN_BITS, bytes((pin._number,)) + bytes(data))
 
 
 def time_pulse_us(pin, level, timeout_us=1000000):
