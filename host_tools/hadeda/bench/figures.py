@@ -21,19 +21,31 @@ SUBJECTS = {
     "drbg_32": "32 random bytes",
     "epoch_keys": "HKDF: the keys of an epoch",
     "next_root": "HKDF: the next root key",
-    "aes_ccm": "AES-CCM of 200 bytes and 40 of associated data (AES in C)",
+    "root": "HKDF: the root key of a chain",
+    "content_key": "HKDF: the key of a re-key message",
+    "aes_ccm": "AES-CCM of a payload of 128 bytes, signed: 203 bytes (AES in C)",
     "cbor_encode": "CBOR: encode a report",
     "cbor_decode": "CBOR: decode a report",
     "seal": "sign and encrypt a report",
     "seal_without_aes": "the same without AES-CCM",
     "seal_without_aes_and_sign": "the same without AES-CCM and signature",
+    "open_letter": "open a letter and its command: two keys checked for the first time",
+    "open_letter_again": "the same with both keys' combs kept",
+    "ready": "begin a re-key: ephemeral key, ECDH, signature, encryption",
+    "ready_identity": "the same with a new identity key and its proof",
     "field_product": "product of two 256-bit integers",
     "field_multiply": "the same modulo p",
     "point_double": "double a point",
     "point_add": "add an affine point",
     "inverse": "inverse modulo p",
 }
-BYTES = ("table_bytes", "heap_peak_bytes", "verify_heap_peak_bytes")
+BYTES = (
+    "table_bytes",
+    "heap_peak_bytes",
+    "verify_heap_peak_bytes",
+    "open_letter_heap_peak_bytes",
+    "ready_heap_peak_bytes",
+)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ while they are imported, and are let go of one by one, so that the heap holds wh
 
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,11 +62,11 @@ class Machine:
             self._stop()
             raise
 
-    def load(self, package: Path) -> None:
-        """Put a package of the firmware on the board, compiled as for a node."""
+    def load(self, sources: Iterable[Path]) -> None:
+        """Put modules of the firmware on the board, compiled as for a node, each in its package's folder."""
         self.run(FOLDER)
-        for source in sorted(package.glob("*.py")):
-            path = f"/{package.name}/{source.stem}.mpy"
+        for source in sources:
+            path = f"/{source.parent.name}/{source.stem}.mpy"
             data = compiled(source, source.name)
             self.run(f"folder.files[{path!r}] = bytearray()")
             for at in range(0, len(data), CHUNK):

@@ -9,8 +9,9 @@ import gc
 
 from machine import mem32
 
-from envelope import aes_ccm, cbor, cose, ecdh, ecdsa, hkdf, keys, labels, p256, p256_table
+from envelope import aes_ccm, cbor, cose, ecdh, ecdh_es, ecdsa, hkdf, keys, labels, p256, p256_table
 from envelope.drbg import Drbg
+from node import ready
 
 MTIME = 0x0200BFF8
 INSTRUCTIONS_A_TICK = 100
@@ -55,8 +56,8 @@ def drbg(number):
 def fits(pieces, action):
     """Whether `action()` succeeds with so many pieces of 512 bytes free, wherever they lie, and nothing else."""
     gc.collect()
-    reserve = [bytearray(PIECE - 16) for _ in range(pieces)]  # 16 bytes more for the object itself
     held = [None] * 1500
+    reserve = [bytearray(PIECE - 16) for _ in range(pieces)]  # 16 bytes more for the object itself
     count = 0
     for size in (4096, 256, 16):
         try:
@@ -149,7 +150,11 @@ def measure_symmetric(number):
     cost("next_root", lambda: keys.next_root(key))
     cost("cbor_encode", lambda: cbor.encode(REPORT))
     cost("cbor_decode", lambda: cbor.decode(report))
-    cost("aes_ccm", lambda: aes_ccm.encrypt(key[:16], data[:13], data, data[:40]))
+    cost("root", lambda: keys.root(key, data[:16], data[16:48], data[48:80]))
+    cost("content_key", lambda: ecdh_es.content_key(key))
+    signed = randomness.generate(203)  # COSE_Sign1 around the least payload
+    aad = cose.enc_structure(b"\xa1\x01\x18\x1e", cose.external_aad(0, 3, data[:4], b"\x01\x2c"))
+    cost("aes_ccm", lambda: aes_ccm.encrypt(key[:16], data[:13], signed, aad))
 
 
 def measure_seal(number):
@@ -172,6 +177,67 @@ def measure_seal(number):
     aes_ccm.encrypt, ecdsa.sign = encrypt, sign
 
 
+class Keys:
+    """What a ready message takes from the key store: the identity's key pair."""
+
+    def __init__(self, pair):
+        self.private, self.public = pair
+
+
+class Downlink:
+    """A letter with a command, sealed as the city does, and the node's ways to open it."""
+
+    def __init__(self, number):
+        randomness = drbg(number)
+        receipt, self.receipt = ecdsa.make_key(randomness)
+        commander, self.commander = ecdsa.make_key(randomness)
+        self.node_id = randomness.generate(32)
+        self.epoch_keys = keys.epoch(receipt, 1)
+        self.aad = cbor.encode([labels.PROFILE, "command", self.node_id])
+        command = cose.sign1(cbor.encode({1: 2070000000, 2: 5, 3: 9, 4: {}}), self.aad, commander, randomness)
+        letter = cbor.encode({1: 301, 2: command, 3: bytes(8)})
+        self.sender = keys.thumbprint(self.receipt)
+        parties = self.sender, self.node_id, receipt
+        self.letter = cose.seal(letter, self.epoch_keys, 1, labels.DIRECTION_DOWN, 2070000001, *parties, randomness)
+
+    def open(self, receipt=None, commander=None):
+        """Open both layers; without verifiers as a node does it, with a new one for each key."""
+        receipt = receipt or ecdsa.Verifier(self.receipt)
+        parties = self.sender, self.node_id, receipt
+        _, payload = cose.open(self.letter, self.epoch_keys, 1, labels.DIRECTION_DOWN, *parties)
+        del receipt, parties
+        command = cbor.decode(payload)[labels.LETTER_COMMAND]
+        cbor.decode(cose.open_sign1(command, self.aad, commander or ecdsa.Verifier(self.commander)))
+
+
+def begin_rekey(number):
+    """(a function that makes a ready message, one that makes it with a new identity)."""
+    randomness = drbg(number)
+    own = Keys(ecdsa.make_key(randomness))
+    authorities = {labels.ROLE_COLLECTOR: ecdsa.make_key(randomness)[1]}
+
+    def plain():
+        return ready.make(own, 65, authorities, None, None, 0, randomness)
+
+    def replaced():
+        new = ecdsa.make_key(randomness)
+        return ready.make(own, 65, authorities, new[0], new[1], 0, randomness)
+
+    return plain, replaced
+
+
+def measure_downlink(number):
+    """A letter with a command, and what a re-key takes."""
+    downlink = Downlink(number)
+    cost("open_letter", downlink.open)
+    verifiers = ecdsa.Verifier(downlink.receipt), ecdsa.Verifier(downlink.commander)
+    downlink.open(*verifiers)
+    cost("open_letter_again", lambda: downlink.open(*verifiers))
+    plain, replaced = begin_rekey(number)
+    cost("ready", plain)
+    cost("ready_identity", replaced)
+
+
 def measure_field(number):
     """The steps signatures are made of."""
     randomness = drbg(number)
@@ -187,7 +253,7 @@ def measure_field(number):
 
 
 def measure_heap():
-    """Bytes: the generator's table, and the least free heap a sign, a check and a seal succeed on."""
+    """Bytes: the generator's table, and the least free heap that each of these succeeds on."""
     randomness = drbg(1)
     private, public = ecdsa.make_key(randomness)
     message = randomness.generate(200)
@@ -197,4 +263,13 @@ def measure_heap():
     print("table_bytes", sum([len(table) for table in p256_table.GENERATOR]))
     print("heap_peak_bytes", heap_need(lambda: ecdsa.sign(private, message, randomness)))
     print("verify_heap_peak_bytes", heap_need(lambda: verifier.verify(message, signature)))
+    gc.collect()
+
+
+def measure_downlink_heap():
+    """Bytes: the least free heap that opening a letter with a command and beginning a re-key succeed on."""
+    downlink = Downlink(1)
+    print("open_letter_heap_peak_bytes", heap_need(downlink.open, 96))
+    plain, _ = begin_rekey(1)
+    print("ready_heap_peak_bytes", heap_need(plain, 96))
     gc.collect()
