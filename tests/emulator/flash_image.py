@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from pathlib import Path
 
 from hadeda.board import Board
-from hadeda.board.partitions import stock
+from hadeda.board.partitions import FILES, Partition, find, hadeda, stock
 from hadeda.emulator import interpreter
 
 _PROGRAM = """
@@ -59,7 +59,7 @@ def change(
 
     `fill` is a file that takes all of the flash but so many blocks; it comes back cut at 64 bytes.
     """
-    files = next(part for part in stock(board.flash_mb) if part.label == "vfs")
+    files = _file_system(image, board)
     order = {"write": {path: b64encode(data).decode() for path, data in (write or {}).items()}, "fill": fill}
     done = subprocess.run(
         [interpreter.find().path, "-X", "heapsize=8M", "-c", _PROGRAM, image, str(files.address), str(files.size)],
@@ -72,6 +72,22 @@ def change(
     if done.returncode:
         raise AssertionError(f"{image} cannot be read as littlefs: {done.stdout}{done.stderr}")
     return {path: b64decode(data) for path, data in json.loads(done.stdout).items()}
+
+
+def _file_system(image: Path, board: Board) -> Partition:
+    """Where littlefs lies: under our table or the stock one, as its superblock says."""
+    ours, other = find(hadeda(board.flash_mb), FILES), find(stock(board.flash_mb), FILES)
+    with image.open("rb") as file:
+        file.seek(ours.address)
+        head = file.read(2 * 4096)
+    assert b"littlefs" in head, f"no file system in {image}"
+    # Superblock entry: revision, tag, "littlefs", tag, then version, block size and block count (littlefs, SPEC.md)
+    counts = {}
+    for block in (head[:4096], head[4096:]):
+        if (at := block.find(b"littlefs")) >= 0:
+            counts[int.from_bytes(block[:4], "little")] = int.from_bytes(block[at + 20 : at + 24], "little")
+    blocks = counts[max(counts)]
+    return next(part for part in (ours, other) if part.size == blocks * 4096)
 
 
 def files(image: Path, board: Board) -> dict[str, bytes]:

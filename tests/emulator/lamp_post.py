@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,7 @@ import flash_image
 from mosquitto_process import Mosquitto
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from sqlalchemy import select
 
 from hadeda.board import Board
 from hadeda.city import City
@@ -31,14 +32,17 @@ from hadeda.emulator.board import EmulatedBoard
 from hadeda.emulator.clock import VirtualTime
 from hadeda.emulator.flash import PowerCut
 from hadeda.emulator.serial_port import SerialPort
-from hadeda.envelope import Opened, open_report, parse_sealed
+from hadeda.envelope import Opened, labels, open_report, parse_sealed
 from hadeda.provision import steps
 from hadeda.provision.shipment import shipment
 from hadeda.registry import StoredReport, reports
-from hadeda.registry.nodes import candidates
+from hadeda.registry.commands import commands, queue
+from hadeda.registry.epochs import Chain, Epoch, Standing, candidates, standing
+from hadeda.registry.nodes import select_node
 from hadeda.scenario import World
 
 SEED = 7
+NAME = "corner"
 LIMIT_S = 60.0  # real seconds no step of a test may take
 SETTLE_S = 12  # board seconds after a window of a minute by which a node has called
 HOUR_S = 3600
@@ -48,15 +52,26 @@ MORNING = 7 * HOUR_S - 60
 
 
 class Recording(Collector):
-    """A collector that keeps every message the broker delivered."""
+    """A collector that keeps every message the broker delivered and every letter the city wrote, and can lose both.
+
+    `lose` is asked for every message and letter, by topic: the broker acknowledged it, and then it was gone.
+    """
 
     def __init__(self, city: City, clock: Callable[[], datetime]) -> None:
         super().__init__(city, clock)
         self.messages: list[bytes] = []
+        self.written: list[tuple[str, bytes]] = []
+        self.lose: Callable[[str, bytes], bool] = lambda _topic, _payload: False
+        self._up = city.settings.broker.topic
 
     def receive(self, payload: bytes) -> Outcome:
         self.messages.append(payload)
-        return super().receive(payload)
+        if self.lose(self._up, payload):
+            return Outcome(Status.REJECTED, len(payload), "lost on the way")
+        outcome = super().receive(payload)
+        self.written += outcome.letters
+        kept = tuple(letter for letter in outcome.letters if not self.lose(*letter))
+        return replace(outcome, letters=kept)
 
 
 class TappedSerial(SerialPort):
@@ -119,7 +134,6 @@ class LampPost:
         self.start = start
         self.world = World(seed=seed)
         self.city = City.open(folder / "city")
-        self.collector = Recording(self.city, lambda: datetime.fromtimestamp(self.emulated.now(), UTC))
         self.emulated = EmulatedBoard(
             self.board,
             self.world,
@@ -129,6 +143,7 @@ class LampPost:
             flash_file=self.flash,
             serial=SerialPort(),
         )
+        self.collector = Recording(self.city, lambda: datetime.fromtimestamp(self.emulated.now(), UTC))
         self._stack = ExitStack()
         self._failure: BaseException | None = None
 
@@ -195,7 +210,44 @@ class LampPost:
         message = parse_sealed(sealed)
         with self.city.database.read() as session:
             known = candidates(session, message.kid, message.epoch)
-        return open_report(message, known, self.city.collector_id)
+        return open_report(message, known)
+
+    def command(self, operation: int, arguments: dict[int, Any] | None = None, **options: Any) -> int:
+        """Queue a command for the node, as `hadeda keys` and `hadeda node` do; returns its number."""
+        with self.city.database.write() as session:
+            queued = queue(
+                session,
+                select_node(session, NAME),
+                operation,
+                arguments or {},
+                lambda thumb: self.city.keyring.private(labels.ROLE_COMMAND, thumb),
+                now=datetime.fromtimestamp(self.emulated.now(), UTC),
+                **options,
+            )
+            return queued.number
+
+    def results(self) -> dict[int, int | None]:
+        """What became of the commands: number -> labels.RESULT_*, None while there is no answer."""
+        with self.city.database.read() as session:
+            return {row.number: row.result for row in commands(session, select_node(session, NAME))}
+
+    @property
+    def standing(self) -> Standing:
+        """Where the node's keys stand, as the city knows it."""
+        with self.city.database.read() as session:
+            return standing(session, select_node(session, NAME))
+
+    def root_keys(self) -> set[bytes]:
+        """The root keys of the node's living chains, as the city has them."""
+        with self.city.database.read() as session:
+            return {chain.root_key for chain in session.scalars(select(Chain)) if chain.root_key is not None}
+
+    def traffic_keys(self) -> set[bytes]:
+        """Every traffic key that the city has: AES keys and IVs of both directions."""
+        sizes = (labels.KEY_SIZE, labels.IV_SIZE) * 2
+        with self.city.database.read() as session:
+            kept = [epoch.material for epoch in session.scalars(select(Epoch)) if epoch.material is not None]
+            return {key for material in kept for key in material.take(*sizes) or ()}
 
     # --- the board's side --------------------------------------------------------------------------------------
 
@@ -289,7 +341,7 @@ def make_template(board: Board, folder: Path, broker_port: int) -> Template:
 
     serial = TappedSerial()
     with make_city(folder / "city", broker_port) as city, PluggedIn(board, flash, serial=serial) as plugged:
-        steps.provision(serial.path, board, city, name="corner", step=keep, now=plugged.now)
+        steps.provision(serial.path, board, city, name=NAME, step=keep, now=plugged.now)
     return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript))
 
 

@@ -15,13 +15,12 @@ pytestmark = pytest.mark.xdist_group("morning")  # with --dist loadgroup it pass
 WINDOW_S = 300
 WINDOWS = 3  # whole ones, after the minute in which the node started
 LEDGER = """
-from envelope import keys
-from node import counter, keystore, store
-from ports.flash import Files, Nvs
+from node import keychain, keystore, store
+from ports.flash import Files, KeyPartition, Nvs
 from ports.power import Retained
-secrets = keystore.load(Files())
-kid = keys.epoch(secrets.root, secrets.epoch).kid
-print(counter.Counter(Nvs(), Retained(), kid).spent, store.Store(Files()).waiting)
+files = Files()
+keys = keychain.Keychain(keystore.open_keystore(files, KeyPartition.find()), Nvs(), Retained())
+print(keys.spent, store.Store(files).waiting)
 """
 # What the parts' datasheets promise (boards/parts.toml), in the report's units
 ACCURACY = {"temperature": 1.0, "relative_humidity": 3.0, "pressure": 100.0, "pm1_0": 10.0, "pm2_5": 10.0, "pm10": 10.0}
