@@ -1,0 +1,172 @@
+"""What a node takes: a policy and a floor as deterministic CBOR, integer keys and integers only, and back.
+
+    policy = { 1: city, 2: version, 3: window_s, 4: [channel], 5: {1: [class], 2: [direction], 3: [edge_kmh]}, 6: k,
+               7: epsilon_release, 8: epsilon_day, 9: name, ? 10: {1: k, 2: epsilon_release}, ? 11: [source] }
+    floor  = { 1: min_window_s, 2: min_k, 3: max_epsilon_release, 4: max_epsilon_day, 5: [channel], 6: [source] }
+
+`city` is the thumbprint of the city's policy key (32 bytes): what is for another city does not fit. Epsilons are
+micro-units. Purpose, legal basis, retention and contact are the city's promise to people and stay out: a node could
+not keep them. Key 11 names the sources beyond radar that may count passages (2: vision) and is absent where there are
+none.
+"""
+
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, ValidationError
+
+from hadeda.board.schema import Name, Strict
+from hadeda.envelope import labels, strict_cbor
+from hadeda.errors import Rejected
+from hadeda.policy.problems import PolicyError
+from hadeda.policy.schema import (
+    CHANNEL_IDS,
+    SOURCE_IDS,
+    Edges,
+    Floor,
+    K,
+    MicroDay,
+    MicroRelease,
+    Policy,
+    Version,
+    WindowSeconds,
+    Words,
+)
+
+CITY_ID_SIZE: Final = 32
+_FIELDS: Final = {
+    1: "city",
+    2: "version",
+    3: "window_s",
+    4: "channels",
+    5: "cells",
+    6: "k",
+    7: "epsilon_release",
+    8: "epsilon_day",
+    9: "name",
+    10: "footfall",
+    11: "sources",
+}
+_CELLS: Final = {1: "classes", 2: "directions", 3: "speed_bands_kmh"}
+_FOOTFALL: Final = {1: "k", 2: "epsilon_release"}
+
+
+class Cells(Strict):
+    """Classes and directions by name, inner edges of the speed bands in km/h."""
+
+    classes: Words = Field(min_length=1, max_length=8, strict=False)
+    directions: Words = Field(min_length=1, max_length=4, strict=False)
+    speed_bands_kmh: Edges = Field(max_length=15, strict=False)
+
+
+class CompiledFootfall(Strict):
+    """Threshold and micro-units of epsilon of the one footfall number."""
+
+    k: K
+    epsilon_release: MicroRelease
+
+
+class Compiled(Strict):
+    """The part of a policy that a node enforces; field by field the CBOR map."""
+
+    city: Annotated[bytes, Field(min_length=CITY_ID_SIZE, max_length=CITY_ID_SIZE)]
+    version: Version
+    window_s: WindowSeconds
+    channels: tuple[Annotated[int, Field(ge=1, le=255)], ...] = Field(strict=False)
+    cells: Cells
+    k: K
+    epsilon_release: MicroRelease
+    epsilon_day: MicroDay
+    name: Name
+    footfall: CompiledFootfall | None = None
+    sources: tuple[Annotated[int, Field(ge=1, le=255)], ...] = Field(default=(), strict=False)
+
+    @classmethod
+    def of(cls, policy: Policy, city: bytes) -> Self:
+        """The policy for the city whose policy key has the thumbprint `city`; raises PolicyError for another size."""
+        if len(city) != CITY_ID_SIZE:
+            raise PolicyError(f"a city is named by {CITY_ID_SIZE} bytes, its policy key's thumbprint")
+        traffic, footfall = policy.traffic, policy.footfall
+        return cls(
+            city=city,
+            version=policy.version,
+            window_s=policy.window_s,
+            channels=tuple(sorted(CHANNEL_IDS[name] for name in policy.air.channels)),
+            cells=Cells(
+                classes=traffic.classes, directions=traffic.directions, speed_bands_kmh=traffic.speed_bands_kmh
+            ),
+            k=traffic.k,
+            epsilon_release=traffic.epsilon_release,
+            epsilon_day=traffic.epsilon_day,
+            name=policy.name,
+            footfall=CompiledFootfall(k=footfall.k, epsilon_release=footfall.epsilon_release) if footfall else None,
+            sources=(SOURCE_IDS["vision"],) if policy.vision else (),
+        )
+
+    def encode(self) -> bytes:
+        """The CBOR map."""
+        content: dict[int, Any] = {
+            number: _plain(getattr(self, name)) for number, name in _FIELDS.items() if number not in (5, 10, 11)
+        }
+        content[5] = {number: list(getattr(self.cells, name)) for number, name in _CELLS.items()}
+        if self.footfall is not None:
+            content[10] = {number: getattr(self.footfall, name) for number, name in _FOOTFALL.items()}
+        if self.sources:
+            content[11] = list(self.sources)
+        return strict_cbor.encode(content)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The air channels by name; one this table does not know by its number."""
+        return tuple(labels.CHANNELS[n][0] if n in labels.CHANNELS else str(n) for n in self.channels)
+
+
+def compile_policy(policy: Policy, city: bytes) -> bytes:
+    """The policy's CBOR for the city with the policy-key thumbprint `city` (32 bytes)."""
+    return Compiled.of(policy, city).encode()
+
+
+def decompile(data: bytes) -> Compiled:
+    """Read a compiled policy; raises PolicyError unless it is exactly one, in its one encoding."""
+    try:
+        content = _named(strict_cbor.decode(data), _FIELDS)
+        content["cells"] = _named(content.get("cells"), _CELLS)
+        if "footfall" in content:
+            content["footfall"] = _named(content["footfall"], _FOOTFALL)
+        found = Compiled.model_validate(content)
+    except Rejected as refusal:
+        raise PolicyError(f"not a compiled policy ({refusal.reason})", "sign the policy's TOML file again") from refusal
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        at = ".".join(str(step) for step in first["loc"])
+        raise PolicyError(f"not a compiled policy ({at}: {first['msg']})", "sign the TOML file again") from error
+    if found.encode() != data:
+        raise PolicyError("not a compiled policy (its lists are not in order)", "sign the policy's TOML file again")
+    return found
+
+
+def compile_floor(floor: Floor) -> bytes:
+    """The floor's CBOR."""
+    return strict_cbor.encode(floor_map(floor))
+
+
+def floor_map(floor: Floor) -> dict[int, Any]:
+    """The floor as the map that provisioning gives a node."""
+    return {
+        1: floor.window.min_seconds,
+        2: floor.counts.min_k,
+        3: floor.counts.max_epsilon_release,
+        4: floor.counts.max_epsilon_day,
+        5: sorted(CHANNEL_IDS[name] for name in floor.never.channels),
+        6: sorted(SOURCE_IDS[name] for name in floor.never.sources),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _named(content: object, names: dict[int, str]) -> dict[str, Any]:
+    """A map with integer keys as one with names; raises Rejected for anything else."""
+    if not isinstance(content, dict) or not set(content) <= set(names):
+        raise Rejected("a map with keys this version does not know, or no map")
+    return {names[key]: value for key, value in content.items()}

@@ -1,0 +1,192 @@
+"""A policy in plain words, for somebody who is no engineer, and one day of a street as the city would see it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+
+from hadeda.policy import noise
+from hadeda.policy.lint import outlook
+from hadeda.policy.noise import Counts, Mask
+from hadeda.policy.schema import DAY_S, Policy, decimal_text
+from hadeda.policy.street import Street, cells_of
+from hadeda.policy.utility import released
+
+BELOW_K: Final = -1  # as in a report
+NO_BUDGET: Final = -2
+WITHHELD: Final = {BELOW_K: "withheld", NO_BUDGET: "no budget"}
+TABLE_HOURS: Final = (6, 8, 12, 16, 18, 20)
+
+CHANNEL_WORDS: Final = {
+    "temperature": "temperature",
+    "relative_humidity": "humidity",
+    "pressure": "air pressure",
+    "pm1_0": "very fine dust (PM1.0)",
+    "pm2_5": "fine dust (PM2.5)",
+    "pm10": "dust (PM10)",
+}
+NEVER: Final = (
+    "a picture, a sound, a number plate, a face, the address of a phone",
+    "a single passage, or the moment at which it happened",
+    "how fast one vehicle was, or that the same one came back",
+    "the true counts: noise is added on the node, once, and the node forgets what it counted",
+)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of the street: true and released counts, shape (windows, cells); negative: why it is withheld.
+
+    `known`, shape (windows,): whether the street file has data; elsewhere nobody passes because nobody counted.
+    """
+
+    date: str
+    window_s: int
+    cells: tuple[str, ...]
+    true: Counts
+    released: Counts
+    known: Mask
+
+    def clock(self, window: int) -> str:
+        """When a window begins."""
+        minutes = window * self.window_s // 60
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+    def hours(self) -> list[int]:
+        """The windows that fit a table."""
+        return sorted({hour * 3600 // self.window_s for hour in TABLE_HOURS})
+
+    def rows(self) -> list[list[str]]:
+        """A row for each cell: its name, then "true -> released" in the windows of `hours`."""
+        return [
+            [name, *(f"{self.true[window, place]} -> {self._said(window, place)}" for window in self.hours())]
+            for place, name in enumerate(self.cells)
+        ]
+
+    def _said(self, window: int, place: int) -> str:
+        out = int(self.released[window, place])
+        return WITHHELD.get(out, str(out))
+
+
+def day_of(policy: Policy, street: Street, seed: int) -> Day:
+    """The street's day with the most passages, as this policy releases it; the budget begins with the day."""
+    per_day = street.per_day
+    days = street.counts.reshape(-1, per_day, len(street.cells))
+    best = int(days.sum(axis=(1, 2)).argmax())
+    out = released(street, policy.traffic.k, policy.traffic.epsilon_release, np.random.default_rng(seed))
+    shown = out.reshape(days.shape)[best].copy()
+    shown[policy.windows_paid :] = NO_BUDGET
+    date = datetime.fromtimestamp(street.start_s + best * DAY_S, UTC).strftime("%A, %d %B %Y")
+    return Day(
+        date, street.window_s, tuple(map(str, street.cells)), days[best], shown, street.known.reshape(-1, per_day)[best]
+    )
+
+
+def duration(seconds: int) -> str:
+    """A window in words."""
+    for unit, name in ((3600, "hour"), (60, "minute")):
+        if seconds % unit == 0:
+            number = seconds // unit
+            return f"{number} {name}{'' if number == 1 else 's'}"
+    return f"{seconds} seconds"
+
+
+def leaves(policy: Policy) -> list[str]:
+    """What a report may hold."""
+    traffic = policy.traffic
+    cells = cells_of(policy)
+    bands = ", ".join(dict.fromkeys(cell.speed for cell in cells)) if traffic.speed_bands_kmh else "at any speed"
+    found = [
+        f"every {duration(policy.window_s)}, how many passed, in {len(cells)} numbers, each with noise: by class "
+        f"({', '.join(traffic.classes)}), by direction ({', '.join(traffic.directions)}), by speed ({bands})",
+        f"no such number when it is below {traffic.k} after noise: then only that it was below",
+    ]
+    if policy.air.channels:
+        names = ", ".join(CHANNEL_WORDS.get(name, name) for name in policy.air.channels)
+        found.append(f"the air: {names}; number of readings, mean, lowest and highest of the window, without noise")
+    if policy.footfall:
+        found.append(
+            "about how many different devices the radio heard, as one number with noise; a phone that changes its "
+            "address in the window counts twice, one that is silent not at all"
+        )
+    found.append("the node's own health: its clock, its memory, sensors that failed, how much epsilon it has spent")
+    return found
+
+
+def exactness(policy: Policy) -> list[str]:
+    """How close a released number is to the truth."""
+    traffic = policy.traffic
+    far = noise.interval(traffic.epsilon_release)
+    found = [
+        f"The noise is the same for every count, large or small: 95 times in 100 it is at most {far}. A true count of "
+        f"20 is then reported as something from {max(0, 20 - far)} to {20 + far}.",
+        f"Counts near {traffic.k} are reported only when they come out at {traffic.k} or more, so the small ones that "
+        "are reported tend to be too high.",
+    ]
+    paid, windows = policy.windows_paid, policy.windows_per_day
+    if paid < windows:
+        found.append(
+            f"The day's budget pays for {paid} of {windows} windows; in the other {windows - paid} nothing is said."
+        )
+    if policy.footfall:
+        found.append(f"Footfall is within {noise.interval(policy.footfall.epsilon_release)} in 95 of 100 windows.")
+    return found
+
+
+def revelation(policy: Policy) -> list[str]:
+    """What a citizen's passage can reveal at most, in odds."""
+    once = policy.traffic.epsilon_release
+    found = [
+        "Suppose somebody wants to know whether you passed in a certain window, and knows about everybody else there. "
+        f"For one passage (epsilon = {decimal_text(once)}), {_shift(once)}.",
+        f"There and back again is two passages: {_shift(2 * once)}.",
+    ]
+    if policy.footfall:
+        heard = policy.footfall.epsilon_release
+        found.append(f"A device you carry, heard in one window: {_shift(heard)}.")
+    found.append(
+        f"Somebody who passes in n windows of a day adds n times {decimal_text(once)}; the ledger on the node stops at "
+        f"{decimal_text(policy.traffic.epsilon_day)} for a day, whatever the city asks for. Who passes every day adds "
+        "up from day to day: noise hides a passage, not a habit of years."
+    )
+    return found
+
+
+def _shift(epsilon_micro: int) -> str:
+    factor = noise.odds_factor(epsilon_micro)
+    if factor > 1000:
+        return "the report can shift the odds so far that it protects nobody"
+    most = noise.sure_after(epsilon_micro)
+    return (
+        f"the report can shift the odds at most {factor:.2f} times: an even guess, 50 in 100, becomes at most "
+        f"{100 * most:.0f} in 100 and at least {100 * (1 - most):.0f} in 100"
+    )
+
+
+def explanation(policy: Policy, street: Street, day: Day) -> dict[str, Any]:
+    """All of it as data, for JSON and for drawing."""
+    return {
+        "policy": policy.name,
+        "version": policy.version,
+        "city": policy.city,
+        "purpose": " ".join(policy.purpose.text.split()),
+        "legal_basis": " ".join(policy.purpose.legal_basis.split()),
+        "contact": policy.contact.model_dump(exclude_none=True),
+        "retention_days": policy.retention.days,
+        "window_s": policy.window_s,
+        "leaves": leaves(policy),
+        "never_leaves": list(NEVER),
+        "exactness": exactness(policy),
+        "revealed_at_most": revelation(policy),
+        "noise_95": noise.interval(policy.traffic.epsilon_release),
+        "odds_factor": round(noise.odds_factor(policy.traffic.epsilon_release), 4),
+        "cells": [row.as_data() for row in outlook(policy, street)],
+        "day": {
+            "date": day.date,
+            "cells": list(day.cells),
+            "true": day.true.tolist(),
+            "released": day.released.tolist(),
+        },
+        "sampler": "numpy: the difference of two geometric numbers, discrete Laplace in double precision",
+    }

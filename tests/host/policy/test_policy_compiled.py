@@ -1,0 +1,119 @@
+"""What a node takes: the CBOR of a policy and a floor, and back."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import cbor2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy_texts import BELOW_FLOOR, FLOOR, STREET, policy
+
+from hadeda.policy import Compiled, PolicyError, compile_floor, compile_policy, decompile, read_floor, read_policy
+from hadeda.policy.compiled import Cells, CompiledFootfall
+from hadeda.policy.schema import DAY_S, EPSILON_DAY_MAX, EPSILON_RELEASE_MAX, K_MAX, VERSION_MAX, WINDOW_MIN_S
+
+CITY = bytes(range(32))
+WINDOWS = [s for s in range(WINDOW_MIN_S, DAY_S + 1) if DAY_S % s == 0]
+WORDS = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), min_size=1, max_size=4, unique=True)
+
+POLICIES = st.builds(
+    Compiled,
+    city=st.binary(min_size=32, max_size=32),
+    version=st.integers(1, VERSION_MAX),
+    window_s=st.sampled_from(WINDOWS),
+    channels=st.lists(st.integers(1, 6), unique=True).map(tuple),
+    cells=st.builds(
+        Cells,
+        classes=WORDS.map(tuple),
+        directions=WORDS.map(tuple),
+        speed_bands_kmh=st.lists(st.integers(1, 300), max_size=15, unique=True).map(sorted).map(tuple),
+    ),
+    k=st.integers(1, K_MAX),
+    epsilon_release=st.integers(1, EPSILON_RELEASE_MAX),
+    epsilon_day=st.integers(1, EPSILON_DAY_MAX),
+    name=st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True),
+    footfall=st.none()
+    | st.builds(CompiledFootfall, k=st.integers(1, K_MAX), epsilon_release=st.integers(1, EPSILON_RELEASE_MAX)),
+    sources=st.sampled_from([(), (2,)]),
+)
+
+
+def test_the_map_is_the_one_the_node_knows() -> None:
+    compiled = compile_policy(read_policy(STREET).model, CITY)
+    assert cbor2.loads(compiled) == {
+        1: CITY,
+        2: 1,
+        3: 900,
+        4: [1, 2, 3, 4, 5, 6],
+        5: {1: ["vehicle"], 2: ["approaching", "receding"], 3: [30]},
+        6: 5,
+        7: 500_000,
+        8: 48_000_000,
+        9: "street",
+    }
+
+
+def test_the_floor_is_the_one_the_node_knows() -> None:
+    floor = compile_floor(read_floor(FLOOR).model)
+    assert cbor2.loads(floor) == {1: 300, 2: 3, 3: 1_000_000, 4: 96_000_000, 5: [], 6: [1]}
+
+
+def test_what_is_not_asked_for_is_off(tmp_path: Path) -> None:
+    quiet = policy(tmp_path, {"channels": "channels = []"}).model
+    compiled = decompile(compile_policy(quiet, CITY))
+    assert (compiled.channels, compiled.footfall, compiled.sources) == ((), None, ())
+    assert not {10, 11} & set(cbor2.loads(compiled.encode()))
+
+
+def test_footfall_and_vision_are_in_it_when_asked_for(tmp_path: Path) -> None:
+    assert cbor2.loads(compile_policy(read_policy(BELOW_FLOOR).model, CITY))[10] == {1: 1, 2: 2_000_000}
+    assert cbor2.loads(compile_policy(policy(tmp_path, more="[vision]").model, CITY))[11] == [2]
+
+
+@settings(deadline=None)
+@given(compiled=POLICIES)
+def test_what_is_compiled_comes_back(compiled: Compiled) -> None:
+    assert decompile(compiled.encode()) == compiled
+
+
+@settings(deadline=None)
+@given(compiled=POLICIES, data=st.data())
+def test_a_damaged_policy_is_another_policy_or_a_policy_error(compiled: Compiled, data: st.DataObject) -> None:
+    damaged = bytearray(compiled.encode())
+    damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
+    with suppress(PolicyError):
+        assert decompile(bytes(damaged)) != compiled
+
+
+@settings(deadline=None)
+@given(data=st.binary(max_size=64))
+def test_anything_else_is_a_policy_error(data: bytes) -> None:
+    with pytest.raises(PolicyError):
+        decompile(data)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (3, 700),
+        (6, 0),
+        (7, 0),
+        (7, 10_000_001),
+        (8, -1),
+        (12, 1),
+        (1, b"short"),
+        (5, [1]),
+        (9, "No Name"),
+        (4, [4, True]),
+    ],
+)
+def test_values_no_policy_can_have_do_not_come_back(key: int, value: object) -> None:
+    content = cbor2.loads(compile_policy(read_policy(STREET).model, CITY))
+    with pytest.raises(PolicyError, match="not a compiled policy"):
+        decompile(cbor2.dumps(content | {key: value}, canonical=True))
+
+
+def test_a_city_is_named_by_32_bytes() -> None:
+    with pytest.raises(PolicyError, match="32 bytes"):
+        compile_policy(read_policy(STREET).model, b"Testville")
