@@ -3,7 +3,8 @@
 Signing draws k by RFC 6979 with fresh randomness mixed in (section 3.6), so neither a poor generator nor a repeated
 message gives k away, and no fault can be compared with a good run. The multiplication sees k + r*n on randomised
 coordinates; k is inverted, and d used, only under a random factor. Before a signature is let out, k*G has to lie on
-the curve and s has to satisfy its equation, which a bit flipped in any field operation breaks.
+the curve and s has to satisfy its equation, which a bit flipped in any field operation breaks; the scalar and its
+digits have to be those of k.
 Big integers are never constant in time: this hardens against timing seen from afar, not against a probe.
 """
 
@@ -72,7 +73,7 @@ class Verifier:
         self._tables: p256_comb.Comb = ()
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether `signature` (r || s) is that of `message`."""
+        """Tell whether `signature` (r || s) is that of `message`; FaultDetected when a check failed."""
         r = int.from_bytes(signature[:32], "big")
         s = int.from_bytes(signature[32:], "big")
         n = p256.N
@@ -94,9 +95,12 @@ def _times_generator(k: int, blinds: bytes) -> tuple[int, int]:
     """Return k * G as (x, y), checked to be on the curve."""
     stretch = int.from_bytes(blinds[_STRETCH_AT:_SCALAR_BLIND_AT], "big") % p256.P or 1
     blind = int.from_bytes(blinds[_SCALAR_BLIND_AT:], "big")
-    x, y = p256.affine(p256_comb.multiply(((p256_comb.blinded(k, blind), GENERATOR),), stretch))
+    scalar = p256_comb.blinded(k, blind)
+    x, y = p256.affine(p256_comb.multiply(((scalar, GENERATOR),), stretch))
     if not p256.on_curve(x, y):
         raise FaultDetected("k * G is not on the curve")
+    if (scalar - k) % p256.N:
+        raise FaultDetected("the scalar is not k")
     return x, y
 
 

@@ -1,7 +1,7 @@
 """What the city may make the node do: a closed table. A command is signed by the city's command key, for this node.
 
 Every number is executed at most once: it is in the key store before anything happens, and only higher ones are taken
-after it. A refused command changes nothing.
+after it. A refused command changes nothing else: it cannot run later, when its arguments would be allowed.
 """
 
 from micropython import const
@@ -102,7 +102,10 @@ class Commands:
             print("hadeda: command is over")
             return None
         handler = self._table.get(operation, self._unsupported)
-        answer = number & 0xFFFF, handler(number, arguments)
+        result = handler(number, arguments)
+        if result in (RESULT_REFUSED, RESULT_UNSUPPORTED):
+            keychain.accept_command(number, result)
+        answer = number & 0xFFFF, result
         # The extra report took its own answer along
         if operation != OPERATION_REPORT_NOW or answer[1] != RESULT_DONE:
             self._owed.answer = answer

@@ -72,7 +72,7 @@ class Mailbox:
     def ready(self) -> "bytes | None":
         """The message that announces a pending re-key; one is begun when it is time. Only with the radio on."""
         if self._keychain.rekey_wanted:
-            self._keychain.begin_rekey(self._drbg)
+            self._keychain.renew(self._drbg)
         return self._keychain.pending_ready()
 
     def handle(self, topic: str, message: bytes) -> None:

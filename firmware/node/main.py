@@ -58,9 +58,9 @@ async def _run() -> None:
     config = configuration.load(files)
     clock = Clock()
     power.collect_every(_GARBAGE_BYTES)
-    pipeline = build(config, files, clock)
-    print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
     try:
+        pipeline = build(config, files, clock)
+        print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
         await pipeline.sender.synchronise()
         pipeline.watchdog.feed()
         await pipeline.run()
@@ -68,6 +68,7 @@ async def _run() -> None:
         raise
     except Exception as error:  # a node on a lamp post starts again rather than stopping
         print("hadeda: starting again after:", repr(error))
+        power.Watchdog()  # it may not have come to that
         await clock.sleep_ms(_PAUSE_BEFORE_RESET_MS)
         power.reset()
 

@@ -1,10 +1,11 @@
-"""A flipped bit in any field operation never lets a signature, a public key or a shared secret out.
+"""A flipped bit in any field operation, scalar, digit or table never lets a signature, public key or secret out.
 
 Every reduction modulo p or n goes through `p256.P`, `p256.N` or `p256.inverse`. The tests put stand-ins there that
 flip one bit of one result: a first run counts the operations, then each of them is hit in a run of its own.
+What a multiplication is made of (blinded scalar, its digits, tables) is flipped where it is made.
 """
 
-from envelope import ecdh, ecdsa, p256
+from envelope import ecdh, ecdsa, p256, p256_comb
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
 
@@ -84,6 +85,35 @@ def _survey(run, name, step=1):
     return operations, [result for result in let_out if result != good], len(let_out)
 
 
+def _wrong(run, module, name, stand_ins):
+    """How often `run` let something wrong out, and how often it noticed, with each stand-in for module.name."""
+    good, real = run(), getattr(module, name)
+    wrong = noticed = 0
+    for stand_in in stand_ins:
+        setattr(module, name, stand_in)
+        try:
+            wrong += run() != good
+        except FaultDetected:
+            noticed += 1
+        finally:
+            setattr(module, name, real)
+    return wrong, noticed
+
+
+def _flipped(data, bit):
+    data = bytearray(data)
+    data[bit >> 3] ^= 1 << (bit & 7)
+    return bytes(data)
+
+
+def _flipped_table(comb, bit):
+    """The comb with one bit of its 64-byte entries changed: bit // 512 is the entry, over all tables."""
+    comb = list(comb)
+    table, bit = divmod(bit, 8 * len(comb[0]))
+    comb[table] = _flipped(comb[table], bit)
+    return tuple(comb)
+
+
 def _drbg():
     return Drbg(b"the same randomness in every run.")
 
@@ -130,3 +160,68 @@ def test_faults_let_no_wrong_shared_secret_out():
     operations, wrong, _ = _survey(_agree, "P", 5)
     assert operations > 2500
     assert not wrong
+
+
+def _digits_flipped(step):
+    """Stand-ins for _digits that flip a bit each: in the first call only, and in every call."""
+    real = p256_comb._digits
+
+    def once(bit):
+        calls = []
+
+        def digits(scalar):
+            calls.append(None)
+            return _flipped(real(scalar), bit) if len(calls) == 1 else real(scalar)
+
+        return digits
+
+    for bit in range(0, 320, step):
+        if bit & 7 != 7:  # there are seven teeth
+            yield once(bit)
+            yield lambda scalar, bit=bit: _flipped(real(scalar), bit)
+
+
+def test_faults_in_digits_let_nothing_out():
+    assert _wrong(_sign, p256_comb, "_digits", _digits_flipped(1)) == (0, 560)
+    assert _wrong(_public_key, p256_comb, "_digits", _digits_flipped(5)) == (0, 112)
+    assert _wrong(_agree, p256_comb, "_digits", _digits_flipped(37)) == (0, 16)
+
+
+def test_a_bit_that_no_tooth_reads_does_no_harm():
+    real = p256_comb._digits
+    stand_ins = [lambda scalar, bit=bit: _flipped(real(scalar), bit) for bit in range(7, 320, 32)]
+    assert _wrong(_sign, p256_comb, "_digits", stand_ins) == (0, 0)
+
+
+def test_faults_in_a_blinded_scalar_let_nothing_out():
+    real = p256_comb.blinded
+
+    def flipped(step):
+        for bit in range(1, 280, step):  # the lowest one makes it even, which no digits are
+            yield lambda scalar, blind, bit=bit: real(scalar, blind) ^ 1 << bit
+
+    assert _wrong(_sign, p256_comb, "blinded", flipped(3)) == (0, 93)
+    assert _wrong(_public_key, p256_comb, "blinded", flipped(11)) == (0, 26)
+    assert _wrong(_agree, p256_comb, "blinded", flipped(61)) == (0, 5)
+    even = [lambda scalar, blind: real(scalar, blind) ^ 1]
+    assert _wrong(_sign, p256_comb, "blinded", even) == (0, 1)
+
+
+def test_faults_in_the_generators_tables_let_nothing_out():
+    """A changed entry is a point of another curve, and so is every sum with it: no look at the table is needed."""
+    real = ecdsa.GENERATOR
+    stand_ins = [_flipped_table(real, entry * 512 + entry * 37 % 512) for entry in range(256)]
+    wrong, noticed = _wrong(_sign, ecdsa, "GENERATOR", stand_ins)
+    assert wrong == 0
+    assert noticed >= 20  # of every table ten entries are read, some of them twice
+
+
+def test_faults_in_a_peers_table_let_nothing_out():
+    real = p256_comb.tables
+
+    def flipped(entry):
+        return lambda x, y, count: _flipped_table(real(x, y, count), entry * 512 + entry * 37 % 512)
+
+    wrong, noticed = _wrong(_agree, p256_comb, "tables", [flipped(entry) for entry in range(0, 64, 2)])
+    assert wrong == 0
+    assert noticed >= 8

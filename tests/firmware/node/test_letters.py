@@ -2,6 +2,7 @@
 
 from firmware.city_pen import Address, Led, Node, Pen, topic
 from firmware.fakes import Random, raises
+from firmware.opened_ready import OpenedReady
 
 from envelope import labels
 from node.commands import Commands
@@ -307,6 +308,24 @@ def test_a_topic_that_nobody_subscribed_to_is_not_read():
     stage = Stage()
     stage.mailbox.handle("hadeda/down/00000000", PEN.letter(stage.keychain, 5, stage.locate()))
     assert (stage.led.blinks, stage.mailbox.failures) == ([], 0)
+
+
+def test_a_rekey_that_was_dropped_begins_again_with_all_it_was_to_bring():
+    new = Pen(b"2").authorities[labels.ROLE_RECEIPT]
+    stage = Stage()
+    arguments = {labels.ROTATE_KEYS: {labels.ROLE_RECEIPT: new}, labels.ROTATE_IDENTITY: 1}
+    command = PEN.command(stage.keychain.node_id, 9, labels.OPERATION_ROTATE, arguments)
+    stage.arrive(PEN.letter(stage.keychain, 1, command))
+    first = stage.mailbox.ready()
+    for _ in range(labels.REKEY_GRACE):
+        stage.keychain.ratchet()
+    stage = Stage(stage.node)
+    message = stage.mailbox.ready()
+    assert message not in (None, first)
+    ready = OpenedReady(message, PEN.keys[labels.ROLE_COLLECTOR], stage.keychain.secrets.public)
+    assert ready.fields[labels.READY_COMMAND] == 9
+    assert ready.node_id == stage.keychain.pending_node_id != stage.keychain.node_id
+    assert stage.keychain.pending_authorities[labels.ROLE_RECEIPT] == new
 
 
 def test_a_rekey_that_is_due_begins_with_the_session():
