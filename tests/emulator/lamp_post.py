@@ -20,7 +20,7 @@ from typing import Any, Self
 import cbor2
 import flash_image
 from mosquitto_process import Mosquitto
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import select
 
@@ -45,10 +45,25 @@ SEED = 7
 NAME = "corner"
 LIMIT_S = 60.0  # real seconds no step of a test may take
 SETTLE_S = 12  # board seconds after a window of a minute by which a node has called
+SLOT_LAST_S = 60  # board seconds after a longer window by which a node begins to call
 HOUR_S = 3600
 # Seconds after the street's midnight. At night nobody counted, so nobody passes: time passes faster in the emulator
 NIGHT = 2 * HOUR_S - 60
 MORNING = 7 * HOUR_S - 60
+
+
+def repeated_numbers(messages: list[bytes]) -> dict[tuple[bytes, int], set[bytes]]:
+    """(kid, number) under which different messages were sealed: what must never be, in either direction."""
+    seen: dict[tuple[bytes, int], set[bytes]] = {}
+    for sealed in messages:
+        message = parse_sealed(sealed)
+        seen.setdefault((message.kid, message.sequence), set()).add(sealed)
+    return {key: found for key, found in seen.items() if len(found) > 1}
+
+
+def is_ready(payload: bytes) -> bool:
+    """Whether a message of a node announces a re-key."""
+    return payload.startswith(bytes((0xD8, labels.TAG_ENCRYPT)))
 
 
 class Recording(Collector):
@@ -63,6 +78,16 @@ class Recording(Collector):
         self.written: list[tuple[str, bytes]] = []
         self.lose: Callable[[str, bytes], bool] = lambda _topic, _payload: False
         self._up = city.settings.broker.topic
+
+    @property
+    def reports(self) -> list[bytes]:
+        """The sealed reports among the messages."""
+        return [payload for payload in self.messages if not is_ready(payload)]
+
+    @property
+    def letters_written(self) -> list[bytes]:
+        """Every letter, whether it got through or not."""
+        return [payload for _topic, payload in self.written if payload]
 
     def receive(self, payload: bytes) -> Outcome:
         self.messages.append(payload)
@@ -101,10 +126,14 @@ class Template:
     unenrolled: Path  # the same board's flash when the firmware was on it and the node had no keys
     parcels: dict[str, bytes]
     transcript: bytes
+    stock_partitions: bool = False
 
 
 class LampPost:
-    """One board in one city, both copies of a template's; a context manager."""
+    """One board in one city, both copies of a template's; a context manager.
+
+    `name` is what its city calls it. Beside a `neighbour` it stands in the neighbour's city and uses its collector.
+    """
 
     def __init__(
         self,
@@ -116,12 +145,16 @@ class LampPost:
         window_s: int = 60,
         tls: bool = True,
         changed_config: Callable[[dict[str, object]], None] = lambda _: None,
+        name: str = NAME,
+        neighbour: "LampPost | None" = None,
     ) -> None:
         self.board = template.board
+        self.name = name
         self.seed = seed
         self.folder = folder
         self.flash = folder / "flash.bin"
-        shutil.copytree(template.city, folder / "city")
+        if neighbour is None:
+            shutil.copytree(template.city, folder / "city")
         shutil.copyfile(template.flash, self.flash)
         config = cbor2.loads(flash_image.files(self.flash, self.board)["/config.cbor"])
         config["window_s"] = window_s
@@ -133,7 +166,7 @@ class LampPost:
         self.tls = tls
         self.start = start
         self.world = World(seed=seed)
-        self.city = City.open(folder / "city")
+        self.city = City.open(folder / "city") if neighbour is None else neighbour.city
         self.emulated = EmulatedBoard(
             self.board,
             self.world,
@@ -142,9 +175,14 @@ class LampPost:
             start_s=self.world.start_s + start,
             flash_file=self.flash,
             serial=SerialPort(),
+            stock_partitions=template.stock_partitions,
         )
         self.collector = Recording(self.city, lambda: datetime.fromtimestamp(self.emulated.now(), UTC))
         self._stack = ExitStack()
+        if neighbour is None:
+            self._stack.callback(self.city.close)
+        else:
+            self.collector = neighbour.collector
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -153,7 +191,6 @@ class LampPost:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
         self.emulated.close()
-        self.city.close()
 
     # --- the city's side ---------------------------------------------------------------------------------------
 
@@ -177,8 +214,13 @@ class LampPost:
     def collect_plain(self, port: int) -> None:
         """A collector at a broker without TLS, until the end of the test."""
         client = Client(CallbackAPIVersion.VERSION2)
-        client.username_pw_set(self.city.secrets.broker_user, self.city.secrets.broker_password)
-        client.on_message = lambda _client, _data, message: self.collector.receive(bytes(message.payload))
+        client.username_pw_set(self.city.secrets.city_user, self.city.secrets.city_password)
+
+        def receive(_client: Client, _data: object, message: MQTTMessage) -> None:
+            for topic, payload in self.collector.receive(bytes(message.payload)).letters:
+                client.publish(topic, payload, 1, retain=True)
+
+        client.on_message = receive
         subscribed = threading.Event()
         client.on_subscribe = lambda *_: subscribed.set()
         client.connect("127.0.0.1", port)
@@ -205,6 +247,20 @@ class LampPost:
         assert self.count(Status.STORED) >= wanted, self.explain(f"{wanted} reports are not stored")
         return self.stored
 
+    def publish(self, *messages: tuple[str, bytes], retain: bool = True) -> None:
+        """Put messages into mailboxes, as somebody who has the city's login at the broker: (topic, payload) each."""
+        client = Client(CallbackAPIVersion.VERSION2)
+        client.username_pw_set(self.city.secrets.city_user, self.city.secrets.city_password)
+        client.tls_set_context(self.city.tls_context())
+        client.connect(self.city.settings.broker.host, self.city.settings.broker.port)
+        client.loop_start()
+        try:
+            for topic, payload in messages:
+                client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+            client.disconnect()
+        finally:
+            client.loop_stop()
+
     def opened(self, sealed: bytes) -> Opened:
         """A sealed message, opened without storing it."""
         message = parse_sealed(sealed)
@@ -217,7 +273,7 @@ class LampPost:
         with self.city.database.write() as session:
             queued = queue(
                 session,
-                select_node(session, NAME),
+                select_node(session, self.name),
                 operation,
                 arguments or {},
                 lambda thumb: self.city.keyring.private(labels.ROLE_COMMAND, thumb),
@@ -229,13 +285,13 @@ class LampPost:
     def results(self) -> dict[int, int | None]:
         """What became of the commands: number -> labels.RESULT_*, None while there is no answer."""
         with self.city.database.read() as session:
-            return {row.number: row.result for row in commands(session, select_node(session, NAME))}
+            return {row.number: row.result for row in commands(session, select_node(session, self.name))}
 
     @property
     def standing(self) -> Standing:
         """Where the node's keys stand, as the city knows it."""
         with self.city.database.read() as session:
-            return standing(session, select_node(session, NAME))
+            return standing(session, select_node(session, self.name))
 
     def root_keys(self) -> set[bytes]:
         """The root keys of the node's living chains, as the city has them."""
@@ -285,6 +341,26 @@ class LampPost:
         ends = self.clock_s // self.window_s + count
         self.run_until(max(self.clock_s, ends * self.window_s + SETTLE_S), limit_s)
 
+    def run_until_stored(self, wanted: int, limit_s: float = LIMIT_S) -> None:
+        """Let time pass until the city has `wanted` reports, and the node has hung up after that."""
+        self.run_until(lambda: self.count(Status.STORED) >= wanted, limit_s)
+        self.run_until(lambda: not self.emulated.radio.online, limit_s)
+
+    def run_until_known(self, known: Callable[[], bool], windows: int, limit_s: float = LIMIT_S) -> bool:
+        """Let time pass until the city knows something, at most so many windows and a slot; whether it knows it."""
+        ends = (self.clock_s // self.window_s + windows) * self.window_s + SLOT_LAST_S + SETTLE_S
+        asked, found = -1, False
+
+        def over() -> bool:
+            nonlocal asked, found
+            processed = self.collector.counts.total()
+            if processed != asked:
+                asked, found = processed, known()
+            return found or self.clock_s >= ends or not self.emulated.powered
+
+        self.run_until(over, limit_s)
+        return found or known()
+
     def run_until(self, moment: float | Callable[[], bool], limit_s: float = LIMIT_S) -> None:
         """Let time pass until a moment (seconds since midnight) or an event; fails after `limit_s` real seconds."""
         until = moment if callable(moment) else lambda: self.clock_s >= moment
@@ -325,12 +401,17 @@ class LampPost:
         assert self.emulated.serial is not None
         return self.emulated.serial.path
 
+    @property
+    def secrets(self) -> dict[str, Any]:
+        """What the node's key sectors hold, by the names in firmware/node/keystore.py."""
+        return flash_image.node_secrets(self.emulated.flash.image(), self.board)
+
     def files(self) -> dict[str, bytes]:
         """Every file on its flash, by path; the board stands still."""
         return flash_image.files(self.flash, self.board)
 
 
-def make_template(board: Board, folder: Path, broker_port: int) -> Template:
+def make_template(board: Board, folder: Path, broker_port: int, *, stock_partitions: bool = False) -> Template:
     """Provision a new node of a new city, through mpremote and the board's serial port."""
     flash, unenrolled = folder / "flash.bin", folder / "unenrolled.bin"
     parcels = shipment()
@@ -340,9 +421,12 @@ def make_template(board: Board, folder: Path, broker_port: int) -> Template:
             shutil.copyfile(flash, unenrolled)
 
     serial = TappedSerial()
-    with make_city(folder / "city", broker_port) as city, PluggedIn(board, flash, serial=serial) as plugged:
+    with (
+        make_city(folder / "city", broker_port) as city,
+        PluggedIn(board, flash, serial=serial, stock_partitions=stock_partitions) as plugged,
+    ):
         steps.provision(serial.path, board, city, name=NAME, step=keep, now=plugged.now)
-    return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript))
+    return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript), stock_partitions)
 
 
 def make_city(folder: Path, broker_port: int) -> City:
@@ -359,7 +443,14 @@ class PluggedIn:
     """
 
     def __init__(
-        self, board: Board, flash: Path, *, serial: SerialPort | None = None, seed: int = SEED, cut_at: int = 0
+        self,
+        board: Board,
+        flash: Path,
+        *,
+        serial: SerialPort | None = None,
+        seed: int = SEED,
+        cut_at: int = 0,
+        stock_partitions: bool = False,
     ) -> None:
         world = World(seed=seed)
         self.now = datetime.fromtimestamp(world.start_s, UTC)
@@ -369,7 +460,14 @@ class PluggedIn:
         self._cut_at = cut_at
         self._done = False
         self.emulated = EmulatedBoard(
-            board, world, seed=seed, clock=VirtualTime(), start_s=world.start_s, flash_file=flash, serial=self.serial
+            board,
+            world,
+            seed=seed,
+            clock=VirtualTime(),
+            start_s=world.start_s,
+            flash_file=flash,
+            serial=self.serial,
+            stock_partitions=stock_partitions,
         )
         self.emulated.flash.before_change = self._before_change
         self._thread = threading.Thread(target=self._run, name="board")

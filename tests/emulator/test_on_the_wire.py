@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import cbor2
 from lamp_post import LampPost
 from mqtt_proxy import Wire
 
@@ -55,20 +54,19 @@ def test_topic_and_client_id_carry_nothing_identifying(raise_post: Callable[...,
 def check_anonymous(post: LampPost, left: bytes) -> None:
     """Nothing that stays the same for this node, in no form, is in the bytes that left the board."""
     (node,) = nodes(post.city.database)
-    secrets = cbor2.loads(post.files()["/state/keys"][8:])
     mac = unique_id(post.board, post.seed, post.flash)
     mac = mac if isinstance(mac, bytes) else bytes.fromhex(str(mac))
     for name, identifying in {
         "node id": bytes.fromhex(node.node_id),
         "start of the node id": bytes.fromhex(node.node_id)[:6],
-        "identity key": secrets[2][1:33],
+        "identity key": post.secrets["public"][1:33],
         "MAC": mac,
         "name": node.name.encode(),
         "board": post.board.name.encode(),
         "Wi-Fi": b"street",
         "Wi-Fi password": post.city.secrets.wifi_password.encode(),
-        "private key": secrets[1],
-        "root key": secrets[5],
+        "private key": post.secrets["private"],
+        "root key": post.secrets["root"],
     }.items():
         for form in (identifying, identifying.hex().encode(), identifying.hex().upper().encode()):
             assert form not in left, f"the {name} left the board"

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import flash_image
 import pytest
-from lamp_post import PluggedIn, Template, make_city
+from lamp_post import LampPost, PluggedIn, Template, make_city, make_template
+from mosquitto_process import free_port
 
 from hadeda.board import load
 from hadeda.city import City
+from hadeda.collect.collector import Status
 from hadeda.errors import CityError, HadedaError, PortError, ProvisionError
 from hadeda.provision import steps
 from hadeda.registry import nodes
@@ -54,13 +56,21 @@ def in_service(city: City) -> list[Node]:
 def check_enrolled(template: Template, flash: Path, city: City) -> None:
     """The board has committed keys, those of the one node in the registry, and nothing half-made beside them."""
     files = flash_image.files(flash, template.board)
-    assert "/state/pending" not in files
-    assert "/state/keys" in files
+    assert flash_image.KEY_FILE not in files
     (node,) = in_service(city)
-    assert node.identity in files["/state/keys"]
+    check_keys_of(node, template, flash)
     library = {path for path in template.parcels if path.startswith("/lib/")}
     assert {path for path in files if path.startswith("/lib/")} == library
     assert all(files[path] == data for path, data in template.parcels.items()), "the firmware is not whole"
+
+
+def check_keys_of(node: Node, template: Template, flash: Path) -> None:
+    """The board's key sectors hold this node's identity, and nothing of an enrolment that was not finished."""
+    both = flash_image.key_sectors(flash.read_bytes(), template.board)
+    (record,) = [whole for at in (0, 4096) if (whole := flash_image.whole_record(both[at : at + 4096]))]
+    assert flash_image.secrets_in(record)["public"] == node.identity
+    assert record.endswith(b"\xf6"), "an enrolment is left half-made"  # CBOR's null
+    assert both.count(b"\xff") >= len(both) - len(record) - 16, "something of an earlier record is left"
 
 
 def test_a_port_that_is_not_there_is_named(template: Template, city: City) -> None:
@@ -214,8 +224,8 @@ def test_two_boards_at_once_become_two_nodes_of_one_city(
             thread.join(60)
     assert not failures, failures
     assert [node.name for node in in_service(city)] == ["post 0", "post 1"]
-    keys = [flash_image.files(image, template.board)["/state/keys"] for image in images]
-    assert all(node.identity in own for node, own in zip(in_service(city), keys, strict=True))
+    for node, image in zip(in_service(city), images, strict=True):
+        check_keys_of(node, template, image)
 
 
 def test_a_name_that_is_taken_is_refused_and_the_board_can_have_another(
@@ -229,3 +239,23 @@ def test_a_name_that_is_taken_is_refused_and_the_board_can_have_another(
     with PluggedIn(template.board, second, seed=1) as plugged:
         steps.provision(plugged.port, template.board, city, name="square", now=plugged.now)
     assert [node.name for node in in_service(city)] == ["corner", "square"]
+
+
+def test_on_a_stock_partition_table_the_keys_are_a_file_and_the_node_says_so(tmp_path: Path) -> None:
+    stock = make_template(load("esp32-s3-devkitc-1"), tmp_path, free_port(), stock_partitions=True)
+    folder = tmp_path / "post"
+    folder.mkdir()
+    with LampPost(stock, folder) as post:
+        secrets = flash_image.secrets_in(post.files()[flash_image.KEY_FILE])
+        (node,) = in_service(post.city)
+        assert secrets["public"] == node.identity
+        post.open_city()
+        post.power_on()
+        post.run_until(lambda: post.count(Status.STORED) >= 1)
+        assert [report.health.key_store for report in post.stored] == ["file"]
+
+
+def test_a_node_with_sectors_for_its_keys_says_so(post: LampPost) -> None:
+    post.power_on()
+    post.run_until(lambda: post.count(Status.STORED) >= 1)
+    assert [report.health.key_store for report in post.stored] == ["raw sectors"]

@@ -114,7 +114,10 @@ def open_sign1(message: bytes, aad: bytes, public: bytes) -> bytes:
 
 
 class SealingNode:
-    """Identity, the city's keys by role, and the keys of one epoch; `pending` is the node after its re-key."""
+    """Identity, the city's keys by role, and the keys of one epoch; `pending` is the node after its re-key.
+
+    `ready` is the message that began this chain, empty in the first.
+    """
 
     def __init__(self) -> None:
         self.identity = ec.generate_private_key(ec.SECP256R1())
@@ -125,6 +128,7 @@ class SealingNode:
         self.epoch = 0
         self.ceiling = 0
         self.keys: dict[str, bytes] = {}
+        self.ready = b""
         self.pending: SealingNode | None = None
 
     @property
@@ -225,7 +229,8 @@ class SealingNode:
         fields = {label: value for label, value in sorted(fields.items()) if value is not None}
         aad = dumps([PROFILE, "ready", self.node_id, pending.collector_id])
         signed = sign1(signer or self.identity, pad(dumps(fields)), aad, high_s)
-        return pending.encrypt_to_collector(signed, ephemeral)
+        pending.ready = pending.encrypt_to_collector(signed, ephemeral)
+        return pending.ready
 
     def encrypt_to_collector(
         self,

@@ -2,6 +2,7 @@
 
     city.toml  secrets.toml
     keys/index.json  keys/ROLE-....key       the city's own keys: see keyring.py
+    revoked.txt                              ids of revoked nodes: see registry/revoking.py
     tls/ca.pem  ca.key  broker.pem  broker_key.pem
     city.db                                  registry and report store
 
@@ -26,7 +27,7 @@ from pydantic import ValidationError
 
 from hadeda.city import certificates, keyfile
 from hadeda.city import settings as settings_file
-from hadeda.city.keyring import Keyring, Unlock, one_passphrase, unlocked
+from hadeda.city.keyring import ROLE_NAMES, Keyring, Unlock, one_passphrase, unlocked
 from hadeda.city.settings import BrokerSettings, CitySettings, Secrets, WifiSettings
 from hadeda.envelope import labels, open_enrolment, root_key
 from hadeda.envelope.keys import CURVE
@@ -86,7 +87,11 @@ class City:
                 wifi=WifiSettings(ssid=wifi_ssid),
             )
             secrets = Secrets(
-                broker_user="hadeda", broker_password=randomness.token_urlsafe(24), wifi_password=wifi_password
+                broker_user="hadeda-node",
+                broker_password=randomness.token_urlsafe(24),
+                city_user="hadeda-city",
+                city_password=randomness.token_urlsafe(24),
+                wifi_password=wifi_password,
             )
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
@@ -136,7 +141,7 @@ class City:
         """Encrypt the TLS authority's key under another passphrase, or under none; raises CityError."""
         path = self.directory / "tls" / AUTHORITY_KEY_FILE
         private, _old = unlocked(keyfile.KeyFile.read(path), self._unlock)
-        keyfile.replace_private_file(path, keyfile.render(TLS_AUTHORITY_ROLE, private, passphrase))
+        keyfile.supersede_private_file(path, keyfile.render(TLS_AUTHORITY_ROLE, private, passphrase))
 
     @property
     def ca_file(self) -> Path:
@@ -185,8 +190,16 @@ class City:
         """Register the node whose enrolment `message` answers `nonce` (16 bytes the host gave it), in one transaction.
 
         `configuration` is what the node was given, the city's public keys among it; passwords are not kept. Raises
-        ProvisionError where the message is not right, CityError where the name is taken or the node revoked.
+        ProvisionError where the message is not right or one of those keys is not the city's any more, CityError where
+        the name is taken or the node revoked.
         """
+        told, current = dict(configuration.get("authorities") or self.authorities()), self.authorities()
+        old = [name for role, name in ROLE_NAMES.items() if told.get(role) != current[role]]
+        if old:
+            raise ProvisionError(
+                f"the city's keys changed while the node was provisioned ({', '.join(old)})",
+                "provision it again: it is told the new ones",
+            )
         try:
             enrolment = open_enrolment(message, nonce, self.collector_id)
             root = root_key(self.collector_private, enrolment.ephemeral, nonce, enrolment.node_id, self.collector_id)
@@ -194,7 +207,6 @@ class City:
             raise ProvisionError(
                 f"the node's enrolment is not accepted ({refusal.reason})", "reset the node and provision it again"
             ) from refusal
-        told = configuration.get("authorities") or self.authorities()
         return enrol(self.database, enrolment, root, name=name, configuration=configuration, authorities=told)
 
     def close(self) -> None:

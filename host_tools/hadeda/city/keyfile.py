@@ -15,6 +15,8 @@ import json
 import logging
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -181,6 +183,32 @@ def replace_private_file(path: Path, content: bytes) -> None:
     write_private_file(beside, content)
     beside.replace(path)
     sync_folder(path.parent)
+
+
+def supersede_private_file(path: Path, content: bytes) -> None:
+    """As `replace_private_file`; then overwrite what stood there, which may be the same key less protected."""
+    with Path(os.path.realpath(path)).open("r+b") as old:
+        size = os.fstat(old.fileno()).st_size
+        replace_private_file(path, content)
+        old.write(bytes(size))
+        old.flush()
+        os.fsync(old.fileno())
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """While the block runs nobody else is in one for this folder, another process neither (POSIX)."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@
 
 Public halves are read from the index, private halves when they are needed and not before. A new key's file is on disk
 before the index names it, and the index is replaced at one stroke: a power cut leaves the old keyring or the new one.
+Who changes the index holds a lock on the folder, so that two commands at once do not undo each other.
 """
 
 import json
@@ -175,8 +176,9 @@ class Keyring:
     ) -> CityKey:
         """Make a new current key for `role`, encrypted where a passphrase is given; the one so far is retiring."""
         made = self._make(role, passphrase, now, cost)
-        older = [replace(entry, state=KeyState.RETIRING) if entry.role == role else entry for entry in self.entries]
-        self._write_index([made, *older])
+        with keyfile.locked(self.folder):
+            older = [replace(entry, state=KeyState.RETIRING) if entry.role == role else entry for entry in self.entries]
+            self._write_index([made, *older])
         return made
 
     def protect(self, role: int, passphrase: bytes | None, cost: Cost | None = None) -> None:
@@ -185,21 +187,22 @@ class Keyring:
             if entry.role == role:
                 private, _old = self._open(entry)
                 content = keyfile.render(entry.role_name, private, passphrase, cost)
-                keyfile.replace_private_file(self.folder / entry.file_name, content)
+                keyfile.supersede_private_file(self.folder / entry.file_name, content)
 
     def erase_retired(self, in_use: Callable[[CityKey], bool]) -> list[CityKey]:
         """Erase the retiring keys that are not `in_use`; returns them. One whose medium is away waits for it."""
         gone = []
-        for entry in self.entries:
-            path = self.folder / entry.file_name
-            away = path.is_symlink() and not path.exists()
-            if entry.state is KeyState.RETIRING and not away and not in_use(entry):
-                if path.exists():  # else a power cut came between the two steps
-                    keyfile.erase(path)
-                self._opened.pop(entry.thumbprint, None)
-                gone.append(entry)
-        if gone:
-            self._write_index([entry for entry in self.entries if entry not in gone])
+        with keyfile.locked(self.folder):
+            for entry in self.entries:
+                path = self.folder / entry.file_name
+                away = path.is_symlink() and not path.exists()
+                if entry.state is KeyState.RETIRING and not away and not in_use(entry):
+                    if path.exists():  # else a power cut came between the two steps
+                        keyfile.erase(path)
+                    self._opened.pop(entry.thumbprint, None)
+                    gone.append(entry)
+            if gone:
+                self._write_index([entry for entry in self.entries if entry not in gone])
         return gone
 
     def _make(self, role: int, passphrase: bytes | None, now: datetime | None, cost: Cost | None) -> CityKey:

@@ -1,4 +1,8 @@
-"""A Mosquitto configuration for a city: TLS with its certificate, its one login, nobody anonymous, nothing lost."""
+"""A Mosquitto configuration for a city: TLS with its certificate, nobody anonymous, nothing lost.
+
+There are two logins. The nodes' may publish reports and read letters; the city's may read reports and publish letters.
+A thief with a node has the first.
+"""
 
 import getpass
 import os
@@ -18,15 +22,17 @@ _SALT_SIZE: Final = 12
 
 
 def write_configuration(city: City, directory: Path, port: int | None = None, bind: str | None = None) -> Path:
-    """Write mosquitto.conf and its password file to the new folder `directory`; return the configuration's path.
+    """Write mosquitto.conf, its passwords and rights to the new folder `directory`; return the configuration's path.
 
     `port` is the city's unless given; `bind` limits the listener to one address. Raises CityError.
     """
     directory = directory.resolve()
     try:
         directory.mkdir(mode=0o700, parents=True)
-        passwords = directory / "passwords"
-        write_private_file(passwords, _password_line(city.secrets.broker_user, city.secrets.broker_password).encode())
+        secrets = city.secrets
+        logins = (secrets.broker_user, secrets.broker_password), (secrets.city_user, secrets.city_password)
+        write_private_file(directory / "passwords", "".join(_password_line(*login) for login in logins).encode())
+        write_private_file(directory / "rights", _rights(city).encode())
         configuration = directory / "mosquitto.conf"
         configuration.write_text(_configuration(city, directory, port or city.settings.broker.port, bind))
     except FileExistsError:
@@ -41,7 +47,7 @@ def write_configuration(city: City, directory: Path, port: int | None = None, bi
 def _configuration(city: City, directory: Path, port: int, bind: str | None) -> str:
     return f"""\
 # Mosquitto for the city "{city.settings.name}". Start it with: mosquitto -c {directory / "mosquitto.conf"}
-# It reads the broker's key and the password file as this user; as a system service, give both to its own user.
+# It reads the broker's key, passwords and rights as this user; as a system service, give them to its own user.
 user {getpass.getuser()}
 listener {port}{f" {bind}" if bind else ""}
 cafile {city.ca_file}
@@ -49,6 +55,7 @@ certfile {city.broker_certificate_file}
 keyfile {city.broker_key_file}
 allow_anonymous false
 password_file {directory / "passwords"}
+acl_file {directory / "rights"}
 
 # Reports wait here while the collector is down, and over a restart of the broker.
 persistence true
@@ -59,6 +66,19 @@ max_queued_bytes 268435456
 
 # A sealed report is at most {SEALED_MAX} bytes, with room for MQTT's own.
 message_size_limit {4 * SEALED_MAX}
+"""
+
+
+def _rights(city: City) -> str:
+    up, down = city.settings.broker.topic, city.settings.broker.down
+    return f"""\
+user {city.secrets.broker_user}
+topic write {up}
+topic read {down}/+
+
+user {city.secrets.city_user}
+topic read {up}
+topic write {down}/#
 """
 
 

@@ -16,10 +16,10 @@ from hadeda.city.city import City
 from hadeda.city.keyring import ROLE_NAMES, CityKey
 from hadeda.envelope import labels
 from hadeda.errors import CityError
-from hadeda.registry.commands import Command, queue, rotated_authorities, waiting
-from hadeda.registry.epochs import current_chain, keys_in_use, standing
+from hadeda.registry.commands import Command, CommandState, newest_rotation, queue, rotated_authorities, waiting
+from hadeda.registry.epochs import current_chain, keys_in_use, pending_chains, standing
 from hadeda.registry.nodes import Node, select_node
-from hadeda.registry.reports import ReportRow
+from hadeda.registry.reports import window_s
 
 # Report, letter; ready; letter under the new keys; report under them: a session each, at the worst
 SESSIONS: Final = 4
@@ -28,7 +28,7 @@ HEARD_LATELY: Final = 2  # windows
 
 @dataclass(frozen=True)
 class NodeStep:
-    """What happens to one node; `skipped` says why nothing does.
+    """What happens to one node; `skipped` says why nothing does, `before` what became of its last rotation, if nothing.
 
     `tells` are the roles whose current key the command carries, `signed_by` the thumbprint of the command key it is
     signed with, `done_by` when it should be over (None: some windows after the node reports again).
@@ -39,6 +39,7 @@ class NodeStep:
     epoch: int
     last_heard: datetime | None
     skipped: str = ""
+    before: str = ""
     tells: tuple[int, ...] = ()
     signed_by: bytes = b""
     done_by: datetime | None = None
@@ -109,10 +110,13 @@ def key_state(city: City, session: Session, node: Node) -> str:
         return "revoked"
     if node.held is not None:
         return "held until it answers"
-    if standing(session, node).pending is not None:
-        return "new keys ready"
     if any(command.operation == labels.OPERATION_ROTATE for command in waiting(session, node)):
         return "rotation waits"
+    unfinished = _unfinished(session, node)
+    if unfinished:
+        return unfinished
+    if standing(session, node).pending is not None:
+        return "new keys ready"
     unknown = behind(city, node)
     return "current" if not unknown else "behind: " + ", ".join(ROLE_NAMES[role] for role in unknown)
 
@@ -134,6 +138,17 @@ def users(city: City) -> dict[str, int]:
     return count
 
 
+def _unfinished(session: Session, node: Node) -> str:
+    """What is left to do of a rotation that came to nothing; empty where none did."""
+    if any(command.operation == labels.OPERATION_ROTATE for command in waiting(session, node)):
+        return ""
+    if node.close_past and all(chain.command < node.close_past for chain in pending_chains(session, node)):
+        return "older keys still open: rotate --compromised again"
+    newest = newest_rotation(session, node)
+    lost = newest is not None and newest.state == CommandState.LOST
+    return "last rotation lost: rotate again" if lost else ""
+
+
 def _step(city: City, session: Session, node: Node, roles: tuple[int, ...], now: datetime) -> NodeStep:
     epoch = standing(session, node).epoch
     if node.revoked_at is not None:
@@ -144,7 +159,7 @@ def _step(city: City, session: Session, node: Node, roles: tuple[int, ...], now:
     except CityError:
         lost = "knows no command key that the city has, it needs a cable"
         return NodeStep(node.name, node.node_id, epoch, node.heard_at, skipped=lost)
-    window = timedelta(seconds=_window_s(session, node))
+    window = timedelta(seconds=window_s(session, node))
     heard_lately = node.heard_at is not None and now - node.heard_at <= HEARD_LATELY * window
     unknown = behind(city, node)
     return NodeStep(
@@ -152,16 +167,11 @@ def _step(city: City, session: Session, node: Node, roles: tuple[int, ...], now:
         node.node_id,
         epoch,
         node.heard_at,
+        before=_unfinished(session, node),
         tells=tuple(role for role in labels.ROLES if role in roles or role in unknown),
         signed_by=signer,
         done_by=now + SESSIONS * window if heard_lately else None,
     )
-
-
-def _window_s(session: Session, node: Node) -> int:
-    """The length of the node's windows as its newest report has it, else as it was provisioned."""
-    query = select(ReportRow.window_s).where(ReportRow.node == node.id).order_by(ReportRow.received_at.desc()).limit(1)
-    return session.scalar(query) or int(node.configuration["window_s"])
 
 
 def _arguments(city: City, step: NodeStep, identity: bool) -> dict[int, Any]:
@@ -180,10 +190,14 @@ def _in_service(session: Session) -> list[Node]:
 def _may_learn(session: Session, node: Node) -> set[str]:
     """Thumbprints of keys that the node learns from a command it may still execute, or may have, unheard.
 
-    A node that took a command in its very last epoch keeps what it prepared for REKEY_GRACE epochs more.
+    A node that took a command in its very last epoch keeps what it prepared for REKEY_GRACE epochs more. One that
+    took a command takes none from before it.
     """
-    last_epoch = current_chain(session, node).head - labels.REKEY_GRACE
+    chain = current_chain(session, node)
     told = select(Command.number).where(
-        Command.node == node.id, Command.operation == labels.OPERATION_ROTATE, Command.last_epoch >= last_epoch
+        Command.node == node.id,
+        Command.operation == labels.OPERATION_ROTATE,
+        Command.number > chain.command,
+        Command.last_epoch >= chain.head - labels.REKEY_GRACE,
     )
     return {thumb for number in session.scalars(told) for thumb in rotated_authorities(session, node, number).values()}

@@ -65,16 +65,19 @@ class CitySettings(_Strict):
 
 
 class Secrets(_Strict):
-    """secrets.toml: the one transport login of the city, and the Wi-Fi password. Never shown by a repr."""
+    """secrets.toml: the nodes' login at the broker, the city's own, and the Wi-Fi password. Never shown by a repr."""
 
     broker_user: NonEmpty = Field(repr=False)
     broker_password: NonEmpty = Field(repr=False)
+    city_user: NonEmpty = Field(repr=False)
+    city_password: NonEmpty = Field(repr=False)
     wifi_password: Line = Field(default="", repr=False)
 
     def render(self) -> str:
         """The text of secrets.toml."""
-        return "# Known to the nodes, the collector and the broker. Keep this file to yourself.\n" + "".join(
-            f"{key} = {_quote(value)}\n" for key, value in self.model_dump().items()
+        return (
+            "# Keep this file to yourself. At the broker the nodes are broker_user, the city is city_user.\n"
+            + "".join(f"{key} = {_quote(value)}\n" for key, value in self.model_dump().items())
         )
 
 

@@ -37,7 +37,7 @@ def init(
     unprotected: Annotated[bool, typer.Option("--unprotected", help="Keep the private keys in the clear.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a city: keys, TLS authority, broker login, registry. The Wi-Fi password goes into its secrets.toml.
+    """Make a city: keys, TLS authority, broker logins, registry. The Wi-Fi password goes into its secrets.toml.
 
     Its private keys are encrypted: with --key-file, with the file that HADEDA_PASSPHRASE_FILE names, or with a
     passphrase that is asked for.
@@ -67,7 +67,8 @@ def restored(yes: YesOption = False, city_dir: CityOption = None, as_json: JsonO
     """Say that the city's folder came back from a backup: no node's report counts until that node proves it is fresh.
 
     A backup does not know what was received after it was made, so a replay would look new. Each node in service gets a
-    challenge, and is held until a report echoes it: some windows, once it can be reached.
+    challenge, and is held until a report echoes it: some windows, once it can be reached. Nodes that revoked.txt names
+    are revoked again.
     """
     with City.open(city_dir) as city:
         in_service = sum(node.revoked_at is None for node in nodes(city.database))
@@ -86,7 +87,7 @@ def mosquitto(
     city_dir: CityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a Mosquitto configuration for the city: TLS, its one login, nothing lost while the collector is away."""
+    """Write a Mosquitto configuration for the city: TLS, its two logins, nothing lost while the collector is away."""
     with City.open(city_dir) as city:
         path = write_configuration(city, directory, port)
     if as_json:

@@ -208,6 +208,7 @@ def _step_data(step: NodeStep) -> dict[str, Any]:
         "node": step.node,
         "node_id": step.node_id,
         "skipped": step.skipped or None,
+        "before": step.before or None,
         "tells": _names(step.tells),
         "signed_by": step.signed_by,
         "epoch": step.epoch,
@@ -224,6 +225,7 @@ def _draw_plan(planned: Plan, verb: str) -> "RenderableType":
             continue
         brings = ["a new identity"] * planned.identity + [f"the new {name} key" for name in _names(step.tells)]
         what = "fresh keys" + (", with " + " and ".join(brings) if brings else "")
+        what += f" ({step.before})" if step.before else ""
         after = "some windows after it reports again" if step.done_by is None else _minute(step.done_by)
         rows.append((step.node, step.epoch, what, step.signed_by.hex()[:16], after))
     made = f"new city keys: {', '.join(_names(planned.roles))}; " if planned.roles else ""

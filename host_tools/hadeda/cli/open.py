@@ -12,8 +12,7 @@ from hadeda.city.city import ENVIRONMENT, SETTINGS_FILE
 from hadeda.cli import output
 from hadeda.cli.options import CityOption, JsonOption, KeyFileOption
 from hadeda.cli.unlock import open_city
-from hadeda.collect.explain import Layer, inside, outside
-from hadeda.envelope import parse_sealed
+from hadeda.collect.explain import Layer, inside, outside, read
 from hadeda.envelope.labels import SEALED_MAX
 from hadeda.errors import HadedaError, Rejected
 
@@ -30,7 +29,7 @@ def command(
     """Explain a sealed message: what anyone can see and, with a city's keys, signature and report. Stores nothing."""
     sealed = _read(file)
     try:
-        message = parse_sealed(sealed)
+        message = read(sealed)
     except Rejected as refusal:
         raise HadedaError(f"{file} is not a sealed message ({refusal.reason})", "give the bytes of one") from refusal
     layers, refused = [outside(message)], None

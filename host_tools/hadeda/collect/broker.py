@@ -1,4 +1,4 @@
-"""A broker in this process for demos and small trials (amqtt): TLS with the city's certificate, its login required.
+"""A broker in this process for demos and small trials (amqtt): TLS with the city's certificate, its logins required.
 
     with EmbeddedBroker(city):
         ...                      # listens on 127.0.0.1 at the port of city.toml
@@ -16,8 +16,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from amqtt.broker import Broker  # type: ignore[import-untyped]
+from amqtt.contexts import Action  # type: ignore[import-untyped]
 from amqtt.errors import BrokerError as AmqttError  # type: ignore[import-untyped]
-from amqtt.plugins.base import BaseAuthPlugin  # type: ignore[import-untyped]
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin  # type: ignore[import-untyped]
 from amqtt.session import Session  # type: ignore[import-untyped]
 
 from hadeda.city import City
@@ -34,20 +35,43 @@ def free_port() -> int:
 
 
 class TransportLogin(BaseAuthPlugin):  # type: ignore[misc]
-    """Lets the city's one login in, and nobody else."""
+    """Lets the nodes' login and the city's in, and nobody else."""
 
     async def authenticate(self, *, session: Session) -> bool | None:
-        """Whether the session's user and password are the city's."""
-        given = f"{session.username or ''}\0{session.password or ''}"
-        wanted = f"{self.config.user}\0{self.config.password}"
-        return hmac.compare_digest(given.encode(), wanted.encode())
+        """Whether the session's user and password are one of the two."""
+        wanted = self.config.passwords.get(session.username or "", "")
+        given = hmac.compare_digest((session.password or "").encode(), wanted.encode())
+        return given and bool(wanted)
 
     @dataclass
     class Config:
-        """The login."""
+        """Password by user."""
 
-        user: str = ""
-        password: str = field(default="", repr=False)
+        passwords: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+class TransportRights(BaseTopicPlugin):  # type: ignore[misc]
+    """Nodes write reports and read letters, the city the other way round; as in city/mosquitto.py."""
+
+    async def topic_filtering(
+        self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
+    ) -> bool | None:
+        """Whether the session may do this with the topic."""
+        is_city = session is not None and session.username == self.config.city_user
+        prefix, _, below = (topic or "").rpartition("/")
+        if topic == self.config.up:
+            return is_city == (action is not Action.PUBLISH)
+        if prefix == self.config.down and below != "#":
+            return is_city == (action is Action.PUBLISH)
+        return False
+
+    @dataclass
+    class Config:
+        """The city's user and the two topics."""
+
+        city_user: str = ""
+        up: str = ""
+        down: str = ""
 
 
 class EmbeddedBroker:
@@ -67,9 +91,16 @@ class EmbeddedBroker:
             },
             "plugins": {
                 f"{__name__}.{TransportLogin.__name__}": {
-                    "user": city.secrets.broker_user,
-                    "password": city.secrets.broker_password,
-                }
+                    "passwords": {
+                        city.secrets.broker_user: city.secrets.broker_password,
+                        city.secrets.city_user: city.secrets.city_password,
+                    }
+                },
+                f"{__name__}.{TransportRights.__name__}": {
+                    "city_user": city.secrets.city_user,
+                    "up": city.settings.broker.topic,
+                    "down": city.settings.broker.down,
+                },
             },
         }
         self._ready = threading.Event()

@@ -27,12 +27,13 @@ from hadeda.envelope import Opened, Ready, SealedMessage, labels, open_rekey, op
 from hadeda.envelope.opening import Unopened
 from hadeda.envelope.ready import CollectorKeys
 from hadeda.errors import REPLAYED, CityError, Rejected
-from hadeda.registry.commands import answer, expire
+from hadeda.registry.commands import answer, expire, follow_up
 from hadeda.registry.epochs import FAILURES_MAX, Epoch, candidates, close_older, purge, settle
 from hadeda.registry.nodes import Node
 from hadeda.registry.quarantine import add_refused
 from hadeda.registry.rekey import accept_ready, identity_of
 from hadeda.registry.reports import add_report
+from hadeda.registry.revoking import revoke_forgotten
 
 log = logging.getLogger("hadeda.collect")
 
@@ -47,7 +48,7 @@ class Status(StrEnum):
 
     STORED = "stored"
     READY = "ready"  # a re-key, which now waits for the node to take it
-    REPEATED = "repeated"  # the same ready again
+    REPEATED = "repeated"  # a ready that the city has
     REPLAYED = "replayed"
     REJECTED = "rejected"
 
@@ -78,7 +79,8 @@ class Collector:
     """Opens and stores what arrives for a city. `counts` says how many messages ended how, by status.
 
     `failures_max` is how many messages under one key may fail to open before it is tried no more. Keys older than the
-    backlog horizon are erased now, and then with a message, once an hour. Raises CityError where the collector's keys
+    backlog horizon are erased now, and then with a message, once an hour; nodes that a restored database has forgotten
+    to be revoked are revoked now. Raises CityError where the collector's keys
     or the receipt key cannot be had; it needs no other.
     """
 
@@ -94,11 +96,13 @@ class Collector:
         self._failures_max = failures_max
         self._purged_at = clock()
         self._scrub = True  # what another process erased may still be in the log
+        for name in revoke_forgotten(self._database, clock()):
+            log.warning("%s is revoked again: the database had forgotten it", name)
         self._purge()
 
     def receive(self, payload: bytes) -> Outcome:
         """Take one message off the wire; raises CityError where the database cannot be used, and nothing else."""
-        if self._clock() - self._purged_at >= PURGE_EVERY:
+        if abs(self._clock() - self._purged_at) >= PURGE_EVERY:
             self._purge()
         try:
             outcome = self._accept(payload)
@@ -128,8 +132,11 @@ class Collector:
         if message.sequence >= labels.EPOCH_MESSAGES_MAX:
             raise Rejected("sequence number beyond an epoch's last")
         opened = self._open(message)
-        with self._database.write() as session:
-            return self._settle_and_store(session, opened, payload)
+        try:
+            with self._database.write() as session:
+                return self._settle_and_store(session, opened, payload)
+        except Rejected as refusal:
+            return self._refuse(payload, refusal.reason, authentic=refusal.reason != REPLAYED)
 
     def _open(self, message: SealedMessage) -> Opened:
         with self._database.read() as session:
@@ -145,8 +152,9 @@ class Collector:
         if node.revoked_at is not None:
             return self._refused_from(session, node, REVOKED, payload)
         head_before = epoch.state
-        if settle(session, node, epoch, now):
-            expire(session, node, epoch.number, rekeyed=True)
+        promotion = settle(session, node, epoch, now)
+        if promotion is not None:
+            follow_up(session, node, promotion)
         expire(session, node, epoch.number)
         self._scrub = self._scrub or epoch.state != head_before
         if node.held is not None and not hmac.compare_digest(node.held, opened.report.echo or b""):
@@ -195,23 +203,23 @@ class Collector:
             len(payload),
             node=node.name,
             epoch=ready.epoch,
-            letters=tuple(due_letters(session, self._city, node, now)),
+            letters=tuple(due_letters(session, self._city, node, now, repeated=not is_new)),
         )
 
     def _refused_from(self, session: Session, node: Node, reason: str, payload: bytes) -> Outcome:
         """Refuse what is genuine, and keep what it proved; the node's letters are due all the same."""
         now = self._clock()
         log.warning("refused %d bytes: %s", len(payload), reason)
-        add_refused(session, reason, payload, now)
-        letters = due_letters(session, self._city, node, now)
+        add_refused(session, reason, payload, now, authentic=True)
+        letters = due_letters(session, self._city, node, now, repeated=True)
         return Outcome(Status.REJECTED, len(payload), reason, letters=tuple(letters))
 
-    def _refuse(self, payload: bytes, reason: str, tried: tuple[int, ...] = ()) -> Outcome:
+    def _refuse(self, payload: bytes, reason: str, tried: tuple[int, ...] = (), *, authentic: bool = False) -> Outcome:
         log.warning("refused %d bytes: %s", len(payload), reason)
         with self._database.write() as session:
             for epoch in session.scalars(select(Epoch).where(Epoch.id.in_(tried))):
                 epoch.failures += 1
-            add_refused(session, reason, payload, self._clock())
+            add_refused(session, reason, payload, self._clock(), authentic=authentic)
         status = Status.REPLAYED if reason == REPLAYED else Status.REJECTED
         return Outcome(status, len(payload), reason)
 

@@ -12,13 +12,27 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hadeda.city import City
-from hadeda.envelope import Opened, Report, SealedMessage, labels, open_report
+from hadeda.envelope import (
+    Opened,
+    Ready,
+    Report,
+    SealedMessage,
+    labels,
+    open_rekey,
+    open_report,
+    parse_rekey,
+    parse_sealed,
+    thumbprint,
+)
 from hadeda.envelope.cose import ENCRYPT0_PROTECTED, SIGN1_PROTECTED
+from hadeda.envelope.ready import RekeyMessage
 from hadeda.registry.commands import RESULTS
-from hadeda.registry.epochs import Epoch, candidates
+from hadeda.registry.epochs import Chain, Epoch, candidates, node_of_identity
 from hadeda.registry.nodes import Node
+from hadeda.registry.rekey import identity_of
 from hadeda.registry.reports import ReportRow, name_cells, name_faults
 
+REKEY_HEAD: Final = bytes([0xD8, labels.TAG_ENCRYPT])
 RESET_CAUSES: Final = {1: "power on", 2: "hard reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 
 
@@ -39,8 +53,15 @@ class Layer:
     fields: tuple[Field, ...]
 
 
-def outside(message: SealedMessage) -> Layer:
-    """The COSE_Encrypt0: all that the broker, or whoever listens, can read."""
+def read(message: bytes) -> SealedMessage | RekeyMessage:
+    """A message off the wire, by its tag; raises Rejected."""
+    return parse_rekey(message) if message.startswith(REKEY_HEAD) else parse_sealed(message)
+
+
+def outside(message: SealedMessage | RekeyMessage) -> Layer:
+    """The COSE_Encrypt0 or COSE_Encrypt: all that the broker, or whoever listens, can read."""
+    if isinstance(message, RekeyMessage):
+        return _outside_rekey(message)
     length = len(message.ciphertext)
     return Layer(
         "COSE_Encrypt0 (tag 16): visible to anyone",
@@ -55,8 +76,13 @@ def outside(message: SealedMessage) -> Layer:
     )
 
 
-def inside(city: City, message: SealedMessage) -> list[Layer]:
-    """The layers below, opened with the city's keys; raises Rejected (its reason may be told: this is the city)."""
+def inside(city: City, message: SealedMessage | RekeyMessage) -> list[Layer]:
+    """The layers below, opened with the city's keys; raises Rejected (its reason may be told: this is the city).
+
+    A re-key needs the collector's private key: CityError where it cannot be had.
+    """
+    if isinstance(message, RekeyMessage):
+        return [_ready_layer(city, message)]
     with city.database.read() as session:
         known = candidates(session, message.kid, message.epoch)
         opened = open_report(message, known)
@@ -64,6 +90,48 @@ def inside(city: City, message: SealedMessage) -> list[Layer]:
         node = session.get_one(Node, epoch.node)
         stored = _stored(session, epoch, opened)
         return [_signature_layer(node, opened, len(known), stored), _report_layer(node, opened)]
+
+
+def _outside_rekey(message: RekeyMessage) -> Layer:
+    length = len(message.ciphertext)
+    return Layer(
+        "COSE_Encrypt (tag 96): visible to anyone",
+        (
+            Field("message", f"{message.size} bytes", "a re-key: nothing in it says whose"),
+            Field("protected", ENCRYPT0_PROTECTED.hex(), "algorithm 30: AES-CCM-16-128-128"),
+            Field("IV", message.iv.hex(), "random"),
+            Field("recipient", "algorithm -25", "ECDH-ES + HKDF-256, to the collector's key"),
+            Field("ephemeral key", f"{message.ephemeral.hex()[:16]}...", "P-256, used for this message only"),
+            Field("ciphertext", f"{length} bytes", f"{length - labels.TAG_SIZE} encrypted, {labels.TAG_SIZE} of tag"),
+        ),
+    )
+
+
+def _ready_layer(city: City, message: RekeyMessage) -> Layer:
+    collectors = city.keyring.privates(labels.ROLE_COLLECTOR)
+    with city.database.read() as session:
+        ready = open_rekey(message, collectors, lambda node_id: identity_of(session, node_id))
+        node = node_of_identity(session, ready.signer.hex())
+        name = "" if node is None else node.name
+        chain = session.scalar(select(Chain).where(Chain.ephemeral == ready.ephemeral))
+    collector = "current" if ready.collector_id == thumbprint(city.collector_public) else "retiring"
+    return Layer(
+        "COSE_Sign1 (tag 18) and ready: visible with the collector's key",
+        (
+            Field("signer", name, f"{ready.signer.hex()[:16]}..., verified with that identity key"),
+            Field("epoch", str(ready.epoch), "the new chain's first"),
+            Field("collector key", f"{ready.collector_id.hex()[:16]}...", collector),
+            Field("command", str(ready.command), "asked for it" if ready.command else "none: the node began it"),
+            _identity_field(ready),
+            Field("city", "not in the registry" if chain is None else f"chain is {chain.state}"),
+        ),
+    )
+
+
+def _identity_field(ready: Ready) -> Field:
+    if ready.node_id == ready.signer:
+        return Field("identity", "stays")
+    return Field("identity", f"{ready.node_id.hex()[:16]}...", "new, and has signed for itself")
 
 
 def _stored(session: Session, epoch: Epoch, opened: Opened) -> str:

@@ -5,30 +5,38 @@
 
 A letter is due
     - under the newest re-key that the node asked for: opening it tells the node that the city has the new keys;
-    - under the current epoch and the next (the node may have got there), while a command waits or a challenge has not
-      been echoed.
+    - under the current epoch, while a command waits or a challenge has not been echoed; and under the next one where
+      windows are so long that the node would be there before it has read this one. Elsewhere that would only show the
+      broker which two keys follow each other.
 It needs the receipt key that the node knows, and no other. Without it reports are taken all the same.
 """
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hadeda.city import City
 from hadeda.envelope import Letter, labels, seal_letter
-from hadeda.errors import CityError
+from hadeda.errors import CityError, Rejected
 from hadeda.registry.commands import waiting
 from hadeda.registry.epochs import Chain, Epoch, current_chain, epoch_of, keys_of, pending_chains
 from hadeda.registry.nodes import Node
 from hadeda.registry.numbers import next_number
+from hadeda.registry.reports import window_s
 
 log = logging.getLogger("hadeda.collect")
 
 # (topic, payload): to be published retained
 Posting = tuple[str, bytes]
+
+# A message that is repeated gets no new letter sooner: a replay must not use up numbers faster than time passes
+REST: Final = timedelta(minutes=1)
+DAY_S: Final = 86_400
+FEW_WINDOWS: Final = 4  # an epoch
 
 
 def topic_of(city: City, kid: bytes) -> str:
@@ -36,25 +44,29 @@ def topic_of(city: City, kid: bytes) -> str:
     return f"{city.settings.broker.down}/{kid.hex()}"
 
 
-def due_letters(session: Session, city: City, node: Node, now: datetime) -> list[Posting]:
+def due_letters(session: Session, city: City, node: Node, now: datetime, *, repeated: bool = False) -> list[Posting]:
     """What to publish for `node` now: its letters, and b"" where one stands that is due no more.
 
+    `repeated`: its message may be one that anybody sends again and again; a letter that was sealed just now stands.
     Letter numbers move on in the caller's transaction; publish after the commit.
     """
     postings, due = [], set()
     for chain, epoch, letter in _due(session, node):
+        if repeated and epoch.lettered_at is not None and abs(now - epoch.lettered_at) < REST:
+            due.add(epoch.id)
+            continue
         try:
             payload = _sealed(city, chain, epoch, letter, now)
-        except CityError as error:
-            log.error("no letter to %s: %s", node.name, error)
+        except (CityError, Rejected) as error:
+            log.error("no letter to %s: %s", node.name, getattr(error, "reason", error))
             continue
-        epoch.lettered = True
+        epoch.lettered_at = now
         due.add(epoch.id)
         postings.append((topic_of(city, epoch.kid), payload))
-    standing = select(Epoch).where(Epoch.node == node.id, Epoch.lettered.is_(True))
+    standing = select(Epoch).where(Epoch.node == node.id, Epoch.lettered_at.is_not(None))
     for epoch in session.scalars(standing):
         if epoch.id not in due:
-            epoch.lettered = False
+            epoch.lettered_at = None
             postings.append((topic_of(city, epoch.kid), b""))
     session.flush()
     return postings
@@ -70,7 +82,8 @@ def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter]]:
     if not commands and node.held is None:
         return
     chain = current_chain(session, node)
-    for number in (chain.head, chain.head + 1):
+    following = 1 if FEW_WINDOWS * window_s(session, node) >= DAY_S else 0
+    for number in range(chain.head, chain.head + following + 1):
         epoch = epoch_of(session, chain, number)
         # In order: a node takes no command below the last one it took
         command = commands[0].signed if commands and number <= commands[0].last_epoch else None

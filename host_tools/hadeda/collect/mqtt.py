@@ -8,6 +8,7 @@ Letters are published retained after each message of a node, and all of them ane
 broker kept, lost or was told in between, it then has what is due.
 """
 
+import hmac
 import logging
 import ssl
 import threading
@@ -28,7 +29,6 @@ from hadeda.errors import BrokerError, CityError
 
 log = logging.getLogger("hadeda.collect")
 
-CLIENT_ID: Final = "hadeda-collector"
 QOS: Final = 1
 CONNECT_TIMEOUT_S: Final = 10.0
 KEEPALIVE_S: Final = 60
@@ -104,9 +104,13 @@ class MqttCollector:
 
     def _make_client(self, city: City) -> Client:
         client = Client(
-            CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, clean_session=False, protocol=MQTTv311, manual_ack=True
+            CallbackAPIVersion.VERSION2,
+            client_id=_client_id(city),
+            clean_session=False,
+            protocol=MQTTv311,
+            manual_ack=True,
         )
-        client.username_pw_set(city.secrets.broker_user, city.secrets.broker_password)
+        client.username_pw_set(city.secrets.city_user, city.secrets.city_password)
         client.tls_set_context(city.tls_context())
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.on_connect = self._connected
@@ -177,3 +181,8 @@ class MqttCollector:
     ) -> None:
         if reason.is_failure:
             log.warning("connection to the broker lost (%s)", reason)
+
+
+def _client_id(city: City) -> str:
+    """Always the same, and known to nobody else: who connects with it, under any login, takes over the session."""
+    return f"hadeda-{hmac.digest(city.secrets.city_password.encode(), b'collector', 'sha256').hex()[:16]}"

@@ -6,6 +6,7 @@ commit; whatever boots the node is sent last. The node's private key never cross
 
 import hashlib
 import json
+import re
 import secrets
 from binascii import unhexlify
 from collections.abc import Callable
@@ -18,15 +19,17 @@ import cbor2
 from hadeda.board import Board
 from hadeda.board.render import node_config
 from hadeda.city import City
-from hadeda.errors import CityError, ProvisionError
+from hadeda.errors import ProvisionError
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import shipment
-from hadeda.registry import Node, find_node, revoke
+from hadeda.registry import Node, revoke
+from hadeda.registry.epochs import node_of_identity
 from hadeda.registry.nodes import kept_configuration
 
 CONFIG_PATH = "/config.cbor"
 NONCE_SIZE = 16
 ENTROPY_SIZE = 48
+_NODE_ID = re.compile("[0-9a-f]{64}")
 SPARE_BYTES = 128 * 1024  # what the outbox must at least find free
 
 _EXAMINE = """
@@ -35,8 +38,11 @@ v = os.statvfs('/')
 print(json.dumps([sys.implementation[0], list(sys.implementation[1][:3]), sys.platform, os.uname().machine,
     sys.implementation._mpy & 0xff, v[0] * v[3]]))
 """
-# A node that ran has its watchdog ticking, and a soft reset does not stop it
+# A node that ran has its watchdog ticking, and a soft reset does not stop it. Garbage collected late would leave what
+# is kept scattered over the whole heap, and no room in one piece (as in firmware/main.py)
 _CALM = """
+import gc
+gc.threshold(2048)
 try:
     from ports import power
     power.hold()
@@ -162,10 +168,10 @@ def standing(port: NodePort, city: City) -> tuple[str, Node | None]:
     said = port.run(_STATUS).split()
     if len(said) != 3 or said[0] != "STATUS":
         return "unprovisioned", None
-    try:
-        return said[1], find_node(city.database, said[2])
-    except CityError:
-        return said[1], None
+    if not _NODE_ID.fullmatch(said[2]):
+        raise ProvisionError("the board says something that is no node's id", "erase its flash and start over")
+    with city.database.read() as session:
+        return said[1], node_of_identity(session, said[2])
 
 
 def refuse_another_configuration(state: str, known: Node | None, config: dict[str, Any]) -> None:

@@ -5,9 +5,11 @@ from hadeda.registry.commands import Command, CommandState
 from hadeda.registry.database import Database
 from hadeda.registry.enrolling import enrol
 from hadeda.registry.epochs import Chain, Epoch, EpochState, Standing
-from hadeda.registry.nodes import Node, find_node, hold_all, nodes, revoke
+from hadeda.registry.nodes import Node, find_node, nodes
 from hadeda.registry.quarantine import Refused, refused
 from hadeda.registry.reports import CellCount, SensorFault, StoredReport, count_reports, reports
+from hadeda.registry.restoring import hold_all
+from hadeda.registry.revoking import revoke
 
 __all__ = [
     "Cell",

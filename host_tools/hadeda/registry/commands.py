@@ -9,7 +9,7 @@
 sends what is stored. A node executes a command whose number is above the last one, so the oldest waiting goes first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from hadeda.envelope import labels, sealing, thumbprint
 from hadeda.errors import CityError
 from hadeda.registry.database import Base, UtcDateTime
-from hadeda.registry.epochs import newest_number
+from hadeda.registry.epochs import Promotion, newest_number
 from hadeda.registry.nodes import Node
 from hadeda.registry.numbers import next_number
 
@@ -43,7 +43,7 @@ RESULTS: Final = {
     labels.RESULT_INTERRUPTED: "interrupted",
 }
 ANSWER_MASK: Final = 0xFFFF
-LIFETIME_EPOCHS: Final = 14
+LIFETIME_EPOCHS: Final = 14  # ratchets
 
 
 class CommandState(StrEnum):
@@ -53,6 +53,7 @@ class CommandState(StrEnum):
     ANSWERED = "answered"
     SUPERSEDED = "superseded"  # by a later one of the same operation
     EXPIRED = "expired"  # the node's epochs have gone past it, or it has other keys now
+    LOST = "lost"  # the node made new keys for it, and took others instead
 
 
 class Command(Base):
@@ -96,15 +97,18 @@ def queue(
 
     `operation` is one of labels.OPERATION_*, `arguments` its map as in envelope.cddl: for rotate
     {labels.ROTATE_KEYS: {role: 65 bytes, ...}} and/or {labels.ROTATE_IDENTITY: 1}, for set-period
-    {labels.SET_PERIOD_WINDOW: seconds}, else {}. It may be executed in the node's next `lifetime` epochs. A waiting
-    command of the same operation is superseded. `compromised` goes with rotate: when the node has its new keys, the
-    keys of all its older epochs are erased at once, and what was sealed with them is refused.
+    {labels.SET_PERIOD_WINDOW: seconds}, else {}. A waiting command of the same operation is superseded. `compromised`
+    goes with rotate: when the node has its new keys, the keys of all its older epochs are erased at once, and what was
+    sealed with them is refused.
+
+    It may be executed for `lifetime` ratchets, and a re-key on the way does not end it: epoch numbers jump there, so
+    where there is none it lives for REKEY_JUMP ratchets more. The node knows only a number, and it is signed.
     """
     now = now or datetime.now(UTC)
     if node.revoked_at is not None:
         raise CityError(f"node {node.name} was revoked", "a revoked node takes no commands")
-    number = next_number(_last_number(session, node), now)
-    last_epoch = newest_number(session, node.id) + lifetime
+    number = next_number(max(_last_number(session, node), node.command_base), now)
+    last_epoch = newest_number(session, node.id) + labels.REKEY_JUMP + lifetime
     key = command_key(bytes.fromhex(node.authorities[str(labels.ROLE_COMMAND)]))
     content = sealing.Command(number, operation, last_epoch, arguments)
     signed = sealing.sign_command(key, bytes.fromhex(node.node_id), content)
@@ -156,14 +160,32 @@ def answer_rotate(session: Session, node: Node, number: int, now: datetime) -> N
             command.state, command.result, command.answered_at = CommandState.ANSWERED, labels.RESULT_DONE, now
 
 
-def expire(session: Session, node: Node, number: int, *, rekeyed: bool = False) -> None:
-    """Give up the waiting commands that a node in epoch `number` will not execute any more.
-
-    After a re-key that changed the node's identity or command key (`rekeyed`) that is every one signed before.
-    """
+def expire(session: Session, node: Node, number: int) -> None:
+    """Give up the waiting commands that a node in epoch `number` will not execute any more."""
     for command in waiting(session, node):
-        if rekeyed or command.last_epoch < number:
+        if command.last_epoch < number:
             command.state = CommandState.EXPIRED
+
+
+def follow_up(session: Session, node: Node, promotion: Promotion) -> None:
+    """What a re-key that was taken means for the node's commands."""
+    lose(session, node, promotion.lost)
+    if promotion.resigned:
+        for command in waiting(session, node):
+            command.state = CommandState.EXPIRED
+
+
+def lose(session: Session, node: Node, numbers: Iterable[int]) -> None:
+    """Take back that these rotate commands are done: the keys that were made for them came to nothing."""
+    query = select(Command).where(Command.node == node.id, Command.number.in_(numbers))
+    for command in session.scalars(query.where(Command.state == CommandState.ANSWERED)):
+        command.state, command.result, command.answered_at = CommandState.LOST, None, None
+
+
+def newest_rotation(session: Session, node: Node) -> Command | None:
+    """The last rotate command to the node."""
+    query = select(Command).where(Command.node == node.id, Command.operation == labels.OPERATION_ROTATE)
+    return session.scalar(query.order_by(Command.number.desc()).limit(1))
 
 
 def rotated_authorities(session: Session, node: Node, number: int) -> dict[str, str]:

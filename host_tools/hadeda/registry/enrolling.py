@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from hadeda.envelope import Enrolment, thumbprint
 from hadeda.errors import CityError
 from hadeda.registry.database import Database
-from hadeda.registry.epochs import Chain, EpochState, open_chain, retire_older
+from hadeda.registry.epochs import Chain, EpochState, node_of_identity, open_chain, retire_older
 from hadeda.registry.key_material import KeyMaterial
 from hadeda.registry.nodes import NAME_MAX, Node, kept_configuration
+from hadeda.registry.revoking import revoked_ids
 
 FIRST_EPOCH: Final = 1
 
@@ -39,9 +40,9 @@ def enrol(
     if len(name) > NAME_MAX or not name.isprintable():
         raise CityError(f"{name[:NAME_MAX]!r} cannot be a node's name", f"use up to {NAME_MAX} printable characters")
     with database.write() as session:
-        node = _known(session, node_id)
-        if node is not None and node.revoked_at is not None:
-            raise CityError(f"node {node.name} was revoked", "erase its flash, so that it makes a new identity")
+        node = node_of_identity(session, node_id)
+        if node_id in revoked_ids(database) or (node is not None and node.revoked_at is not None):
+            raise CityError(f"node {node.name if node else name} was revoked", "erase its flash for a new identity")
         _refuse_taken(session, name, node)
         if node is None:
             node = Node(enrolments=0)
@@ -73,12 +74,6 @@ def _open_first_chain(session: Session, node: Node, enrolment: Enrolment, root: 
     )
     retire_older(session, node, chain, now)
     open_chain(session, chain)
-
-
-def _known(session: Session, node_id: str) -> Node | None:
-    """The node that has this identity, or had it once."""
-    query = select(Node).join(Chain, Chain.node == Node.id).where(Chain.node_id == node_id)
-    return session.scalars(query).first()
 
 
 def _refuse_taken(session: Session, name: str, known: Node | None) -> None:

@@ -5,13 +5,15 @@ The registry keeps one root key for each living chain, that of its newest epoch,
 it the kids only. What a message proves by opening is settled in the transaction that stores it:
 
     expected -- opens --> current          the epochs before become past, the old root key is overwritten
-    pending  -- opens --> current          the node has taken a re-key: all older chains are past, their roots gone
+    pending  -- opens --> current          the node has taken a re-key: all older chains are past, their roots gone.
+                                           Until then every re-key it announced is kept: it may have taken any of them
     past     -- 35 days -> erased          receive keys for a backlog sealed long ago
     past     -- compromise, restore --> closed     at once
 
 Epoch numbers only rise within an enrolment, so "older" is always told by them.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,11 +29,13 @@ from hadeda.errors import Rejected
 from hadeda.registry.database import Base, UtcDateTime
 from hadeda.registry.key_material import KeyMaterial
 from hadeda.registry.nodes import Node
-from hadeda.registry.numbers import deciseconds
+
+log = logging.getLogger("hadeda.registry")
 
 BACKLOG: Final = timedelta(days=35)
-FAILURES_MAX: Final = 1 << 20
-PENDING_MAX: Final = 4
+# Far below what it takes to guess a tag of 128 bits, far above what a thief with the broker's login can send
+FAILURES_MAX: Final = 1 << 36
+PENDING_MAX: Final = 64
 KEY_SIZES: Final = (labels.KEY_SIZE, labels.IV_SIZE, labels.KEY_SIZE, labels.IV_SIZE)
 
 
@@ -96,11 +100,12 @@ class Epoch(Base):
 
     `highest` is the highest sequence number accepted (-1: none); bit i of `seen` (8 bytes, big-endian) stands for
     `highest - i`. `failures` counts messages that named this epoch and did not open. `letter` is the number of the
-    last letter sealed under it; `lettered` says that one stands at the broker.
+    last letter sealed under it, `lettered_at` when that was, None where none stands at the broker. No `id` comes twice:
+    a message that was opened under an epoch is never booked to another one.
     """
 
     __tablename__ = "epoch"
-    __table_args__ = (UniqueConstraint("chain", "number"),)
+    __table_args__ = (UniqueConstraint("chain", "number"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[int] = mapped_column(ForeignKey("node.id"), index=True)
@@ -112,9 +117,9 @@ class Epoch(Base):
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     highest: Mapped[int] = mapped_column(BigInteger, default=-1)
     seen: Mapped[bytes] = mapped_column(LargeBinary, default=bytes(8))
-    failures: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(BigInteger, default=0)
     letter: Mapped[int] = mapped_column(BigInteger, default=0)
-    lettered: Mapped[bool] = mapped_column(default=False)
+    lettered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     material: Mapped[KeyMaterial | None] = relationship(lazy="joined")
 
     def set_keys(self, keys: EpochKeys) -> None:
@@ -140,6 +145,17 @@ class Standing:
     ratchets: int
     pending: int | None
     past: int
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A node has taken a re-key. `resigned`: it has another identity or command key, so what was signed before is void.
+
+    `lost` are the numbers of the rotate commands that older re-keys answered, which it did not take.
+    """
+
+    resigned: bool
+    lost: tuple[int, ...]
 
 
 def candidates(session: Session, kid: bytes, number: int, failures_max: int = FAILURES_MAX) -> list[Candidate]:
@@ -190,11 +206,11 @@ def open_chain(session: Session, chain: Chain) -> Epoch:
     return head
 
 
-def settle(session: Session, node: Node, epoch: Epoch, now: datetime) -> bool:
+def settle(session: Session, node: Node, epoch: Epoch, now: datetime) -> Promotion | None:
     """Draw the conclusions of a message that opened under `epoch`: whoever sealed it has come that far.
 
-    They hold for a replayed message too. True when the node's identity or authorities are others from now on. Raises
-    Rejected where the epoch was closed meanwhile.
+    They hold for a replayed message too. A promotion is for commands.py to follow up. Raises Rejected where the epoch
+    was closed meanwhile.
     """
     if epoch.state in KEYLESS:
         raise Rejected(KEYLESS[EpochState(epoch.state)])
@@ -203,7 +219,7 @@ def settle(session: Session, node: Node, epoch: Epoch, now: datetime) -> bool:
         _advance(session, chain, epoch, now)
     if chain.state == EpochState.PENDING:
         return _promote(session, node, chain, now)
-    return False
+    return None
 
 
 def retire_older(session: Session, node: Node, chain: Chain, now: datetime) -> None:
@@ -213,9 +229,21 @@ def retire_older(session: Session, node: Node, chain: Chain, now: datetime) -> N
             _retire(session, older, now)
 
 
+def retire_revoked(session: Session, node: Node, now: datetime) -> None:
+    """End the node's chains where they stand: roots erased; receive keys kept, to know its messages from others'."""
+    for chain in _living_chains(session, node):
+        _end(session, chain, now)
+
+
 def close_older(session: Session, node: Node, epoch: Epoch, now: datetime) -> None:
-    """Accept nothing more under the node's epochs before `epoch`; their keys are erased at once."""
+    """Accept nothing more under the node's epochs before `epoch`; their keys are erased at once.
+
+    A pending re-key that begins before it goes too: a node that has come so far has dropped it.
+    """
     enrolment = session.get_one(Chain, epoch.chain).enrolment
+    for overtaken in pending_chains(session, node):
+        if overtaken.id != epoch.chain and (overtaken.enrolment, overtaken.first) < (enrolment, epoch.number):
+            _retire(session, overtaken, now)
     query = select(Epoch, Chain.enrolment).join(Chain, Chain.id == Epoch.chain).where(Epoch.node == node.id)
     query = query.where(Epoch.state.not_in([EpochState.EXPECTED, *KEYLESS]))
     for row, its_enrolment in session.execute(query):
@@ -235,29 +263,29 @@ def drop_pending(session: Session, chain: Chain, now: datetime) -> None:
 
 
 def purge(session: Session, now: datetime) -> int:
-    """Erase the keys of epochs past for longer than the backlog horizon, and superseded re-keys as old; how many.
+    """Erase the keys of epochs past for longer than the backlog horizon; how many.
 
-    A node's newest re-key stays for as long as it takes: a node that is switched off counts no ratchets, and takes it
-    when it is back.
+    Nothing is erased while no report has come for as long: that looks like a clock that jumped ahead, and what it
+    would cost cannot be had back. A clock that was ahead and is set back delays erasing by one horizon.
     """
+    heard = session.scalar(select(func.max(Node.heard_at)))
+    if heard is not None and now - heard > BACKLOG:
+        log.warning("no old keys are erased until a report comes: is the clock right? The last one came at %s", heard)
+        return 0
+    past = select(Epoch).where(Epoch.state == EpochState.PAST)
+    for row in session.scalars(past.where(Epoch.closed_at > now)):
+        row.closed_at = now
     erased = 0
-    horizon = now - BACKLOG
-    query = select(Epoch).where(Epoch.state == EpochState.PAST, Epoch.closed_at <= horizon)
-    for row in session.scalars(query):
+    for row in session.scalars(past.where(Epoch.closed_at <= now - BACKLOG)):
         row.state = EpochState.ERASED
         row.erase_keys()
         erased += 1
-    old = select(Chain).where(Chain.state == EpochState.PENDING, Chain.opened_at <= horizon)
-    for chain in session.scalars(old):
-        if chain.first < newest_number(session, chain.node):
-            drop_pending(session, chain, now)
-            erased += 1
     session.flush()
     return erased
 
 
 def newest_number(session: Session, node: int) -> int:
-    """The highest number among the current and pending epochs of the node with this row id."""
+    """The highest number among the current and pending epochs of the node with this row id: it may be that far."""
     states = (EpochState.CURRENT, EpochState.PENDING)
     return session.scalar(select(func.max(Epoch.number)).where(Epoch.node == node, Epoch.state.in_(states))) or 0
 
@@ -287,6 +315,12 @@ def chain_signed_by(session: Session, node_id: bytes) -> Chain | None:
     living = select(Chain).where(Chain.node_id == node_id.hex(), Chain.state != EpochState.PAST)
     found = sorted(session.scalars(living), key=lambda chain: (chain.state != EpochState.CURRENT, -chain.first))
     return found[0] if found else None
+
+
+def node_of_identity(session: Session, node_id: str) -> Node | None:
+    """The node that has the identity with this thumbprint (64 hexadecimal digits), had it once, or is about to."""
+    query = select(Node).join(Chain, Chain.node == Node.id).where(Chain.node_id == node_id)
+    return session.scalars(query).first()
 
 
 def epoch_of(session: Session, chain: Chain, number: int) -> Epoch:
@@ -353,26 +387,45 @@ def _advance(session: Session, chain: Chain, epoch: Epoch, now: datetime) -> Non
     _look_ahead(session, chain)
 
 
-def _promote(session: Session, node: Node, chain: Chain, now: datetime) -> bool:
+def _promote(session: Session, node: Node, chain: Chain, now: datetime) -> Promotion:
     """Make a pending chain the node's current one: the node has shown that it took it."""
     head = epoch_of(session, chain, chain.head)
     chain.state = head.state = EpochState.CURRENT
+    lost = tuple(older.command for older in pending_chains(session, node) if _was_lost(node, older, chain))
     retire_older(session, node, chain, now)
-    if node.close_past and node.close_past <= max(chain.command, deciseconds(chain.opened_at)):
+    if node.close_past and _made_since(session, chain, node.close_past):
         close_older(session, node, head, now)
         node.close_past = 0
     for newer in pending_chains(session, node):  # made by a node that knew this chain's keys already
         newer.authorities = {**chain.authorities, **newer.changes}
-    changed = (node.node_id, node.authorities) != (chain.node_id, chain.authorities)
+    command = str(labels.ROLE_COMMAND)
+    resigned = (node.node_id, node.authorities[command]) != (chain.node_id, chain.authorities[command])
     node.node_id, node.identity, node.authorities = chain.node_id, chain.identity, dict(chain.authorities)
     session.flush()
-    return changed
+    return Promotion(resigned, lost)
+
+
+def _was_lost(node: Node, older: Chain, taken: Chain) -> bool:
+    """Whether `older` answered a command and came to nothing; an identity that came with it and lives on says no."""
+    lives_on = older.node_id == taken.node_id != node.node_id
+    return older.command > 0 and older.first < taken.first and not lives_on
+
+
+def _made_since(session: Session, chain: Chain, command: int) -> bool:
+    """Whether the node had this rotate command, or a later one, when it made `chain`; when it arrived tells nothing."""
+    before = select(Chain.id).where(Chain.node == chain.node, Chain.enrolment == chain.enrolment)
+    return session.scalar(before.where(Chain.command >= command, Chain.first <= chain.first).limit(1)) is not None
 
 
 def _retire(session: Session, chain: Chain, now: datetime) -> None:
+    chain.state = EpochState.PAST
+    _end(session, chain, now)
+
+
+def _end(session: Session, chain: Chain, now: datetime) -> None:
+    """No epoch follows the chain's newest, and that one is past."""
     head = epoch_of(session, chain, chain.head)
     head.state, head.closed_at = EpochState.PAST, now
-    chain.state = EpochState.PAST
     chain.root_material.erase()
     session.execute(delete(Epoch).where(Epoch.chain == chain.id, Epoch.state == EpochState.EXPECTED))
     session.flush()

@@ -1,14 +1,12 @@
 """Nodes: who may report to the city. Their keys are in epochs.py."""
 
-import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import JSON, BigInteger, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from hadeda.envelope.labels import CHALLENGE_SIZE
 from hadeda.errors import CityError
 from hadeda.registry.database import Base, Database, UtcDateTime
 
@@ -23,7 +21,8 @@ class Node(Base):
 
     `authorities` are the city keys it knows: role (digits) to thumbprint (hexadecimal). `held` is the challenge that
     it has to echo before anything is taken from it, after the registry was restored. `close_past` is the number of the
-    rotate command after which its older epochs are closed at once, or 0.
+    rotate command after which its older epochs are closed at once, or 0. `command_base` is a number that its commands
+    stay above.
     """
 
     __tablename__ = "node"
@@ -42,6 +41,7 @@ class Node(Base):
     authorities: Mapped[dict[str, str]] = mapped_column(JSON)
     held: Mapped[bytes | None] = mapped_column(LargeBinary)
     close_past: Mapped[int] = mapped_column(BigInteger, default=0)
+    command_base: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 def nodes(database: Database) -> list[Node]:
@@ -59,27 +59,6 @@ def find_node(database: Database, text: str) -> Node:
 def kept_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """What the registry keeps of a node's configuration."""
     return {key: configuration[key] for key in KEPT_CONFIGURATION if key in configuration}
-
-
-def revoke(database: Database, text: str, now: datetime | None = None) -> Node:
-    """Accept nothing more from a node, named as in `find_node`. Revoking it again changes nothing."""
-    with database.write() as session:
-        node = select_node(session, text)
-        node.revoked_at = node.revoked_at or now or datetime.now(UTC)
-    return node
-
-
-def hold_all(database: Database) -> int:
-    """After a restore: take nothing from any node in service until it has echoed a challenge; how many nodes.
-
-    The backup has forgotten what was received after it, so everything since could be replayed. A letter brings each
-    node its challenge when it reports; see collect/letters.py.
-    """
-    with database.write() as session:
-        in_service = list(session.scalars(select(Node).where(Node.revoked_at.is_(None))))
-        for node in in_service:
-            node.held = os.urandom(CHALLENGE_SIZE)
-    return len(in_service)
 
 
 def select_node(session: Session, text: str) -> Node:

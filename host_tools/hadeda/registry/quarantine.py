@@ -1,4 +1,8 @@
-"""The quarantine: what the city refused, with the reason; bounded, so that noise cannot fill a disk."""
+"""The quarantine: what the city refused, with the reason; bounded, so that noise cannot fill a disk.
+
+What opened and was refused all the same (a node is held, a number is too old) is bounded apart, so that noise, which
+anybody with the broker's login can make, does not push it out.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +32,7 @@ class QuarantineRow(Base):
     count: Mapped[int]
     first_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    authentic: Mapped[bool] = mapped_column(default=False)
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,13 @@ class Refused:
     head: bytes
 
 
-def add_refused(session: Session, reason: str, payload: bytes, now: datetime, rows_max: int = ROWS_MAX) -> None:
-    """Put a refused message in, in the caller's transaction; above `rows_max` the ones not seen for longest go."""
+def add_refused(
+    session: Session, reason: str, payload: bytes, now: datetime, rows_max: int = ROWS_MAX, *, authentic: bool = False
+) -> None:
+    """Put a refused message in, in the caller's transaction; above `rows_max` the ones not seen for longest go.
+
+    `authentic` ones, which opened, and the others are counted each for themselves.
+    """
     digest = sha256(payload).digest()
     row = session.scalar(select(QuarantineRow).where(QuarantineRow.digest == digest, QuarantineRow.reason == reason))
     if row is not None:
@@ -58,12 +68,14 @@ def add_refused(session: Session, reason: str, payload: bytes, now: datetime, ro
             count=1,
             first_at=now,
             last_at=now,
+            authentic=authentic,
         )
     )
     session.flush()
-    surplus = (session.scalar(select(func.count()).select_from(QuarantineRow)) or 0) - rows_max
+    alike = QuarantineRow.authentic.is_(authentic)
+    surplus = (session.scalar(select(func.count()).select_from(QuarantineRow).where(alike)) or 0) - rows_max
     if surplus > 0:
-        oldest = select(QuarantineRow.id).order_by(QuarantineRow.last_at, QuarantineRow.id).limit(surplus)
+        oldest = select(QuarantineRow.id).where(alike).order_by(QuarantineRow.last_at, QuarantineRow.id).limit(surplus)
         session.execute(delete(QuarantineRow).where(QuarantineRow.id.in_(oldest)))
 
 

@@ -187,6 +187,12 @@ def reports(database: Database, node: str | None = None, limit: int | None = Non
         return [_stored(row, owner) for row, owner in reversed(session.execute(query).all())]
 
 
+def window_s(session: Session, node: Node) -> int:
+    """The length of the node's windows as its newest report has it, else as it was provisioned."""
+    query = select(ReportRow.window_s).where(ReportRow.node == node.id).order_by(ReportRow.received_at.desc()).limit(1)
+    return session.scalar(query) or int(node.configuration["window_s"])
+
+
 def count_reports(database: Database) -> int:
     """How many reports the city has."""
     with database.read() as session:

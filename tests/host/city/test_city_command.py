@@ -52,5 +52,8 @@ def test_the_mosquitto_configuration_is_not_overwritten(city: City, tmp_path: Pa
     text = Path(json.loads(first.stdout)["configuration"]).read_text()
     assert "listener 1234" in text
     assert "allow_anonymous false" in text
-    assert city.secrets.broker_password not in text + (tmp_path / "m" / "passwords").read_text()
+    passwords = (tmp_path / "m" / "passwords").read_text()
+    for secret in (city.secrets.broker_password, city.secrets.city_password):
+        assert secret not in text + passwords
+    assert [line.split(":")[0] for line in passwords.splitlines()] == ["hadeda-node", "hadeda-city"]
     assert hadeda("city", "mosquitto", tmp_path / "m", "--city", city.directory).exit_code == 1

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -74,6 +75,28 @@ def test_one_role_can_have_another_passphrase(locked: Keyring) -> None:
     with pytest.raises(CityError, match=r"does not open .*command-"):
         again.private(COMMAND)
     assert Keyring(locked.folder, one_passphrase(b"another")).private(COMMAND)
+
+
+def test_protecting_overwrites_the_file_that_stood_there(keyring: Keyring) -> None:
+    path = keyring.folder / keyring.entry(COMMAND).file_name
+    with path.open("rb") as old:
+        keyring.protect(COMMAND, PASSPHRASE, QUICK)
+        assert set(old.read()) == {0}
+
+
+def test_two_rotations_at_once_lose_no_key(keyring: Keyring) -> None:
+    def rotate(role: int) -> None:
+        mine = Keyring(keyring.folder)
+        for _ in range(8):
+            mine.rotate(role, None)
+
+    threads = [Thread(target=rotate, args=(role,)) for role in labels.ROLES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(rest(keyring, role)) for role in labels.ROLES] == [9] * 5
+    assert len(list(keyring.folder.glob("*.key"))) == 45
 
 
 def test_protection_can_be_put_on_and_taken_off(keyring: Keyring) -> None:

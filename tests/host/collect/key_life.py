@@ -78,7 +78,7 @@ class Scene:
 
     def rows(self) -> list[Any]:
         """Every node, chain, epoch and command; without the counters of failures and of letters."""
-        without = {"failures", "letter", "lettered"}
+        without = {"failures", "letter", "lettered_at"}
         found = []
         with self.city.database.read() as session:
             for table in (Node, Chain, Epoch, Command):

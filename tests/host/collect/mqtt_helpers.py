@@ -10,10 +10,11 @@ from time import monotonic, sleep
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
-from sealing import SealingNode
+from sealing import SealingNode, enrolled, example_report
 
 from hadeda.city import City
 from hadeda.city.mosquitto import write_configuration
+from hadeda.collect import Collector, MqttCollector, Status
 
 PATIENCE_S = 15.0
 RETAINED_S = 0.3
@@ -103,3 +104,47 @@ def retained(city: City, node: SealingNode) -> bytes | None:
         client.disconnect()
         client.loop_stop()
     return found[0] if found else None
+
+
+def check_rights(city: City) -> None:
+    """With the nodes' login a report can be published and a letter read, and nothing else; the collector goes on."""
+    node, collector = enrolled(city), Collector(city)
+    up, down = city.settings.broker.topic, city.settings.broker.down
+    seen: list[tuple[str, bytes]] = []
+    thief = publisher(city)
+    thief.on_message = lambda _client, _userdata, message: seen.append((message.topic, bytes(message.payload)))
+    answered: list[int] = []
+    thief.on_subscribe = lambda _client, _userdata, mid, *_rest: answered.append(mid)
+    with MqttCollector(city, collector):
+        thief.connect("localhost", city.settings.broker.port)
+        thief.loop_start()
+        try:
+            for topic in (up, "#", f"{down}/+"):
+                thief.subscribe(topic, qos=1)
+            wait_until(lambda: len(answered) == 3, "three answers")
+            _publish_retained(city, f"{down}/{node.keys['kid'].hex()}", b"a false letter")
+            publish(city, node.rekey())
+            assert node.pending is not None
+            letter_topic = f"{down}/{node.pending.keys['kid'].hex()}"
+            wait_until(lambda: letter_topic in [topic for topic, _ in seen], "the genuine letter")
+            _publish_retained(city, letter_topic, b"")
+            sleep(RETAINED_S)
+            assert [topic for topic, _ in seen] == [letter_topic]
+            assert retained(city, node) != b"a false letter"
+            assert retained(city, node.pending) == seen[0][1], "the genuine one was taken away"
+            publish(city, node.seal(example_report(), 0))
+            wait_until(lambda: collector.counts[Status.STORED] == 1, "the report")
+        finally:
+            thief.disconnect()
+            thief.loop_stop()
+
+
+def _publish_retained(city: City, topic: str, payload: bytes) -> None:
+    """With the nodes' login; the broker may hang up on it."""
+    client = publisher(city)
+    client.connect("localhost", city.settings.broker.port)
+    client.loop_start()
+    client.publish(topic, payload, qos=0, retain=True).wait_for_publish(PATIENCE_S)
+    sleep(RETAINED_S)
+    client.disconnect()
+    client.loop_stop()

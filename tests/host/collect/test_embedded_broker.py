@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mqtt_helpers import PATIENCE_S, publish, publisher, retained, wait_until
+from mqtt_helpers import PATIENCE_S, check_rights, publish, publisher, retained, wait_until
 from sealing import enrolled, example_report
 
 from hadeda.city import City
@@ -47,6 +47,11 @@ def test_letters_stand_retained_and_are_cleared_when_nothing_is_due(city: City) 
         publish(city, renewed.seal(example_report(), 0))
         wait_until(lambda: retained(city, renewed) is None, "its end")
     assert collector.counts == {Status.READY: 1, Status.STORED: 1}
+
+
+def test_a_thief_with_a_nodes_login_reads_no_report_and_writes_no_letter(city: City) -> None:
+    with EmbeddedBroker(city):
+        check_rights(city)
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])

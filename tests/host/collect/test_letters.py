@@ -9,6 +9,7 @@ from sealing import enrolled, example_report, letter_number
 from test_rekeys import prepare
 
 from hadeda.city import City
+from hadeda.city.rotation import key_state, plan
 from hadeda.collect import Collector, Status
 from hadeda.envelope import labels
 from hadeda.errors import CityError
@@ -48,11 +49,11 @@ def test_a_command_waits_at_the_nodes_topic_until_it_is_answered(scene: Scene) -
     assert states(scene) == [("set-period", "answered", labels.RESULT_DONE)]
 
 
-def test_it_waits_in_the_next_epoch_too_because_a_node_may_ratchet_with_every_window(scene: Scene) -> None:
+def test_with_few_windows_a_day_it_waits_in_the_next_epoch_too_because_the_node_may_be_there(scene: Scene) -> None:
     scene.command(labels.OPERATION_REBOOT)
     node = scene.node
     for _ in range(3):
-        scene.stored(node, 0)
+        scene.stored(node, 0, r2=21_600)
         following = node.ratchet()
         letter = scene.letter(following)
         assert letter is not None
@@ -60,6 +61,29 @@ def test_it_waits_in_the_next_epoch_too_because_a_node_may_ratchet_with_every_wi
         following.check_command(letter[2])
         assert len(scene.topics) == 2, "those behind are cleared"
         node = following
+
+
+def test_with_many_windows_a_day_no_letter_tells_the_broker_which_key_follows_which(scene: Scene) -> None:
+    scene.command(labels.OPERATION_REBOOT)
+    scene.stored(scene.node, 0)
+    assert len(scene.topics) == 1
+    scene.stored(scene.node.ratchet(), 0)
+    assert len(scene.topics) == 1
+    assert scene.letter(scene.node.ratchet()) is not None, "a session later"
+
+
+def test_hundreds_of_repetitions_a_second_use_up_no_letter_numbers(scene: Scene) -> None:
+    scene.stored(scene.node, 0)
+    ready = scene.node.rekey()
+    scene.take(ready)
+    assert scene.node.pending is not None
+    first = scene.sealed_letter(scene.node.pending) or b""
+    for _ in range(300):
+        assert scene.take(ready).letters == ()
+    assert scene.sealed_letter(scene.node.pending) == first, "it stands"
+    scene.clock.forward(seconds=61)
+    scene.take(ready)
+    assert letter_number(scene.sealed_letter(scene.node.pending) or b"") == letter_number(first) + 610
 
 
 @pytest.mark.parametrize("answer", [[0, 0], [0xFFFF, 0]])
@@ -102,11 +126,13 @@ def test_a_later_command_of_the_same_operation_supersedes_the_waiting_one(scene:
 
 
 def test_a_command_expires_with_the_epochs_it_was_made_for(scene: Scene) -> None:
-    scene.command(labels.OPERATION_REBOOT, lifetime=2)
-    scene.stored(scene.node.ratchet(2), 0)
-    assert scene.letter(scene.node.ratchet(2)) is not None
-    assert scene.letter(scene.node.ratchet(3)) is None, "it could not be executed there"
-    scene.stored(scene.node.ratchet(3), 0)
+    last = scene.node.ratchet(labels.REKEY_JUMP + 2)
+    assert scene.command(labels.OPERATION_REBOOT, lifetime=2).last_epoch == last.epoch
+    scene.stored(scene.node.ratchet(40), 0)
+    scene.stored(last, 0, r2=86_400)
+    assert scene.letter(last) is not None
+    assert scene.letter(last.ratchet()) is None, "it could not be executed there"
+    scene.stored(last.ratchet(), 0)
     assert states(scene) == [("reboot", "expired", None)]
     assert scene.topics == {}
 
@@ -132,6 +158,53 @@ def test_a_command_survives_a_plain_re_key_that_was_pending_when_it_was_made(sce
     letter = scene.letter(renewed)
     assert letter is not None
     assert renewed.check_command(letter[2])[2] == labels.OPERATION_REBOOT
+
+
+def test_a_command_survives_the_jump_of_a_re_key_that_begins_after_it(scene: Scene) -> None:
+    command = scene.command(labels.OPERATION_SET_PERIOD, {labels.SET_PERIOD_WINDOW: 1800})
+    renewed = prepare(scene, scene.node)
+    scene.stored(renewed.ratchet(14), 0)
+    letter = scene.letter(renewed.ratchet(14))
+    assert letter is not None
+    assert renewed.check_command(letter[2])[1] == command.number
+    scene.stored(renewed.ratchet(15), 0)
+    assert states(scene) == [("set-period", "expired", None)]
+
+
+def test_a_re_key_with_another_receipt_key_ends_no_command(scene: Scene) -> None:
+    new = scene.city.keyring.rotate(labels.ROLE_RECEIPT, None)
+    told = scene.command(labels.OPERATION_ROTATE, {labels.ROTATE_KEYS: {labels.ROLE_RECEIPT: new.public}})
+    renewed = prepare(scene, scene.node, keys={labels.ROLE_RECEIPT: new.public}, command=told.number)
+    scene.command(labels.OPERATION_REBOOT)
+    scene.stored(renewed, 0)
+    assert states(scene) == [("reboot", "waiting", None), ("rotate", "answered", labels.RESULT_DONE)]
+    assert scene.letter(renewed) is not None
+
+
+def test_a_rotation_whose_keys_were_never_taken_is_lost_and_not_done(scene: Scene) -> None:
+    command = scene.command(labels.OPERATION_ROTATE, {labels.ROTATE_IDENTITY: 1})
+    prepare(scene, scene.node, new_identity=True, command=command.number)
+    later = scene.node.ratchet(labels.REKEY_GRACE)  # the letter did not come: it drops them, and makes its own
+    scene.stored(later, 0)
+    assert states(scene) == [("rotate", "answered", labels.RESULT_DONE)]
+    scene.stored(prepare(scene, later), 0)
+    assert scene.registered().node_id == scene.node.node_id.hex(), "the old identity"
+    assert states(scene) == [("rotate", "lost", None)]
+    with scene.city.database.read() as session:
+        assert key_state(scene.city, session, scene.registered()) == "last rotation lost: rotate again"
+    assert [step.before for step in plan(scene.city, [scene.registered()]).steps] == [
+        "last rotation lost: rotate again"
+    ]
+    scene.command(labels.OPERATION_ROTATE, {labels.ROTATE_IDENTITY: 1})
+    with scene.city.database.read() as session:
+        assert key_state(scene.city, session, scene.registered()) == "rotation waits"
+
+
+def test_a_rotation_whose_new_identity_was_taken_unheard_is_not_lost(scene: Scene) -> None:
+    command = scene.command(labels.OPERATION_ROTATE, {labels.ROTATE_IDENTITY: 1})
+    taken = prepare(scene, scene.node, new_identity=True, command=command.number)
+    scene.stored(prepare(scene, taken), 0)
+    assert states(scene) == [("rotate", "answered", labels.RESULT_DONE)]
 
 
 def test_a_ready_answers_the_rotation_that_asked_for_it(scene: Scene) -> None:
@@ -163,7 +236,7 @@ def test_letter_numbers_rise_and_are_never_below_the_time(scene: Scene) -> None:
 
 def test_the_number_of_an_expected_epoch_is_not_used_again_when_it_is_current(scene: Scene) -> None:
     scene.command(labels.OPERATION_REBOOT)
-    scene.stored(scene.node, 0)
+    scene.stored(scene.node, 0, r2=86_400)
     following = scene.node.ratchet()
     ahead = scene.sealed_letter(following)
     scene.stored(following, 0)

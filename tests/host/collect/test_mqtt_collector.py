@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mqtt_helpers import PATIENCE_S, mosquitto, publish, publisher, retained, wait_until
+from mqtt_helpers import PATIENCE_S, check_rights, mosquitto, publish, publisher, retained, wait_until
 from sealing import enrolled, example_report
 
 from hadeda.city import City
 from hadeda.collect import Collector, MqttCollector, Status
+from hadeda.collect.mqtt import _client_id
 from hadeda.collect import collector as collector_module
 from hadeda.collect import mqtt as mqtt_module
 from hadeda.collect.broker import free_port
@@ -149,10 +150,26 @@ def test_nobody_gets_in_without_the_citys_login_or_with_another_citys_authority(
             assert answers[0]
 
 
+def test_a_thief_with_a_nodes_login_reads_no_report_and_writes_no_letter(city: City, tmp_path: Path) -> None:
+    with mosquitto(city, tmp_path / "mosquitto"):
+        check_rights(city)
+
+
+def test_the_collectors_session_has_a_name_that_the_nodes_login_does_not_tell(city: City, tmp_path: Path) -> None:
+    """Who connects under it, with any login, would have the collector's session, and what waits in it."""
+    name = _client_id(city)
+    assert name == _client_id(city)
+    with City.open(city.directory) as again:
+        assert _client_id(again) == name, "the broker keeps messages for it over a restart"
+    with City.init(tmp_path / "other", "Elsewhere") as other:
+        assert _client_id(other) != name
+    assert city.secrets.city_password not in name
+
+
 def test_a_wrong_login_is_one_clear_line(city: City, tmp_path: Path) -> None:
     with mosquitto(city, tmp_path / "mosquitto"):
         secrets = city.directory / "secrets.toml"
-        secrets.write_text(secrets.read_text().replace(city.secrets.broker_password, "wrong"))
+        secrets.write_text(secrets.read_text().replace(city.secrets.city_password, "wrong"))
         with City.open(city.directory) as changed, pytest.raises(BrokerError, match="refuses us"):
             MqttCollector(changed, Collector(changed)).connect()
 

@@ -1,6 +1,8 @@
 """Epochs as the city follows them: ahead, behind, closed and erased; and keys that are gone are gone from the disk."""
 
+import os
 import sqlite3
+from copy import copy
 from pathlib import Path
 
 import cbor2
@@ -9,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from key_life import Scene
-from sealing import dumps, enrolled, example_report, shortest
+from sealing import CONFIGURATION, dumps, enrolled, example_report, shortest
 from sqlalchemy import func, select, update
 
 from hadeda.city import City
@@ -135,6 +137,15 @@ def test_a_key_under_which_too_much_fails_is_tried_no_more(scene: Scene) -> None
     scene.stored(scene.node.ratchet(), 0)
 
 
+def test_a_million_broken_messages_do_not_silence_a_node(scene: Scene) -> None:
+    with scene.city.database.write() as session:
+        session.execute(update(Epoch).values(failures=1 << 20))
+    scene.stored(scene.node, 0)
+    with scene.city.database.write() as session:
+        session.execute(update(Epoch).values(failures=1 << 36))
+    assert scene.refusal(scene.node.seal(example_report(), 1)) == "too many messages under this key did not open"
+
+
 def test_what_opens_but_is_refused_is_no_failure_of_the_key(scene: Scene) -> None:
     sealed = scene.node.seal(example_report(), 0)
     scene.take(sealed)
@@ -158,10 +169,47 @@ def test_a_backlog_of_three_weeks_is_taken_and_one_beyond_the_horizon_is_not(sce
     assert (states[1], states[2]) == ("erased", "past")
     assert scene.refusal(old[0].seal(example_report(), 2)) == "keys of this epoch are erased"
     scene.stored(old[1], 2)
-    scene.clock.forward(days=40)
+    for sequence in (2, 3):
+        scene.clock.forward(days=20)
+        scene.stored(old[-1], sequence)
     scene.collector = Collector(scene.city, clock=scene.clock)
     assert set(scene.epochs().values()) == {"erased", "current"}, "a collector that starts erases first"
     scene.stored(old[-1].ratchet(), 0)
+
+
+def test_a_clock_that_jumps_ahead_erases_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.stored(scene.node, 0)
+    scene.stored(scene.node.ratchet(), 0)
+    right = scene.clock.now
+    scene.clock.forward(days=4000)  # a machine that booted without its battery
+    scene.collector = Collector(scene.city, clock=scene.clock)
+    assert "is the clock right?" in caplog.text
+    scene.clock.now = right
+    scene.collector = Collector(scene.city, clock=scene.clock)
+    scene.stored(scene.node, 1)
+
+
+def test_a_clock_that_was_ahead_and_is_set_back_does_not_keep_keys_for_ever(scene: Scene) -> None:
+    right = scene.clock.now
+    scene.clock.forward(days=4000)
+    scene.stored(scene.node, 0)
+    scene.stored(scene.node.ratchet(), 0)
+    scene.clock.now = right
+    for sequence in range(1, 5):
+        scene.clock.forward(days=12)
+        scene.stored(scene.node.ratchet(), sequence)
+    assert scene.epochs() == {1: "erased", 2: "current"}
+
+
+def test_a_city_that_was_silent_for_long_erases_once_a_report_has_come(scene: Scene) -> None:
+    scene.stored(scene.node, 0)
+    scene.stored(scene.node.ratchet(), 0)
+    scene.clock.forward(days=60)
+    scene.stored(scene.node.ratchet(), 1)
+    assert scene.epochs() == {1: "past", 2: "current"}
+    scene.clock.forward(hours=2)
+    scene.stored(scene.node.ratchet(), 2)
+    assert scene.epochs() == {1: "erased", 2: "current"}
 
 
 def on_disk(city: City) -> bytes:
@@ -194,12 +242,14 @@ def test_keys_beyond_the_horizon_are_nowhere_on_the_disk(scene: Scene) -> None:
         old += later
         scene.clock.forward(days=1)
     assert all(node.keys["key"] in on_disk(scene.city) for node in old)
-    scene.clock.forward(days=40)
+    scene.clock.forward(days=30)
     for node in nodes:
         scene.stored(node.ratchet(5), 0)
-    scene.clock.forward(days=40)
+    for sequence in (1, 2):
+        scene.clock.forward(days=30)
+        scene.stored(nodes[0].ratchet(5), sequence)
     scene.collector = Collector(scene.city, clock=scene.clock)
-    scene.stored(nodes[0].ratchet(5), 1)
+    scene.stored(nodes[0].ratchet(5), 3)
     disk = on_disk(scene.city)
     for node in old:
         for name in ("key", "down_key", "iv", "down_iv"):
@@ -222,9 +272,52 @@ def test_a_reader_that_holds_on_delays_the_erasing_and_does_not_stop_the_collect
 
 def test_a_revoked_node_is_refused_in_every_epoch(scene: Scene) -> None:
     scene.stored(scene.node.ratchet(), 0)
+    current = scene.node.ratchet()
     revoke(scene.city.database, "corner")
-    for node in (scene.node, scene.node.ratchet(), scene.node.ratchet(2)):
+    for node in (scene.node, current):
         assert scene.refusal(node.seal(example_report(), 5)) == "node is revoked"
+    assert scene.refusal(current.ratchet().seal(example_report(), 5)) == "no key for this kid and epoch"
+
+
+def test_the_keys_of_a_revoked_node_die(scene: Scene) -> None:
+    scene.stored(scene.node.ratchet(), 0)
+    current, other = scene.node.ratchet(), enrolled(scene.city, "other")
+    ready = current.rekey()
+    scene.take(ready)
+    assert current.pending is not None
+    revoke(scene.city.database, "corner", scene.clock())
+    disk = on_disk(scene.city)
+    assert current.root not in disk
+    assert current.pending.root not in disk
+    assert current.keys["key"] in disk
+    for sequence in range(3):
+        scene.clock.forward(days=18)
+        scene.stored(other, sequence)
+    disk = on_disk(scene.city)
+    assert current.keys["key"] not in disk
+    assert current.pending.keys["key"] not in disk
+    assert scene.refusal(ready) == "node is revoked"
+
+
+def test_what_was_opened_is_not_booked_to_an_epoch_that_took_its_place(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two, the node is enrolled anew: its expected epochs go, and new ones come."""
+    opened = scene.collector._open
+    scene.stored(scene.node, 0)
+    fresh = copy(scene.node)
+
+    def meanwhile(message: object) -> object:
+        monkeypatch.undo()
+        result = opened(message)  # type: ignore[arg-type]
+        nonce = os.urandom(16)
+        message_ = fresh.enrol(scene.city.collector_public, nonce)
+        scene.city.enrol(message_, nonce, name="corner", configuration=CONFIGURATION)
+        return result
+
+    monkeypatch.setattr(scene.collector, "_open", meanwhile)
+    assert scene.report(scene.node.ratchet(), 7).reason == "epoch is closed"
+    scene.stored(fresh, 7)
 
 
 def test_a_power_cut_in_an_advance_leaves_the_old_state(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Re-keys as the city sees them: ready, first message, commit; replays, detours, and what it takes from the past."""
 
+from copy import copy
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from sealing import SealingNode, cose_thumbprint, enrolled, example_report, poin
 from test_ratchets import on_disk
 
 from hadeda.city import City
+from hadeda.city.rotation import key_state
 from hadeda.collect import Collector, Status
 from hadeda.envelope import labels
 from hadeda.registry import revoke
-from hadeda.registry.epochs import keys_in_use, purge, standing
+from hadeda.registry.epochs import PENDING_MAX, keys_in_use, purge, standing
 
 
 @pytest.fixture
@@ -85,8 +87,23 @@ def test_the_same_ready_again_changes_nothing(scene: Scene) -> None:
         assert (outcome.status, outcome.node, outcome.epoch) == (Status.REPEATED, "corner", 65)
     assert scene.rows() == before
     assert scene.collector.counts == {Status.READY: 1, Status.REPEATED: 3}
-    scene.stored(scene.taken(scene.node), 0)
-    assert scene.refusal(message) == "replayed"
+
+
+@pytest.mark.parametrize("new_identity", [False, True])
+def test_the_ready_of_the_current_chain_again_changes_nothing(scene: Scene, new_identity: bool) -> None:
+    """Whoever brings it, for a registry that was restored it would be new. An identity that it replaced signed it."""
+    first = prepare(scene, scene.node, new_identity=new_identity)
+    scene.stored(first, 0)
+    scene.stored(first.ratchet(3), 0)
+    before = scene.rows()
+    outcome = scene.take(first.ready)
+    assert (outcome.status, outcome.letters) == (Status.REPEATED, ())
+    assert scene.rows() == before
+    second = prepare(scene, first.ratchet(3))
+    assert scene.take(first.ready).status is Status.REPEATED
+    scene.stored(second, 0)
+    assert scene.refusal(first.ready) == "replayed", "that chain is over"
+    assert scene.take(second.ready).status is Status.REPEATED
 
 
 def test_a_ready_whose_number_is_not_above_all_known(scene: Scene) -> None:
@@ -109,7 +126,6 @@ def test_readies_that_arrive_in_the_wrong_order(scene: Scene) -> None:
     assert "not above" in scene.refusal(first)
     scene.stored(renewed, 0)
     assert "not above" in scene.refusal(first)
-    assert scene.refusal(second) == "replayed"
 
 
 def test_a_later_ready_supersedes_the_pending_one(scene: Scene) -> None:
@@ -135,15 +151,37 @@ def test_reports_under_a_pending_epoch_that_was_superseded_on_the_way_are_not_lo
     assert scene.epochs() == {1: "past", 65: "past", 129: "current"}
 
 
-def test_superseded_readies_are_bounded_and_die_of_age(scene: Scene) -> None:
-    chains = [prepare(scene, scene.node) for _ in range(7)]
+def test_readies_are_bounded_and_neither_the_oldest_nor_the_newest_goes(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert PENDING_MAX == 64
+    monkeypatch.setattr("hadeda.registry.rekey.PENDING_MAX", 4)
+    chains = [prepare(scene, scene.node) for _ in range(4)]
+    assert all(chain.root in on_disk(scene.city) for chain in chains)
+    chains += [prepare(scene, scene.node) for _ in range(3)]
+    kept = [chain.root in on_disk(scene.city) for chain in chains]
+    assert (kept[0], kept[-1], sum(kept)) == (True, True, 4)
     assert list(scene.epochs().values()).count("pending") == 4
-    assert [chain.root in on_disk(scene.city) for chain in chains] == [False] * 3 + [True] * 4
-    scene.clock.forward(days=36)
-    scene.stored(scene.node, 0)
-    states = scene.epochs()
-    assert [states[chain.epoch] for chain in chains] == ["erased"] * 6 + ["pending"]
+    scene.stored(chains[0], 0)
     scene.stored(chains[-1], 0)
+    assert list(scene.epochs().values()).count("current") == 1
+
+
+def test_a_re_key_that_was_taken_unheard_is_found_whatever_came_after_it(scene: Scene) -> None:
+    """The broker keeps reports back and lets readies pass, for weeks: the node is not lost by it."""
+    node = rotate(scene, labels.ROLE_RECEIPT)
+    later, ceiling = node.ratchet(30), node.ceiling
+    for _ in range(6):
+        scene.clock.forward(days=8)
+        later.ceiling = ceiling
+        prepare(scene, later)
+        ceiling = later.ceiling
+        later = later.ratchet(1)
+    scene.stored(later, 0)
+    assert scene.registered().authorities["2"] == cose_thumbprint(node.authorities[2]).hex()
+    later.ceiling = ceiling
+    prepare(scene, later)
+    scene.stored(scene.taken(later), 0)
 
 
 def test_the_newest_ready_waits_for_a_node_that_was_switched_off(scene: Scene) -> None:
@@ -168,7 +206,7 @@ def test_a_letter_fed_back_as_a_message(scene: Scene) -> None:
     renewed = prepare(scene, scene.node)
     scene.command(labels.OPERATION_REBOOT)
     scene.stored(scene.node, 0)
-    for node in (renewed, scene.node, scene.node.ratchet()):
+    for node in (renewed, scene.node):
         letter = scene.sealed_letter(node)
         assert letter is not None
         # Its partial IV is far beyond what a node counts to; with one that fits, the direction is what refuses it
@@ -379,6 +417,49 @@ def test_a_ready_made_before_the_compromise_was_known_closes_nothing(scene: Scen
     renewed = prepare(scene, early, command=command.number)
     scene.stored(renewed, 0)
     assert scene.epochs() == {1: "closed", 65: "closed", 129: "current"}
+
+
+def test_a_ready_made_before_the_compromise_was_known_closes_nothing_however_late_it_comes(scene: Scene) -> None:
+    """Who copied the flash has the pending keys, too; when the message arrives is up to whoever carries it."""
+    early = scene.node.rekey()
+    thief = copy(scene.node.pending)
+    assert thief is not None
+    scene.stored(scene.node, 0)
+    command = scene.command(labels.OPERATION_ROTATE, {labels.ROTATE_IDENTITY: 1}, compromised=True)
+    scene.clock.forward(hours=1)
+    assert scene.take(early).status is Status.READY
+    taken = scene.taken(scene.node)
+    scene.stored(taken, 0)
+    assert scene.registered().close_past == command.number
+    letter = scene.letter(taken)
+    assert letter is not None
+    assert taken.check_command(letter[2])[1] == command.number, "the rotation still comes"
+    scene.stored(thief, 1)
+    scene.stored(prepare(scene, taken, new_identity=True, command=command.number), 0)
+    assert scene.registered().close_past == 0
+    assert scene.refusal(thief.seal(example_report(), 2)) == "epoch is closed"
+
+
+def test_a_later_chain_closes_the_past_when_the_one_for_the_command_was_dropped(scene: Scene) -> None:
+    command = scene.command(labels.OPERATION_ROTATE, compromised=True)
+    prepare(scene, scene.node, command=command.number)
+    later = scene.node.ratchet(labels.REKEY_GRACE)
+    scene.stored(later, 0)
+    scene.stored(prepare(scene, later), 0)
+    assert scene.registered().close_past == 0
+    assert set(scene.epochs().values()) <= {"closed", "current"}
+
+
+def test_a_compromise_whose_rotation_expired_shows_as_unfinished(scene: Scene) -> None:
+    def says() -> str:
+        with scene.city.database.read() as session:
+            return key_state(scene.city, session, scene.registered())
+
+    scene.command(labels.OPERATION_ROTATE, compromised=True, lifetime=1)
+    assert says() == "rotation waits"
+    scene.stored(scene.node.ratchet(40), 0)
+    scene.stored(scene.node.ratchet(70), 0)
+    assert says() == "older keys still open: rotate --compromised again"
 
 
 def test_a_backlog_without_a_compromise_is_taken_after_a_re_key(scene: Scene) -> None:

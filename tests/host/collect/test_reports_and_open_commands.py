@@ -67,6 +67,26 @@ def test_open_explains_every_layer_and_stores_nothing(city: City, sealed: Path) 
     assert [len(layer["fields"]) > 0 for layer in layers] == [True, True, True]
 
 
+def test_open_explains_a_re_key_and_keeps_its_secrets(city: City, tmp_path: Path) -> None:
+    node, file = enrolled(city), tmp_path / "rekey"
+    file.write_bytes(node.rekey(new_identity=True, command=77))
+    result = hadeda("open", file, "--city", city.directory)
+    assert result.exit_code == 0, result.output
+    for text in ("COSE_Encrypt (tag 96)", "ECDH-ES", "corner", "65", "77", "not in the registry", "signed for itself"):
+        assert text in result.stdout, text
+    assert node.pending is not None
+    for secret in (node.pending.root.hex(), node.pending.keys["key"].hex()):
+        assert secret[:16] not in result.stdout
+    assert hadeda("open", file, "--city", city.directory, "--json").exit_code == 0
+    Collector(city).receive(file.read_bytes())
+    assert "chain is pending" in hadeda("open", file, "--city", city.directory).stdout
+    outside = hadeda("open", "-", stdin=file.read_bytes())
+    assert outside.exit_code == 0
+    assert "corner" not in outside.stdout
+    file.write_bytes(file.read_bytes()[:200] + b"\0" + file.read_bytes()[201:])
+    assert hadeda("open", file, "--city", city.directory).exit_code == 1
+
+
 def test_open_without_a_city_tells_what_anyone_can_see(
     sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

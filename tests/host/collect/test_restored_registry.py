@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from key_life import Clock, Scene
 from sealing import SealingNode, example_report, letter_number
+from sqlalchemy import update
 from test_rekeys import prepare
 
 from hadeda.city import City
 from hadeda.collect import Collector, Status
 from hadeda.envelope import labels
-from hadeda.registry import count_reports, hold_all, refused
+from hadeda.registry import Epoch, count_reports, hold_all, refused, revoke
 
 HELD = "held since the registry was restored"
 
@@ -132,39 +133,150 @@ def test_an_echo_cannot_be_replayed(scene: Scene) -> None:
 
 def test_letter_and_command_numbers_are_not_reused_after_a_restore(scene: Scene, tmp_path: Path) -> None:
     first = scene.command(labels.OPERATION_REBOOT)
-    scene.stored(scene.node, 0)
+    scene.stored(scene.node, 0, r2=86_400)
     back_up(scene, tmp_path / "backup")
     used = set()
     following = scene.node.ratchet()
     for sequence in range(1, 20):
         scene.clock.forward(seconds=1)
-        scene.stored(scene.node, sequence)
+        scene.stored(scene.node, sequence, r2=86_400)
         used |= {letter_number(scene.sealed_letter(node) or b"") for node in (scene.node, following)}
     second = scene.command(labels.OPERATION_LOCATE)
     scene.clock.forward(seconds=10)
     restore(scene, tmp_path / "backup")
-    held(scene, scene.node.seal(example_report(), 20))
+    held(scene, scene.node.seal(example_report(r2=86_400), 20))
     again = {letter_number(scene.sealed_letter(node) or b"") for node in (scene.node, following)}
     assert min(again) > max(used)
     third = scene.command(labels.OPERATION_REBOOT)
     assert first.number < second.number < third.number
 
 
-def test_a_node_that_re_keyed_after_the_backup_is_found_again_by_its_ready(scene: Scene, tmp_path: Path) -> None:
+def test_numbers_do_not_come_twice_when_more_than_ten_a_second_were_used(scene: Scene, tmp_path: Path) -> None:
+    """And not either when one backup is restored twice."""
+    scene.stored(scene.node, 0)
     back_up(scene, tmp_path / "backup")
-    ready = scene.node.rekey()
-    renewed = scene.node.pending
-    assert renewed is not None
-    scene.take(ready)
+    letters: dict[int, bytes] = {}
+    commands = []
+    for _ in range(3):
+        commands += [scene.command(labels.OPERATION_REBOOT).number for _ in range(60)]
+        for _ in range(60):
+            for _topic, payload in scene.collector.letters():
+                assert letters.setdefault(letter_number(payload), payload) == payload
+        restore(scene, tmp_path / "backup")
+        scene.clock.forward(seconds=1)
+    assert len(set(commands)) == len(commands) == 180
+    assert len(letters) == 180
+    assert max(*letters, *commands) < 1 << 40
+
+
+def test_a_hundred_restores_leave_numbers_to_go_on_with(scene: Scene) -> None:
+    for _ in range(100):
+        hold_all(scene.city.database, scene.clock())
+    assert scene.command(labels.OPERATION_REBOOT).number < 1 << 40
+    assert len(scene.collector.letters()) == 1
+
+
+@pytest.mark.parametrize("new_identity", [False, True])
+def test_a_node_that_re_keyed_after_the_backup_is_found_by_the_ready_of_its_chain(
+    scene: Scene, tmp_path: Path, new_identity: bool
+) -> None:
+    """However far it has ratcheted since, and whoever brings the message; an identity it replaced signed it."""
+    scene.stored(scene.node, 0)
+    back_up(scene, tmp_path / "backup")
+    renewed = prepare(scene, scene.node, new_identity=new_identity)
     scene.stored(renewed, 0)
-    recorded = renewed.seal(example_report(), 1)
-    scene.take(recorded)
+    recorded = [renewed.seal(example_report(), 1), renewed.ratchet(2).seal(example_report(), 0)]
+    for sealed in recorded:
+        assert scene.take(sealed).status is Status.STORED
     restore(scene, tmp_path / "backup")
-    assert scene.refusal(recorded) == "no key for this kid and epoch"
-    assert scene.take(ready).status is Status.READY, "replaying it helps"
-    held(scene, recorded)
-    scene.stored(renewed, 2, r9=challenge(scene, renewed))
-    assert scene.take(recorded).status is not Status.STORED
+    later = renewed.ratchet(2)
+    assert scene.report(later, 1).reason == "no key for this kid and epoch"
+    later = later.ratchet()
+    assert scene.take(later.ready).status is Status.READY
+    held(scene, later.seal(example_report(), 0))
+    scene.stored(later, 1, r9=challenge(scene, later))
+    for sealed in recorded:
+        assert scene.take(sealed).status is not Status.STORED
+    assert (scene.registered().node_id, scene.registered().held) == (renewed.node_id.hex(), None)
+
+
+def test_a_node_that_re_keyed_after_the_backup_is_found_by_its_next_re_key(scene: Scene, tmp_path: Path) -> None:
+    """It begins one by itself after REKEY_EVERY ratchets, and knows nothing of a restore."""
+    back_up(scene, tmp_path / "backup")
+    renewed = prepare(scene, scene.node)
+    scene.stored(renewed, 0)
+    restore(scene, tmp_path / "backup")
+    later = renewed.ratchet(labels.REKEY_EVERY)
+    assert scene.report(later, 0).reason == "no key for this kid and epoch"
+    found = prepare(scene, later)
+    word = challenge(scene, found)  # the letter under the new keys brings it
+    held(scene, found.seal(example_report(), 0))
+    scene.stored(found, 1, r9=word)
+
+
+def test_a_node_with_a_new_identity_that_re_keyed_once_more_needs_a_cable(scene: Scene, tmp_path: Path) -> None:
+    back_up(scene, tmp_path / "backup")
+    second = prepare(scene, scene.node, new_identity=True)
+    scene.stored(second, 0)
+    third = prepare(scene, second)
+    scene.stored(third, 0)
+    restore(scene, tmp_path / "backup")
+    assert scene.refusal(third.ready) == "ready of a node that is not known"
+
+
+def test_a_revoked_node_stays_revoked_when_a_backup_forgets_it(scene: Scene, tmp_path: Path) -> None:
+    scene.stored(scene.node, 0)
+    ready = scene.node.rekey()
+    back_up(scene, tmp_path / "backup")
+    revoke(scene.city.database, "corner")
+    scene.city.database.close()
+    for leftover in scene.city.directory.glob("city.db*"):
+        leftover.unlink()
+    shutil.copy(tmp_path / "backup", scene.city.database.path)
+    assert hold_all(scene.city.database) == 0, "it is not in service"
+    scene.collector = Collector(scene.city, clock=scene.clock)
+    outcome = scene.report(scene.node, 1)
+    assert (outcome.reason, outcome.letters) == ("node is revoked", ()), "no challenge to echo"
+    assert scene.refusal(ready) == "node is revoked"
+
+
+def test_a_collector_that_starts_revokes_what_the_database_forgot(
+    scene: Scene, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    back_up(scene, tmp_path / "backup")
+    renewed = prepare(scene, scene.node, new_identity=True)
+    scene.stored(renewed, 0)
+    revoke(scene.city.database, "corner")  # under another identity than the backup knows
+    scene.city.database.close()
+    for leftover in scene.city.directory.glob("city.db*"):
+        leftover.unlink()
+    shutil.copy(tmp_path / "backup", scene.city.database.path)
+    scene.collector = Collector(scene.city, clock=scene.clock)
+    assert "corner is revoked again" in caplog.text
+    assert scene.report(scene.node, 1).reason == "node is revoked"
+
+
+def test_an_echo_beyond_a_re_key_that_the_node_dropped_long_ago(scene: Scene) -> None:
+    """Closing what is older takes the pending chain along, or no letter could be sealed any more."""
+    scene.stored(scene.node, 0)
+    prepare(scene, scene.node)
+    node = scene.node
+    for _ in range(7):
+        node = node.ratchet(10)
+        scene.stored(node, 0)
+    hold_all(scene.city.database)
+    held(scene, node.seal(example_report(), 1))
+    scene.stored(node, 2, r9=challenge(scene, node))
+    assert set(scene.epochs().values()) == {"closed", "current"}
+    assert scene.topics == {}
+
+
+def test_a_letter_that_cannot_be_sealed_costs_no_report(scene: Scene) -> None:
+    renewed = prepare(scene, scene.node)
+    with scene.city.database.write() as session:
+        session.execute(update(Epoch).where(Epoch.state == "pending").values(state="closed", keys=None))
+    scene.stored(scene.node, 0)
+    assert scene.letter(renewed) is None
 
 
 def test_a_ready_is_kept_while_a_node_is_held_and_its_letter_brings_the_challenge(scene: Scene) -> None:

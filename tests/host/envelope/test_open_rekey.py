@@ -161,6 +161,7 @@ def test_noise_sealed_or_signed_by_a_genuine_node_is_refused(noise: bytes) -> No
         (bytes.fromhex("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"),
          bytes.fromhex("483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8")),
     ],
+    ids=["zeros", "empty", "wrong sizes", "x is p", "ones", "y is 0", "y is 1", "another b", "secp256k1"],
 )  # fmt: skip
 def test_ephemeral_points_at_infinity_off_the_curve_or_of_another_are_refused(x: bytes, y: bytes) -> None:
     node = enrolled_node()

@@ -1,6 +1,7 @@
 """The registry of nodes: enrol, find, revoke; what is kept and what is not."""
 
 import os
+import stat
 
 import pytest
 from sealing import CONFIGURATION, SealingNode, cose_thumbprint, enrolled, example_report
@@ -10,6 +11,7 @@ from hadeda.city import City
 from hadeda.collect import Collector
 from hadeda.errors import CityError
 from hadeda.registry import Chain, Epoch, find_node, nodes, revoke
+from hadeda.registry.revoking import revoked_ids
 
 
 def epochs(city: City) -> list[Epoch]:
@@ -96,6 +98,35 @@ def test_a_revoked_node_does_not_come_back(city: City) -> None:
     first = revoke(city.database, sealing.node_id.hex()[:8])
     assert revoke(city.database, "corner").revoked_at == first.revoked_at
     nonce = os.urandom(16)
+    with pytest.raises(CityError, match="was revoked"):
+        city.enrol(sealing.enrol(city.collector_public, nonce), nonce, name="x", configuration=CONFIGURATION)
+
+
+def test_the_list_of_revoked_nodes_is_added_to_line_by_line(city: City) -> None:
+    path = city.directory / "revoked.txt"
+    first, second = enrolled(city), enrolled(city, "other")
+    revoke(city.database, "corner")
+    assert path.read_text() == f"{first.node_id.hex()}\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with path.open("a") as file:
+        file.write("0123")  # the power failed
+    revoke(city.database, "other")
+    revoke(city.database, "other")
+    assert path.read_text() == f"{first.node_id.hex()}\n0123\n{second.node_id.hex()}\n"
+    assert revoked_ids(city.database) == {first.node_id.hex(), second.node_id.hex()}
+
+
+def test_a_list_that_cannot_be_written_is_one_line_and_revokes_nothing(city: City) -> None:
+    enrolled(city)
+    (city.directory / "revoked.txt").mkdir()
+    with pytest.raises(CityError, match=r"revoked\.txt"):
+        revoke(city.database, "corner")
+    assert find_node(city.database, "corner").revoked_at is None
+
+
+def test_a_node_that_only_the_list_knows_is_not_enrolled(city: City) -> None:
+    sealing, nonce = SealingNode(), os.urandom(16)
+    (city.directory / "revoked.txt").write_text(f"{sealing.node_id.hex()}\n")
     with pytest.raises(CityError, match="was revoked"):
         city.enrol(sealing.enrol(city.collector_public, nonce), nonce, name="x", configuration=CONFIGURATION)
 

@@ -37,6 +37,16 @@ def test_a_long_message_is_cut_and_its_size_told(city: City) -> None:
     assert (row.size, len(row.head)) == (1_000_000, 1024)
 
 
+def test_junk_does_not_push_out_what_was_genuine(city: City) -> None:
+    with city.database.write() as session:
+        for index in range(7):
+            add_refused(session, "held", bytes([index]), NOON + timedelta(minutes=index), 5, authentic=True)
+    for index in range(100, 120):
+        put(city, "noise", bytes([index]), index)
+    kept = {row.head[0] for row in refused(city.database)}
+    assert kept == {2, 3, 4, 5, 6, 115, 116, 117, 118, 119}
+
+
 def test_above_the_cap_the_longest_unseen_go(city: City) -> None:
     for index in range(8):
         put(city, "noise", bytes([index]), index)
