@@ -15,7 +15,7 @@ from envelope.errors import KeyInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -33,7 +33,7 @@ _HALF = const(1 << 15)
 
 
 def double_and_add(
-    point: tuple[int, int, int, int], columns: "Sequence[Sequence[tuple[int, int]]]"
+    point: tuple[int, int, int, int], columns: "Iterable[Sequence[tuple[int, int]]]"
 ) -> tuple[int, int, int, int]:
     """Return `point` plus the affine points of columns[0], doubled, plus those of columns[1], doubled, and so on.
 

@@ -31,7 +31,10 @@ _TRANSPOSE = (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     Comb = tuple[bytes | bytearray, ...]
+    Point = tuple[int, int]
 
 
 def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[int, int, int, int]:
@@ -41,24 +44,44 @@ def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[i
     and their sums by two depends on more than the scalars. FaultDetected when the points added are not those of the
     scalars; a table that somebody changed is for the caller to notice: its sums leave the curve.
     """
-    columns: list[list[tuple[int, int]]] = []
+    parts: list[tuple[int, int, Iterator[Point]]] = []
     for scalar, comb in terms:
-        count = len(comb)
         points = _entries(scalar, comb)
+        count = len(comb)
         if not count & 1:
-            points = _pair_sums(points, stretch)
+            points = iter(_pair_sums(list(points), stretch))
             count >>= 1
-        for at in range(0, len(points), count):
-            column = len(points) // count - 1 - at // count
-            while column >= len(columns):
-                columns.append([])
-            columns[column].extend(points[at : at + count])
-    columns.reverse()
-    x, y = columns[0].pop()
+        parts.append((count, _SPACING // len(comb), points))
+    columns = _columns(parts)
+    first = next(columns)
+    x, y = first.pop()
     p = p256.P
     zz = stretch * stretch % p
     zzz = zz * stretch % p
-    return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), columns)
+    return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), _with(first, columns))
+
+
+def _columns(parts: "list[tuple[int, int, Iterator[Point]]]") -> "Iterator[list[Point]]":
+    """Yield the points to add column by column, highest first, of parts (points a column, columns, all points).
+
+    The points of a comb in one table come out of it as they are needed: all of them together would be as much heap
+    again as the table, and a node that opens a letter has not got that.
+    """
+    for column in range(max([height for _, height, _ in parts]) - 1, -1, -1):
+        points: list[Point] = []
+        for count, height, found in parts:
+            if column < height:
+                for _ in range(count):
+                    points.append(next(found))
+        yield points
+    for _, _, found in parts:
+        for _ in found:  # none is left, but what an iterator checks at its end is checked now
+            pass
+
+
+def _with(first: "list[Point]", others: "Iterator[list[Point]]") -> "Iterator[list[Point]]":
+    yield first
+    yield from others
 
 
 def blinded(scalar: int, blind: int) -> int:
@@ -121,14 +144,13 @@ def _scalar(digits: "bytes | bytearray") -> int:
     return 2 * int.from_bytes(signs, "little") - (1 << _SCALAR_BITS) + 1
 
 
-def _entries(scalar: int, comb: "Comb") -> list[tuple[int, int]]:
-    """Return the affine points to add, highest column first: one of every table for each column.
+def _entries(scalar: int, comb: "Comb") -> "Iterator[Point]":
+    """Yield the affine points to add, highest column first: one of every table for each column.
 
-    FaultDetected when the digits, as they were really used, are not the scalar's.
+    FaultDetected at its end when the digits, as they were really used, are not the scalar's.
     """
     digits = _digits(scalar)
     used = bytearray(_SPACING)
-    points = []
     p = p256.P
     integer = int.from_bytes
     height = _SPACING // len(comb)
@@ -139,12 +161,11 @@ def _entries(scalar: int, comb: "Comb") -> list[tuple[int, int]]:
             positive = signs >> _TEETH - 1 & 1
             entry = ((signs ^ positive - 1) & _ENTRIES - 1) << 6
             y = integer(table[entry + 32 : entry + 64], "big")
-            points.append((integer(table[entry : entry + 32], "big"), (p - y, y)[positive]))
+            yield integer(table[entry : entry + 32], "big"), (p - y, y)[positive]
             used[at] = (entry >> 6 ^ positive - 1) & _ENTRIES - 1 | positive << _TEETH - 1
             at += height
     if _scalar(used) != scalar:
         raise FaultDetected("the digits used are not those of the scalar")
-    return points
 
 
 def _pair_sums(points: list[tuple[int, int]], stretch: int) -> list[tuple[int, int]]:

@@ -267,16 +267,23 @@ class _SectorRecord:
             print("hadeda: old keys not erased yet:", repr(error))
 
 
-def _pack(generation: int, body: bytes) -> bytes:
+def _head(generation: int, body: bytes) -> bytes:
+    """What stands before the body; with as few copies of it as can be, for they are large and the heap is not."""
     head = _MAGIC + generation.to_bytes(4, "big") + len(body).to_bytes(2, "big")
-    return head + sha256(head + body).digest() + body
+    digest = sha256(head)
+    digest.update(body)
+    return head + digest.digest()
+
+
+def _pack(generation: int, body: bytes) -> bytes:
+    return _head(generation, body) + body
 
 
 def _unpack(record: bytes) -> "tuple[int, bytes | None]":
     """(generation, body) of a whole record, (0, None) of anything else."""
     generation = int.from_bytes(record[4:8], "big")
     body = record[_BODY_AT:]
-    return (generation, body) if record and record == _pack(generation, body) else (0, None)
+    return (generation, body) if record[:_BODY_AT] == _head(generation, body) else (0, None)
 
 
 def _to_row(secrets: "Secrets | None") -> "list[object] | None":

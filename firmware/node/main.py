@@ -1,11 +1,12 @@
 """Boot: put the node together from its configuration and run it; unprovisioned, hand the board to the REPL."""
 
 import asyncio
+import sys
 
 from micropython import const
 
+import node
 import sensors
-from node import config as configuration
 from node import health
 from node.commands import Commands
 from node.errors import NodeError, Unprovisioned
@@ -55,11 +56,12 @@ def start() -> None:
 
 async def _run() -> None:
     files = Files()
-    config = configuration.load(files)
+    config = _configuration(files)
     clock = Clock()
     power.collect_every(_GARBAGE_BYTES)
     try:
         pipeline = build(config, files, clock)
+        del config  # the stages have what they need of it
         print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
         await pipeline.sender.synchronise()
         pipeline.watchdog.feed()
@@ -71,6 +73,16 @@ async def _run() -> None:
         power.Watchdog()  # it may not have come to that
         await clock.sleep_ms(_PAUSE_BEFORE_RESET_MS)
         power.reset()
+
+
+def _configuration(files: Files) -> "Any":
+    """The configuration. The code that reads it goes again: opening a letter needs those 5 KB of heap."""
+    from node import config
+
+    read = config.load(files)
+    del sys.modules["node.config"]
+    del node.config
+    return read
 
 
 def build(config: "Any", files: Files, clock: Clock) -> Pipeline:

@@ -15,10 +15,10 @@ from sealing import enrolled, example_report
 
 from hadeda.city import City
 from hadeda.collect import Collector, MqttCollector, Status
-from hadeda.collect.mqtt import _client_id
 from hadeda.collect import collector as collector_module
 from hadeda.collect import mqtt as mqtt_module
 from hadeda.collect.broker import free_port
+from hadeda.collect.mqtt import _client_id
 from hadeda.envelope import labels
 from hadeda.errors import BrokerError, CityError
 from hadeda.registry import count_reports, refused
