@@ -181,16 +181,22 @@ def test_a_lost_or_damaged_counter_costs_the_epoch_and_never_repeats_a_number(
     assert post.count(Status.REJECTED) == 0
 
 
-@pytest.mark.parametrize("first", [2, 7])
+# (whether the node has reported since it started, and reads the letter next; flash operation that is torn)
+TORN = [(False, 2), (True, 3), (False, 12), (True, 9)], [(False, 7), (True, 6), (False, 17), (True, 12)]
+
+
+@pytest.mark.parametrize("torn", TORN, ids=["2-3-12-9", "7-6-17-12"])
 def test_power_cuts_through_ratchets_and_rotations_repeat_no_number_in_either_direction(
-    raise_post: RaisePost, first: int
+    raise_post: RaisePost, torn: list[tuple[bool, int]]
 ) -> None:
     """Each power cut ends an epoch, too; rotations are under way while the power fails at any flash operation."""
-    rng = random.Random(f"ratchet and rotate {first}")
+    rng = random.Random(f"ratchet and rotate {torn}")
     post = started(raise_post)
-    cuts = 0
-    for change in range(first, first + 36, 10):
+    for letter_waits, change in torn:
         post.command(labels.OPERATION_ROTATE)
+        power_cycle(post)
+        if letter_waits:
+            report(post)
         left = change
 
         def cut(_address: int, data: bytes | None) -> None:
@@ -199,20 +205,18 @@ def test_power_cuts_through_ratchets_and_rotations_repeat_no_number_in_either_di
             if left == 0:
                 raise PowerCut(rng.randrange(len(data) + 1) if data else 0, garbage=rng.getrandbits(32))
 
-        power_cycle(post)
         post.emulated.flash.before_change = cut
-        post.run_until_known(lambda: False, 1)
+        post.run_until_known(lambda: False, 2)
         post.emulated.flash.before_change = None
-        cuts += not post.emulated.powered
+        assert not post.emulated.powered, "the power was not cut: this test sees nothing"
         power_cycle(post)
         report(post)
-    assert post.run_until_known(lambda: post.standing.pending is None, 4), post.explain("the last re-key is not over")
-    assert cuts >= 3, "the power was hardly cut: this test sees nothing"
+    assert post.run_until_known(lambda: post.standing.epoch > SECOND_CHAIN, 4), post.explain("the node has not rotated")
     up, down = post.collector.reports, post.collector.letters_written
     assert len({parse_sealed(sealed).kid for sealed in up}) >= 5
     assert len({parse_sealed(sealed).kid for sealed in down}) >= 5
     repeated = repeated_numbers(up) | repeated_numbers(down)
     assert not repeated, post.explain(f"numbers used twice: {repeated}")
     assert post.count(Status.REJECTED) == 0, post.explain("the city refused what the node sent")
-    assert len(post.root_keys()) == 1
-    assert post.root_keys() == {post.secrets["root"]}
+    assert post.root_keys() >= {post.secrets["root"]}
+    assert post.standing.epoch == post.secrets["epoch"]
