@@ -44,7 +44,13 @@ _BROKER = {
 }
 _I2C = {"kind": (str, True), "id": (int, True), "scl": (int, True), "sda": (int, True), "freq": (int, True)}
 _UART = {"kind": (str, True), "id": (int, True), "tx": (int, True), "rx": (int, True), "baudrate": (int, True)}
-_SENSOR = {"part": (str, True), "bus": (str, True), "address": (int, False), "period_s": (int, True)}
+_SENSOR = {
+    "part": (str, True),
+    "bus": (str, True),
+    "address": (int, False),
+    "period_s": (int, True),
+    "classes": (list, False),
+}
 _LED = {"kind": (str, True), "pin": (int, True)}
 _CELLS = {"classes": (list, True), "directions": (list, True), "speed_bands_kmh": (list, True)}
 
@@ -142,6 +148,8 @@ def _check_sensor(where: str, sensor: "Any", buses: "dict[str, Any]") -> None:
     if buses[sensor["bus"]]["kind"] == "i2c":
         _check_range(where + ".address", sensor.get("address", -1), 0x08, 0x77)
     _check_range(where + ".period_s", sensor["period_s"], 0, 3600)
+    for name in sensor.get("classes", ()):
+        _check_type(where + ".classes", name, str)
 
 
 def _check_cells(cells: "Any") -> None:

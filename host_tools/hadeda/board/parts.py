@@ -69,6 +69,8 @@ class Part(Strict):
     datasheet: Text
     package: Text | None = None  # the driver's package on PyPI, where it is not our own
     streams: bool = False  # speaks by itself, is not read at a period
+    classes: tuple[Word, ...] = Field(default=(), strict=False)  # the road users it can tell, of a traffic part
+    speeds: bool = False  # whether it measures how fast they are
     min_period_s: Annotated[int, Field(ge=1)] = 1
     warm_up_s: Annotated[int, Field(ge=0)] = 0
     address: tuple[Address, ...] = Field(default=(), strict=False)

@@ -7,6 +7,8 @@ board.toml is called for people (`freq_hz`, `baud`) and what `machine` calls it 
 from collections.abc import Mapping
 from typing import Any
 
+from hadeda.board.parts import load_parts
+from hadeda.board.rules import counted
 from hadeda.board.schema import Board, Bus, I2cBus, Sensor
 from hadeda.envelope import labels
 from hadeda.provision.network import NodeNetwork
@@ -15,8 +17,7 @@ CONFIG_VERSION = 2
 WINDOW_S = 900
 WINDOW_MIN_S = 60
 
-# The traffic cells a node counts without a policy: three edges make four speed bands.
-CLASSES = ("vehicle",)
+# The traffic cells a node counts without a policy: three edges make four speed bands, where speeds are measured.
 DIRECTIONS = ("approaching", "receding")
 SPEED_BANDS_KMH = (30, 50, 70)
 
@@ -45,15 +46,22 @@ def node_config(
         "authorities": {role: bytes(authorities[role]) for role in labels.ROLES},
         "buses": {name: _bus(bus) for name, bus in board.buses.items()},
         "sensors": [_sensor(sensor) for sensor in board.sensors],
-        "cells": {
-            "classes": list(CLASSES),
-            "directions": list(DIRECTIONS),
-            "speed_bands_kmh": list(SPEED_BANDS_KMH),
-        },
+        "cells": _cells(board),
     }
     if board.led is not None:
         config["led"] = {"kind": board.led.kind, "pin": board.led.pin}
     return config
+
+
+def _cells(board: Board) -> dict[str, Any]:
+    """One class for each road user a sensor counts; speed bands if one of these sensors measures speeds."""
+    parts = load_parts()
+    counting = [(sensor, parts[sensor.part]) for sensor in board.sensors if parts[sensor.part].classes]
+    return {
+        "classes": [name for sensor, row in counting for name in counted(sensor, row)],
+        "directions": list(DIRECTIONS),
+        "speed_bands_kmh": list(SPEED_BANDS_KMH) if any(row.speeds for _, row in counting) else [],
+    }
 
 
 def _broker(network: NodeNetwork) -> dict[str, Any]:
@@ -78,4 +86,7 @@ def _bus(bus: Bus) -> dict[str, Any]:
 
 
 def _sensor(sensor: Sensor) -> dict[str, Any]:
-    return sensor.model_dump(exclude_none=True)
+    entry = sensor.model_dump(exclude_none=True)
+    if sensor.classes is not None:
+        entry["classes"] = list(sensor.classes)
+    return entry

@@ -13,6 +13,8 @@ from hadeda.board.problems import Problem, close_to
 from hadeda.board.schema import Board, Bus, I2cBus, Sensor, UartBus
 
 CONSOLE_UART = 0
+# What a sensor that cannot tell them apart counts as one class
+LUMPED = {"vehicle": ("bicycle", "motorcycle", "car", "bus", "truck")}
 
 
 def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
@@ -33,6 +35,7 @@ def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
             _sensors(board, parts),
             _sharing(board, parts),
             _channels(board, parts),
+            _classes(board, parts),
         )
     )
 
@@ -233,3 +236,32 @@ def _channels(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
             yield Problem(_table(index), "part", what, "the report has each air channel once: keep one of the two")
         for name in channels:
             measured.setdefault(name, f"{_table(index)} ({sensor.part})")
+
+
+def counted(sensor: Sensor, row: Part) -> tuple[str, ...]:
+    """The road users that a sensor counts."""
+    return row.classes if sensor.classes is None else sensor.classes
+
+
+def _classes(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
+    """Each road user is counted by one sensor, or one passage would be counted twice."""
+    owner: dict[str, str] = {}
+    for index, sensor in enumerate(board.sensors):
+        table, row = _table(index), parts.get(sensor.part)
+        if row is None:
+            continue
+        for name in sensor.classes or ():
+            if name not in row.classes:
+                possible = f"it tells {', '.join(row.classes)}" if row.classes else "take it out"
+                yield Problem(table, "classes", f"the {row.title} cannot tell {name!r}", possible)
+        mine = [name for name in counted(sensor, row) if name in row.classes]
+        for name in mine:
+            wholes = [whole for whole, pieces in LUMPED.items() if name in pieces]
+            for other in (name, *wholes, *LUMPED.get(name, ())):
+                if other in owner:
+                    what = f"{name!r} is already counted by {owner[other]}"
+                    what += "" if other == name else f", as {other!r}"
+                    yield Problem(table, "classes", what, "say in `classes` which sensor counts what")
+                    break
+        for name in mine:
+            owner.setdefault(name, f"{table} ({sensor.part})")
