@@ -9,15 +9,17 @@ Big integers are never constant in time: this hardens against timing seen from a
 
 from hashlib import sha256
 
-from envelope import p256, p256_comb
+from micropython import const
+
+from envelope import p256, p256_comb, p256_point
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
 from envelope.p256_table import GENERATOR
 
-_SIGNATURE_SIZE = 64
-_STRETCH_AT = 32
-_SCALAR_BLIND_AT = 64
-_BLINDS_SIZE = 67
+_SIGNATURE_SIZE = const(64)
+_STRETCH_AT = const(32)
+_SCALAR_BLIND_AT = const(64)
+_BLINDS_SIZE = const(67)
 
 
 def make_key(drbg: Drbg) -> tuple[bytes, bytes]:
@@ -61,15 +63,11 @@ def is_low(signature: bytes) -> bool:
 
 
 class Verifier:
-    """Checks signatures of one public key (65 bytes; KeyInvalid when it is none).
-
-    The first check builds a comb of 4096 bytes for the key, which makes every further one three times cheaper.
-    """
+    """Checks signatures of one public key (65 bytes; KeyInvalid when it is none)."""
 
     def __init__(self, public: bytes) -> None:
         self.public = bytes(public)
         self._point = p256.decode(self.public)
-        self._tables: p256_comb.Comb = ()
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Tell whether `signature` (r || s) is that of `message`."""
@@ -78,13 +76,12 @@ class Verifier:
         n = p256.N
         if len(signature) != _SIGNATURE_SIZE or not n > r > 0 or not n > s > 0:
             return False
-        if not self._tables:
-            self._tables = p256_comb.tables(self._point[0], self._point[1], 1)
         z = int.from_bytes(sha256(message).digest(), "big")
         w = p256.inverse(s, n)
-        u1 = p256_comb.blinded(z * w % n, 0)
-        u2 = p256_comb.blinded(r * w % n, 0)
-        point = p256_comb.multiply(((u1, GENERATOR), (u2, self._tables)))
+        point = p256_point.multiply(p256_comb.blinded(r * w % n, 0), *self._point)
+        rest = p256_comb.multiply(((p256_comb.blinded(z * w % n, 0), GENERATOR),))
+        if rest[2]:
+            point = p256.add(point, *p256.affine(rest))
         # x mod n = r without an inversion: x is r, or r + n where that is still below p.
         x, zz = point[0], point[2]
         return bool(zz) and (not (r * zz - x) % p256.P or (r + n < p256.P and not ((r + n) * zz - x) % p256.P))

@@ -112,6 +112,7 @@ REPORT_HEALTH = 7
 REPORT_ANSWER = 8
 REPORT_ECHO = 9
 REPORT_PRIVACY = 10
+REPORT_FOOTFALL = 11
 
 # A cell that is not released says why: counts are at least k, so these can be no counts
 WITHHELD_BELOW_K = -1

@@ -15,7 +15,7 @@ from envelope.errors import KeyInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -33,7 +33,7 @@ _HALF = const(1 << 15)
 
 
 def double_and_add(
-    point: tuple[int, int, int, int], columns: "Sequence[Sequence[tuple[int, int]]]"
+    point: tuple[int, int, int, int], columns: "Iterable[Sequence[tuple[int, int]]]"
 ) -> tuple[int, int, int, int]:
     """Return `point` plus the affine points of columns[0], doubled, plus those of columns[1], doubled, and so on.
 
@@ -139,6 +139,24 @@ def affine(point: tuple[int, int, int, int]) -> tuple[int, int]:
     i = inverse(zzz, p)
     z = zz * i % p
     return x * (z * z % p) % p, y * i % p
+
+
+def all_affine(points: list[tuple[int, int, int, int]]) -> list[tuple[int, int]]:
+    """Return the affine forms of finite public points with a single inversion (Montgomery); empties `points`."""
+    p = P
+    products = [1]
+    for point in points:
+        products.append(products[-1] * point[3] % p)
+    rest = inverse(products[-1], p)
+    found = []
+    for at in range(len(points) - 1, -1, -1):
+        x, y, zz, zzz = points.pop()  # as integers a point takes two hundred bytes
+        i = rest * products[at] % p
+        rest = rest * zzz % p
+        z = zz * i % p
+        found.append((x * (z * z % p) % p, y * i % p))
+    found.reverse()
+    return found
 
 
 def on_curve(x: int, y: int) -> bool:

@@ -28,7 +28,7 @@ FOLDER = "/state"
 _PATH = FOLDER + "/keys"
 _LEFT_BY_A_POWER_CUT = _PATH + "~"
 
-_MAGIC = b"HKR1"
+_MAGIC = b"HKR2"
 _HEAD = const(10)
 _BODY_AT = const(42)
 _EIO = const(5)
@@ -73,6 +73,7 @@ class Secrets:
     window_s           commanded length of a window, 0: as configured
     rekey_due          a re-key was begun or is needed, and none has been confirmed since
     retired            kid of the epoch before: its counter is to be forgotten
+    policy, floor      maps of policy.cddl that hold (CBOR), b"": none
     """
 
     NAMES = (
@@ -88,6 +89,8 @@ class Secrets:
         "window_s",
         "rekey_due",
         "retired",
+        "policy",
+        "floor",
         "pending",
     )
 
@@ -105,6 +108,8 @@ class Secrets:
         window_s: int = 0,
         rekey_due: bool = False,
         retired: bytes = b"",
+        policy: bytes = b"",
+        floor: bytes = b"",
         pending: "Pending | None" = None,
     ) -> None:
         self.private = private
@@ -119,6 +124,8 @@ class Secrets:
         self.window_s = window_s
         self.rekey_due = rekey_due
         self.retired = retired
+        self.policy = policy
+        self.floor = floor
         self.pending = pending
 
     def changed(self, **changes: "Any") -> "Secrets":

@@ -19,11 +19,14 @@ from hadeda.errors import CityError
 from hadeda.registry.commands import Command, queue, rotated_authorities, waiting
 from hadeda.registry.epochs import current_chain, keys_in_use, standing
 from hadeda.registry.nodes import Node, select_node
+from hadeda.registry.policies import window_s_of
 from hadeda.registry.reports import ReportRow
 
 # Report, letter; ready; letter under the new keys; report under them: a session each, at the worst
 SESSIONS: Final = 4
 HEARD_LATELY: Final = 2  # windows
+# Nodes take no release key from afar: the command key could give itself the say over their floors
+BY_CABLE: Final = frozenset({labels.ROLE_RELEASE})
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,16 @@ def _step(city: City, session: Session, node: Node, roles: tuple[int, ...], now:
     window = timedelta(seconds=_window_s(session, node))
     heard_lately = node.heard_at is not None and now - node.heard_at <= HEARD_LATELY * window
     unknown = behind(city, node)
+    tells = tuple(role for role in labels.ROLES if role in {*roles, *unknown} - BY_CABLE)
+    if roles and not tells:
+        keeps = f"takes a new {ROLE_NAMES[roles[0]]} key only over the cable, and keeps the old one"
+        return NodeStep(node.name, node.node_id, epoch, node.heard_at, skipped=keeps)
     return NodeStep(
         node.name,
         node.node_id,
         epoch,
         node.heard_at,
-        tells=tuple(role for role in labels.ROLES if role in roles or role in unknown),
+        tells=tells,
         signed_by=signer,
         done_by=now + SESSIONS * window if heard_lately else None,
     )
@@ -161,7 +168,7 @@ def _step(city: City, session: Session, node: Node, roles: tuple[int, ...], now:
 def _window_s(session: Session, node: Node) -> int:
     """The length of the node's windows as its newest report has it, else as it was provisioned."""
     query = select(ReportRow.window_s).where(ReportRow.node == node.id).order_by(ReportRow.received_at.desc()).limit(1)
-    return session.scalar(query) or int(node.configuration["window_s"])
+    return session.scalar(query) or window_s_of(session, node.policy)
 
 
 def _arguments(city: City, step: NodeStep, identity: bool) -> dict[int, Any]:

@@ -11,13 +11,16 @@ from binascii import unhexlify
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import cbor2
 
 from hadeda.board import Board
+from hadeda.board.fitness import shortfalls
 from hadeda.board.render import node_config
 from hadeda.city import City
+from hadeda.city.policies import for_provisioning
 from hadeda.errors import CityError, ProvisionError
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import shipment
@@ -180,11 +183,11 @@ def refuse_another_configuration(state: str, known: Node | None, config: dict[st
 def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node:
     """Let the node make its keys, register it, and only then let it commit.
 
-    A half-done enrolment is taken up again; a node that is enrolled keeps its keys.
+    A half-done enrolment is taken up again; a node that is enrolled keeps its keys, and takes policy and floor.
     """
     state, known = standing(port, city)
     if known and not known.revoked_at:
-        return _commit(port, known) if state == "pending" else known
+        return _renew(port, city, _commit(port, known) if state == "pending" else known, config)
     nonce = secrets.token_bytes(NONCE_SIZE)
     entropy = secrets.token_bytes(ENTROPY_SIZE)
     said = port.run(f"from node import enrol\nenrol.begin({entropy.hex()!r}, {nonce.hex()!r})").split()
@@ -192,6 +195,15 @@ def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node
         raise ProvisionError("the node did not answer with an enrolment", "reset the board and try again")
     node = city.enrol(unhexlify(said[1]), nonce, name=name, configuration=config)
     return _commit(port, node)
+
+
+def _renew(port: NodePort, city: City, node: Node, config: dict[str, Any]) -> Node:
+    """Let an enrolled node take the policy and the floor of its new configuration."""
+    said = port.run("from node import enrol\nenrol.renew()").split()
+    if len(said) != 2 or said[0] != "RENEWED":
+        raise ProvisionError("the node did not take its policy", "reset the board and provision it again")
+    city.renew(node, config)
+    return node
 
 
 def _commit(port: NodePort, node: Node) -> Node:
@@ -208,14 +220,22 @@ def provision(
     *,
     name: str = "",
     replace: bool = False,
+    policy: Path | None = None,
+    floor: Path | None = None,
     step: Step = lambda _: None,
     progress: Progress = lambda _done, _total: None,
     now: datetime | None = None,
 ) -> Provisioned:
-    """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case."""
+    """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case.
+
+    `policy` is a signed policy's file, `floor` a floor's TOML file; without them the city's own.
+    """
+    given = for_provisioning(city, policy, floor)
+    for shortfall in shortfalls(board, given.policy):
+        step(f"note: {shortfall}")
     step("compiling the firmware")
     parcels = shipment()
-    config = node_config(board, city.node_network(), city.authorities())
+    config = node_config(board, city.node_network(), city.authorities(), given.signed, given.floor)
     step("looking at the board")
     with NodePort(port_name) as port:
         target = examine(port, board)

@@ -1,6 +1,8 @@
 """The closed table of commands: executed once, by the command key, for this node; everything else does nothing."""
 
-from firmware.city_pen import Led, Node, Pen
+import sys
+
+from firmware.city_pen import Led, Node, Pen, floor_map
 from firmware.fakes import PowerCut, raises
 
 from envelope import cbor, labels, p256
@@ -25,9 +27,7 @@ class Stage:
         self.led = Led()
         self.reports = []
         self.resets = 0
-        self.commands = Commands(
-            self.keychain, self.owed, self.node.drbg, WINDOW_S, self.led if led else None, self._reset
-        )
+        self.commands = Commands(self.keychain, self.owed, self.node.drbg, self.led if led else None, self._reset)
         self.commands.report_now = self._report
 
     def _report(self):
@@ -99,6 +99,58 @@ def test_the_city_can_make_windows_longer_and_undo_that_but_never_shorter():
         assert stage.node.memory() == before
 
 
+def test_set_policy_is_done_in_the_write_that_takes_it():
+    stage = Stage()
+    arguments = {1: PEN.policy(version=2, window=1800, k=10), 2: PEN.floor(version=2, k=10)}
+    assert stage.order(labels.OPERATION_SET_POLICY, arguments) == (LOW, labels.RESULT_DONE)
+    for keychain in (stage.keychain, stage.node.boot()):
+        assert (keychain.command, keychain.result) == (NUMBER, labels.RESULT_DONE)
+        assert keychain.secrets.policy == cbor.encode(PEN.policy_map(version=2, window=1800, k=10))
+        assert keychain.secrets.floor == cbor.encode(floor_map(version=2, k=10))
+    assert stage.order(labels.OPERATION_SET_PERIOD, {1: 900}, NUMBER + 1)[1] == labels.RESULT_REFUSED
+    assert stage.order(labels.OPERATION_SET_PERIOD, {1: 1800}, NUMBER + 1)[1] == labels.RESULT_DONE
+    if sys.implementation.name == "micropython":  # here nothing else has imported it
+        assert "node.accept" not in sys.modules
+
+
+def test_the_same_policy_again_is_done_and_changes_nothing_else():
+    stage = Stage()
+    before = stage.keychain.secrets
+    assert stage.order(labels.OPERATION_SET_POLICY, {1: PEN.policy()}) == (LOW, labels.RESULT_DONE)
+    after = stage.keychain.secrets
+    assert (after.policy, after.floor, after.command) == (before.policy, before.floor, NUMBER)
+
+
+def test_a_policy_or_floor_that_is_refused_changes_nothing():
+    stage = Stage()
+    before = stage.node.memory()
+    for arguments in (
+        {},
+        {1: b"policy"},
+        {1: PEN.policy(version=2, k=1)},
+        {1: PEN.policy(version=1, k=9)},
+        {1: PEN.policy(version=2, k=0)},
+        {1: STRANGER.policy(version=2)},
+        {1: PEN.policy(labels.ROLE_COMMAND, version=2)},
+        {2: PEN.floor(version=2, k=1)},
+        {1: PEN.policy(version=2), 2: PEN.floor(version=2, k=1), 3: PEN.floor(version=2, k=1)},
+        {1: PEN.policy(version=2), 2: PEN.floor(version=2, k=50)},
+    ):
+        assert stage.order(labels.OPERATION_SET_POLICY, arguments) == (LOW, labels.RESULT_REFUSED)
+        assert stage.node.memory() == before
+    if sys.implementation.name == "micropython":  # here nothing else has imported it
+        assert "node.accept" not in sys.modules
+
+
+def test_the_command_key_cannot_bring_its_own_release_key():
+    stage = Stage()
+    point = STRANGER.authorities[labels.ROLE_RELEASE]
+    before = stage.node.memory()
+    for keys in ({labels.ROLE_RELEASE: point}, STRANGER.authorities):
+        assert stage.order(labels.OPERATION_ROTATE, {1: keys}) == (LOW, labels.RESULT_REFUSED)
+        assert stage.node.memory() == before
+
+
 def test_report_now_reports_at_once_and_tells_its_own_answer():
     stage = Stage()
     assert stage.order(labels.OPERATION_REPORT_NOW) == (LOW, labels.RESULT_DONE)
@@ -128,7 +180,7 @@ def test_locate_blinks_for_a_minute_where_there_is_a_lamp():
 
 
 def test_what_is_not_in_the_table_is_unsupported_and_changes_nothing():
-    for operation in (labels.OPERATION_SET_POLICY, 0, 7, 255, 1 << 32):
+    for operation in (0, 7, 255, 1 << 32):
         stage = Stage()
         before = stage.node.memory()
         assert stage.order(operation, {1: b"print('hello')"}) == (LOW, labels.RESULT_UNSUPPORTED)
@@ -248,7 +300,7 @@ def test_arguments_that_are_not_allowed_are_refused_and_change_nothing():
         None,
     ):
         bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: key}}))
-        bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: point, labels.ROLE_RELEASE: key}}))
+        bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: point, labels.ROLE_POLICY: key}}))
     stage = Stage()
     before = stage.node.memory()
     for operation, arguments in bad:
@@ -317,8 +369,12 @@ def test_power_cut_between_number_and_execution_means_interrupted_and_never_twic
         assert outcomes[2][2] == labels.RESULT_INTERRUPTED
 
 
-def test_rotate_and_set_period_take_effect_with_their_number_or_not_at_all():
-    for operation, arguments in ((labels.OPERATION_ROTATE, None), (labels.OPERATION_SET_PERIOD, {1: 1800})):
+def test_rotate_set_period_and_set_policy_take_effect_with_their_number_or_not_at_all():
+    for operation, arguments in (
+        (labels.OPERATION_ROTATE, None),
+        (labels.OPERATION_SET_PERIOD, {1: 1800}),
+        (labels.OPERATION_SET_POLICY, {1: PEN.policy(version=2)}),
+    ):
         outcomes = list(_power_cuts(operation, arguments))
         assert len(outcomes) == 2  # one write
         assert [result for _, _, result in outcomes] == [labels.RESULT_DONE] * 2

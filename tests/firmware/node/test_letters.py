@@ -23,7 +23,7 @@ class Stage:
         self.keychain = self.node.boot()
         self.owed = Owed()
         self.led = Led()
-        self.commands = Commands(self.keychain, self.owed, self.node.drbg, 900, self.led, lambda: None)
+        self.commands = Commands(self.keychain, self.owed, self.node.drbg, self.led, lambda: None)
         self.mailbox = Mailbox(self.keychain, self.commands, self.owed, self.node.drbg, "hadeda/down")
         self.mailbox.topics()
 
