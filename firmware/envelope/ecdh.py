@@ -9,13 +9,15 @@ def agree(private: bytes, peer_public: bytes, drbg: Drbg) -> bytes:
     """Return the shared x coordinate, 32 bytes.
 
     `private` is 32 bytes, `peer_public` an uncompressed point of 65. Raises KeyInvalid for a point that is not on the
-    curve or a private key out of range, FaultDetected when the result is not a point of the curve.
+    curve or a private key out of range, FaultDetected when the result failed its checks.
     """
     d = p256.decode_private(private)
     x, y = p256.decode(peer_public)
-    blind = p256_comb.blinded(d, int.from_bytes(drbg.generate(4), "big"))
+    scalar = p256_comb.blinded(d, int.from_bytes(drbg.generate(4), "big"))
     stretch = int.from_bytes(drbg.generate(32), "big") % p256.P or 1
-    x, y = p256.affine(p256_point.multiply(blind, x, y, stretch))
+    x, y = p256.affine(p256_point.multiply(scalar, x, y, stretch))
     if not p256.on_curve(x, y):
         raise FaultDetected("the shared point is not on the curve")
+    if (scalar - d) % p256.N:
+        raise FaultDetected("the scalar is not the private key")
     return x.to_bytes(32, "big")

@@ -3,7 +3,8 @@
 Signing draws k by RFC 6979 with fresh randomness mixed in (section 3.6), so neither a poor generator nor a repeated
 message gives k away, and no fault can be compared with a good run. The multiplication sees k + r*n on randomised
 coordinates; k is inverted, and d used, only under a random factor. Before a signature is let out, k*G has to lie on
-the curve and s has to satisfy its equation, which a bit flipped in any field operation breaks.
+the curve and s has to satisfy its equation, which a bit flipped in any field operation breaks; the scalar and its
+digits have to be those of k.
 Big integers are never constant in time: this hardens against timing seen from afar, not against a probe.
 """
 
@@ -63,14 +64,19 @@ def is_low(signature: bytes) -> bool:
 
 
 class Verifier:
-    """Checks signatures of one public key (65 bytes; KeyInvalid when it is none)."""
+    """Checks signatures of one public key (65 bytes; KeyInvalid when it is none).
 
-    def __init__(self, public: bytes) -> None:
+    `comb` is the key's comb of one table where somebody made one (4096 bytes; what follows them is not looked at): a
+    check then takes less than half as long. It stands for the key: only who may say what the key is may give it.
+    """
+
+    def __init__(self, public: bytes, comb: bytes = b"") -> None:
         self.public = bytes(public)
         self._point = p256.decode(self.public)
+        self._comb = comb
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether `signature` (r || s) is that of `message`."""
+        """Tell whether `signature` (r || s) is that of `message`; FaultDetected when a check failed."""
         r = int.from_bytes(signature[:32], "big")
         s = int.from_bytes(signature[32:], "big")
         n = p256.N
@@ -78,22 +84,30 @@ class Verifier:
             return False
         z = int.from_bytes(sha256(message).digest(), "big")
         w = p256.inverse(s, n)
-        point = p256_point.multiply(p256_comb.blinded(r * w % n, 0), *self._point)
-        rest = p256_comb.multiply(((p256_comb.blinded(z * w % n, 0), GENERATOR),))
-        if rest[2]:
-            point = p256.add(point, *p256.affine(rest))
+        point = self._sum(p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0))
         # x mod n = r without an inversion: x is r, or r + n where that is still below p.
         x, zz = point[0], point[2]
         return bool(zz) and (not (r * zz - x) % p256.P or (r + n < p256.P and not ((r + n) * zz - x) % p256.P))
+
+    def _sum(self, u1: int, u2: int) -> tuple[int, int, int, int]:
+        """Return u1 * G + u2 * the key's point; both scalars odd, as p256_comb.blinded makes them."""
+        if self._comb:
+            return p256_comb.multiply(((u1, GENERATOR), (u2, (self._comb,))))
+        point = p256_point.multiply(u2, *self._point)
+        rest = p256_comb.multiply(((u1, GENERATOR),))
+        return p256.add(point, *p256.affine(rest)) if rest[2] else point
 
 
 def _times_generator(k: int, blinds: bytes) -> tuple[int, int]:
     """Return k * G as (x, y), checked to be on the curve."""
     stretch = int.from_bytes(blinds[_STRETCH_AT:_SCALAR_BLIND_AT], "big") % p256.P or 1
     blind = int.from_bytes(blinds[_SCALAR_BLIND_AT:], "big")
-    x, y = p256.affine(p256_comb.multiply(((p256_comb.blinded(k, blind), GENERATOR),), stretch))
+    scalar = p256_comb.blinded(k, blind)
+    x, y = p256.affine(p256_comb.multiply(((scalar, GENERATOR),), stretch))
     if not p256.on_curve(x, y):
         raise FaultDetected("k * G is not on the curve")
+    if (scalar - k) % p256.N:
+        raise FaultDetected("the scalar is not k")
     return x, y
 
 

@@ -41,7 +41,7 @@ SEALED_MAX = 1024
 EPOCH_MESSAGES_MAX = 1 << 16  # sequence numbers under one key; beyond, both sides refuse
 EPOCHS_AHEAD = 40  # so many ratchets ahead the city recognises a node
 REKEY_JUMP = 64  # a re-key opens its chain so many epochs further on, further than any ratchet expected
-REKEY_EVERY = 30  # ratchets
+REKEY_EVERY = 7  # ratchets: a city restored from a backup hears from every node as soon as that
 REKEY_GRACE = 2  # ratchets after which a re-key that the city did not confirm is dropped
 
 # Whose keys a node knows of its city

@@ -16,12 +16,19 @@ What a signature costs in millions of instructions on RV32IMC, and what its tabl
 from micropython import const
 
 from envelope import p256
+from envelope.errors import FaultDetected
 
 TEETH = 7
 SPACING = 40
 _SCALAR_BITS = const(280)  # TEETH * SPACING
 ENTRIES = 1 << TEETH - 1
 BLIND_BITS = _SCALAR_BITS - 256
+# Transposes the 8 x 8 bits of every 8 bytes: bits that far apart change places (Warren, Hacker's Delight, 7-3)
+_TRANSPOSE = (
+    (7, int.from_bytes(b"\xaa\x00" * (SPACING // 2), "little")),
+    (14, int.from_bytes(b"\xcc\xcc\x00\x00" * (SPACING // 4), "little")),
+    (28, int.from_bytes(b"\xf0\xf0\xf0\xf0\x00\x00\x00\x00" * (SPACING // 8), "little")),
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +41,12 @@ def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[i
     """Return the sum of scalar * point over `terms`, pairs of (odd scalar as `blinded` makes it, its comb).
 
     `stretch` (secret, random, not 0) sets the sum's projective representation: what comes after the tables' points
-    and their sums by two depends on more than the scalars.
+    and their sums by two depends on more than the scalars. FaultDetected when the digits used are not those of the
+    scalars; a table that somebody changed is for the caller to notice: its sums leave the curve.
     """
     streams = []
     for scalar, comb in terms:
-        points = _entries(_digits(scalar), comb)
+        points = _entries(scalar, comb)
         height = SPACING // len(comb)
         count = len(comb)
         if not count & 1:
@@ -81,8 +89,24 @@ def _digits(scalar: int) -> bytes:
     return transposed
 
 
-def _entries(digits: bytes, comb: "Comb") -> "Iterator[tuple[int, int]]":
-    """Yield the affine points to add, highest column first: one of every table for each column."""
+def _scalar(digits: "bytes | bytearray") -> int:
+    """Return the scalar that has these digits, found in another way than they were."""
+    bits = int.from_bytes(digits, "little")
+    for distance, mask in _TRANSPOSE:
+        change = (bits ^ bits >> distance) & mask
+        bits ^= change ^ change << distance
+    eights = list(bits.to_bytes(SPACING, "little"))
+    signs = b"".join([bytes(eights[tooth::8]) for tooth in range(TEETH)])
+    return 2 * int.from_bytes(signs, "little") - (1 << _SCALAR_BITS) + 1
+
+
+def _entries(scalar: int, comb: "Comb") -> "Iterator[tuple[int, int]]":
+    """Yield the affine points to add, highest column first: one of every table for each column.
+
+    FaultDetected at the end when the digits, as they were really used, are not the scalar's.
+    """
+    digits = _digits(scalar)
+    used = bytearray(SPACING)
     p = p256.P
     integer = int.from_bytes
     height = SPACING // len(comb)
@@ -90,11 +114,14 @@ def _entries(digits: bytes, comb: "Comb") -> "Iterator[tuple[int, int]]":
         at = column
         for table in comb:
             signs = digits[at]
-            at += height
-            positive = signs >> TEETH - 1
+            positive = signs >> TEETH - 1 & 1
             entry = ((signs ^ positive - 1) & ENTRIES - 1) << 6
             y = integer(table[entry + 32 : entry + 64], "big")
             yield integer(table[entry : entry + 32], "big"), (p - y, y)[positive]
+            used[at] = (entry >> 6 ^ positive - 1) & ENTRIES - 1 | positive << TEETH - 1
+            at += height
+    if _scalar(used) != scalar:
+        raise FaultDetected("the digits used are not those of the scalar")
 
 
 def _columns(streams: "list[tuple[int, int, Iterator[tuple[int, int]]]]") -> "Iterator[list[tuple[int, int]]]":
@@ -104,6 +131,8 @@ def _columns(streams: "list[tuple[int, int, Iterator[tuple[int, int]]]]") -> "It
     """
     for column in range(max([height for height, _, _ in streams]) - 1, -1, -1):
         yield [next(points) for height, count, points in streams if column < height for _ in range(count)]
+    for _, _, points in streams:
+        next(points, None)  # their end is where the digits are checked
 
 
 def _with_first(

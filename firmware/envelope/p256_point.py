@@ -9,6 +9,7 @@ recoding and regular exponentiation algorithms", 2009).
 from micropython import const
 
 from envelope import p256
+from envelope.errors import FaultDetected
 
 _SCALAR_BITS = const(280)
 _MULTIPLES = const(8)  # 1, 3, ... 15 times the point
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 def multiply(scalar: int, x: int, y: int, stretch: int = 1) -> tuple[int, int, int, int]:
     """Return scalar * (x, y) for a finite point; the scalar is odd, as p256_comb.blinded makes it.
 
-    `stretch` (not 0; secret and random where the scalar is) sets the sum's projective representation.
+    `stretch` (not 0; secret and random where the scalar is) sets the sum's projective representation. FaultDetected
+    when the digits used are not those of the scalar; a multiple that somebody changed is for the caller to notice: it
+    is no point of this curve, and neither is the sum.
     """
     p = p256.P
     zz = stretch * stretch % p
@@ -33,24 +36,36 @@ def multiply(scalar: int, x: int, y: int, stretch: int = 1) -> tuple[int, int, i
     for _ in range(_MULTIPLES - 1):
         multiples.append(p256.add(multiples[-1], *twice))
     table = p256.all_affine(multiples)
-    # Bit i is set where digit i is +1, clear where it is -1
-    signs = (scalar + (1 << _SCALAR_BITS) - 1 >> 1).to_bytes(_SCALAR_BITS // 8, "big")
-    x, y = _entry(table, signs[0] >> 4)
-    return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), _columns(signs, table))
+    signs = _digits(scalar)
+    x, y, used = _entry(table, signs[0] >> 4)
+    return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), _columns(signs, table, used, scalar))
 
 
-def _entry(table: "list[Point]", four: int) -> "Point":
-    """The multiple that four digits stand for."""
-    positive = four >> 3
-    x, y = table[(four ^ positive - 1) & _MULTIPLES - 1]
-    return x, (p256.P - y, y)[positive]
+def _digits(scalar: int) -> bytes:
+    """Return 35 bytes, highest first; a bit is set where that digit is +1, clear where it is -1."""
+    return (scalar + (1 << _SCALAR_BITS) - 1 >> 1).to_bytes(_SCALAR_BITS // 8, "big")
 
 
-def _columns(signs: bytes, table: "list[Point]") -> "Iterator[Sequence[Point]]":
-    """Yield what to add after each doubling but the first four digits'; one column at a time is in memory."""
+def _entry(table: "list[Point]", four: int) -> "tuple[int, int, int]":
+    """(x, y, odd number from -15 to 15) of the multiple that four digits stand for."""
+    positive = four >> 3 & 1
+    at = (four ^ positive - 1) & _MULTIPLES - 1
+    x, y = table[at]
+    return x, (p256.P - y, y)[positive], (-2 * at - 1, 2 * at + 1)[positive]
+
+
+def _columns(signs: bytes, table: "list[Point]", used: int, scalar: int) -> "Iterator[Sequence[Point]]":
+    """Yield what to add after each doubling but the first four digits'; one column at a time is in memory.
+
+    `used` is the number that was added before. FaultDetected at the end when all of them are not `scalar`.
+    """
     yield ()
     for at in range(1, 2 * len(signs)):
         yield ()
         yield ()
         yield ()
-        yield (_entry(table, (signs[at >> 1] & 15) if at & 1 else signs[at >> 1] >> 4),)
+        x, y, number = _entry(table, (signs[at >> 1] & 15) if at & 1 else signs[at >> 1] >> 4)
+        used = used * 16 + number
+        yield ((x, y),)
+    if used != scalar:
+        raise FaultDetected("the digits used are not those of the scalar")

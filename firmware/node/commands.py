@@ -1,7 +1,7 @@
 """What the city may make the node do: a closed table. A command is signed by the city's command key, for this node.
 
 Every number is executed at most once: it is in the key store before anything happens, and only higher ones are taken
-after it. A refused command changes nothing.
+after it. A refused command changes nothing else: it cannot run later, when its arguments would be allowed.
 """
 
 from micropython import const
@@ -62,7 +62,7 @@ class Commands:
     """Executes commands. `led` is None where the board has none.
 
     `reset` starts the board again; it is called when the session is over. `report_now` seals and stores a report
-    without readings: the pipeline's, set when there is one.
+    without readings: the pipeline's, set when there is one. `comb` gives the comb of a public key, empty without.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class Commands:
         drbg: "Drbg",
         led: "Led | None",
         reset: "Callable[[], None]",
+        comb: "Callable[[bytes], bytes]",
     ) -> None:
         self._keychain = keychain
         self._owed = owed
         self._drbg = drbg
         self._led = led
         self._reset = reset
+        self._comb = comb
         self._reset_due = False
         self.report_now: Callable[[], None] | None = None
         self._table: dict[int, Callable[[int, dict[Any, Any]], int]] = {
@@ -104,7 +106,10 @@ class Commands:
             print("hadeda: command is over")
             return None
         handler = self._table.get(operation, self._unsupported)
-        answer = number & 0xFFFF, handler(number, arguments)
+        result = handler(number, arguments)
+        if result in (RESULT_REFUSED, RESULT_UNSUPPORTED):
+            keychain.accept_command(number, result)
+        answer = number & 0xFFFF, result
         # The extra report took its own answer along
         if operation != OPERATION_REPORT_NOW or answer[1] != RESULT_DONE:
             self._owed.answer = answer
@@ -120,7 +125,8 @@ class Commands:
     def _open(self, message: bytes) -> "tuple[int, int, int, dict[Any, Any]]":
         """(number, operation, last epoch, arguments), signed by the command key for this node; else Rejected."""
         keychain = self._keychain
-        verifier = ecdsa.Verifier(keychain.authorities[ROLE_COMMAND])
+        public = keychain.authorities[ROLE_COMMAND]
+        verifier = ecdsa.Verifier(public, self._comb(public))
         payload = cose.open_sign1(message, cbor.encode([PROFILE, "command", keychain.node_id]), verifier)
         command: Any = None
         try:

@@ -109,11 +109,11 @@ class Keychain:
     def begin_rekey(
         self, drbg: "Drbg", keys: "dict[int, bytes] | None" = None, new_identity: bool = False, command: int = 0
     ) -> None:
-        """Agree on the root key of a new chain and keep it as pending, in place of one that was pending before.
+        """Agree on the root key of a new chain and keep it as pending, in place of what was pending or wished for.
 
         `keys` are the city's keys to know from then on, by role (those not in it stay); KeyInvalid when a role is
         unknown or a key is no point of the curve, FaultDetected when a computation failed its check: nothing has
-        changed then. Call it with the radio on. A `command` is accepted and done in the same write.
+        changed then. Call it with the radio on. A `command` that is new is accepted and done in the same write.
         """
         old = self.secrets
         authorities = None
@@ -129,11 +129,16 @@ class Keychain:
         with seldom("node.ready", "envelope.ecdh", "envelope.ecdh_es") as ready:
             root, message = ready.make(old, epoch, authorities or old.authorities, private, public, command, drbg)
         drop_at = old.epoch + labels.REKEY_GRACE
-        pending = Pending(epoch, root, message, drop_at, authorities, private, public)
-        changed = old.changed(pending=pending, ceiling=epoch, rekey_due=True)
-        if command:
+        pending = Pending(epoch, root, message, drop_at, authorities, private, public, command)
+        changed = old.changed(pending=pending, ceiling=epoch, rekey_due=True, wish=None)
+        if command > old.command:
             changed = changed.changed(command=command, result=labels.RESULT_DONE)
         self._save(changed)
+
+    def renew(self, drbg: "Drbg") -> None:
+        """Begin the re-key that is wanted, with all that the last one was to bring if it was dropped."""
+        keys, new_identity, command = self.secrets.wish or (None, False, 0)
+        self.begin_rekey(drbg, keys, new_identity, command)
 
     def pending_ready(self) -> "bytes | None":
         """The ready message to send first in every session, the same bytes each time; None when nothing is pending."""
@@ -183,9 +188,9 @@ class Keychain:
             )
         )
 
-    def accept_command(self, number: int) -> None:
-        """Persist a command's number before it is executed; until finish_command() its result is INTERRUPTED."""
-        self._save(self.secrets.changed(command=number, result=labels.RESULT_INTERRUPTED))
+    def accept_command(self, number: int, result: int = labels.RESULT_INTERRUPTED) -> None:
+        """Persist a command's number before it is executed, with the result that holds until finish_command()."""
+        self._save(self.secrets.changed(command=number, result=result))
 
     def finish_command(self, result: int) -> None:
         """Persist the result (labels.RESULT_*) of the command accepted last."""
@@ -204,6 +209,7 @@ class Keychain:
         epoch = old.epoch + 1
         pending = old.pending
         if pending is not None and epoch >= pending.drop_at:
+            changes["wish"] = [pending.authorities, pending.private is not None, pending.command]
             pending = None
         return old.changed(epoch=epoch, root=keys.next_root(old.root), pending=pending, **changes)
 

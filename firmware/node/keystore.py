@@ -37,10 +37,11 @@ _EIO = const(5)
 class Pending:
     """A re-key that the city has not confirmed: what takes effect with it, None for what stays as it is.
 
-    `ready` is the message to send, `drop_at` the epoch with whose beginning the node gives up.
+    `ready` is the message to send, `drop_at` the epoch with whose beginning the node gives up, `command` the number
+    of the command that asked for it, 0 when none did.
     """
 
-    NAMES = ("epoch", "root", "ready", "drop_at", "authorities", "private", "public")
+    NAMES = ("epoch", "root", "ready", "drop_at", "authorities", "private", "public", "command")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Pending:
         authorities: "dict[int, bytes] | None" = None,
         private: "bytes | None" = None,
         public: "bytes | None" = None,
+        command: int = 0,
     ) -> None:
         self.epoch = epoch
         self.root = root
@@ -59,6 +61,7 @@ class Pending:
         self.authorities = authorities
         self.private = private
         self.public = public
+        self.command = command
 
 
 class Secrets:
@@ -74,6 +77,7 @@ class Secrets:
     rekey_due          a re-key was begun or is needed, and none has been confirmed since
     retired            kid of the epoch before: its counter is to be forgotten
     policy, floor      maps of policy.cddl that hold (CBOR), b"": none
+    wish               what a dropped re-key was to bring, for the next: [authorities or None, new identity?, command]
     """
 
     NAMES = (
@@ -92,6 +96,7 @@ class Secrets:
         "policy",
         "floor",
         "pending",
+        "wish",
     )
 
     def __init__(
@@ -111,6 +116,7 @@ class Secrets:
         policy: bytes = b"",
         floor: bytes = b"",
         pending: "Pending | None" = None,
+        wish: "list[Any] | None" = None,
     ) -> None:
         self.private = private
         self.public = public
@@ -127,12 +133,16 @@ class Secrets:
         self.policy = policy
         self.floor = floor
         self.pending = pending
+        self.wish = wish
 
     def changed(self, **changes: "Any") -> "Secrets":
         """A copy with other values for the names given."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Secrets.NAMES}
         values.update(changes)
         return Secrets(**values)
+
+
+_PENDING_AT = Secrets.NAMES.index("pending")
 
 
 class KeyStore:
@@ -230,11 +240,21 @@ class _SectorRecord:
 
     def replace(self, body: bytes) -> None:
         generation, sector, _ = self._newest()
-        record = _pack(generation + 1, body)
-        self._partition.replace(1 - sector, record)
-        if self._partition.read(1 - sector, len(record)) != record:
+        if not self._wrote(1 - sector, _pack(generation + 1, body)):
+            self._erase(1 - sector)
             raise OSError(_EIO)
         self._erase(sector)
+
+    def _wrote(self, sector: int, record: bytes) -> bool:
+        """Write a record and read it back. True when it is there, whatever flash said on the way."""
+        try:
+            self._partition.replace(sector, record)
+        except OSError:
+            pass
+        try:
+            return self._partition.read(sector, len(record)) == record
+        except OSError:
+            return False
 
     def _newest(self) -> "tuple[int, int, bytes | None]":
         """(generation, sector, body) of the record that counts; (0, 1, None) when there is none."""
@@ -248,8 +268,12 @@ class _SectorRecord:
         return newest
 
     def _erase(self, sector: int) -> None:
-        if not self._partition.erased(sector):
-            self._partition.erase(sector)
+        """Erase a sector that does not count any more; where flash refuses, every later read tries again."""
+        try:
+            if not self._partition.erased(sector):
+                self._partition.erase(sector)
+        except OSError as error:
+            print("hadeda: old keys not erased yet:", repr(error))
 
 
 def _pack(generation: int, body: bytes) -> bytes:
@@ -269,13 +293,13 @@ def _to_row(secrets: "Secrets | None") -> "list[object] | None":
         return None
     row = [getattr(secrets, name) for name in Secrets.NAMES]
     if secrets.pending is not None:
-        row[-1] = [getattr(secrets.pending, name) for name in Pending.NAMES]
+        row[_PENDING_AT] = [getattr(secrets.pending, name) for name in Pending.NAMES]
     return row
 
 
 def _from_row(row: "Any") -> "Secrets | None":
     if row is None:
         return None
-    if row[-1] is not None:
-        row[-1] = Pending(*row[-1])
+    if row[_PENDING_AT] is not None:
+        row[_PENDING_AT] = Pending(*row[_PENDING_AT])
     return Secrets(*row)

@@ -5,7 +5,7 @@ import asyncio
 from micropython import const
 
 import sensors
-from node import health
+from node import combs, health
 from node.commands import Commands
 from node.errors import NodeError, Unprovisioned
 from node.keychain import Keychain
@@ -60,10 +60,10 @@ async def _run() -> None:
     clock = Clock()
     config = _configuration(files)
     power.collect_every(_GARBAGE_BYTES)
-    pipeline = build(config, files, clock)
-    del config  # the stages have what they need of it
-    print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
     try:
+        pipeline = build(config, files, clock)
+        del config  # the stages have what they need of it
+        print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
         await pipeline.sender.synchronise()
         pipeline.watchdog.feed()
         await pipeline.run()
@@ -71,6 +71,7 @@ async def _run() -> None:
         raise
     except Exception as error:  # a node on a lamp post starts again rather than stopping
         print("hadeda: starting again after:", repr(error))
+        power.Watchdog()  # it may not have come to that
         await clock.sleep_ms(_PAUSE_BEFORE_RESET_MS)
         power.reset()
 
@@ -91,8 +92,16 @@ def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
     time_sync = TimeSync(clock, radio, config["ntp"], randomness)
     window_s, broker = least_window_s(in_force(keychain.secrets)), config["broker"]
     owed = Owed()
-    commands = Commands(keychain, owed, randomness.drbg, open_led(config.get("led"), clock), power.reset)
-    mailbox = Mailbox(keychain, commands, owed, randomness.drbg, broker.get("down", DOWN_PREFIX))
+    led = open_led(config.get("led"), clock)
+    commands = Commands(keychain, owed, randomness.drbg, led, power.reset, lambda public: combs.read(files, public))
+    mailbox = Mailbox(
+        keychain,
+        commands,
+        owed,
+        randomness.drbg,
+        broker.get("down", DOWN_PREFIX),
+        lambda public: combs.read(files, public),
+    )
     sampler, minimiser = _sensing(config, clock)
     pipeline = Pipeline(
         clock,

@@ -125,27 +125,26 @@ class Sender:
             client = mqtt.Client(stream)
             await self._within(client.connect(broker.get("user"), broker.get("password"), _KEEP_ALIVE_S), _CONNECT_MS)
             ready = self._attempt(self._mailbox.ready)
-            listens = await self._subscribe(client)
+            topics = await self._subscribe(client)
             await self._publish_ready(client, ready)
             await self._drain(client)
             self._deaf = False
             try:
-                if listens:
-                    await self._read_letters(client, ready)
+                if topics is not None:
+                    await self._read_letters(client, topics, ready)
                 await self._within(client.disconnect(), _CLOSE_MS)
             except Exception as error:  # the reports are out
                 print("hadeda: letters not read:", repr(error))
         finally:
             await self._within(stream.close(), _CLOSE_MS)
 
-    async def _subscribe(self, client: mqtt.Client) -> bool:
-        """Listen in this session, unless the last one failed listening. True when letters may come."""
-        topics = None if self._deaf else self._attempt(self._mailbox.topics)
+    async def _subscribe(self, client: mqtt.Client) -> "list[str] | None":
+        """Listen in this session, unless the last one failed listening. The topics, None when no letters come."""
+        topics: list[str] | None = None if self._deaf else self._attempt(self._mailbox.topics)
         self._deaf = topics is not None  # until the reports are out
-        if topics is None:
-            return False
-        await self._within(client.subscribe(topics), _ANSWER_MS)
-        return True
+        if topics is not None:
+            await self._within(client.subscribe(topics), _ANSWER_MS)
+        return topics
 
     async def _publish_ready(self, client: mqtt.Client, ready: "bytes | None") -> None:
         if ready is not None:
@@ -160,11 +159,15 @@ class Sender:
             self._store.release(ticket)
             oldest = self._store.oldest()
 
-    async def _read_letters(self, client: mqtt.Client, announced: "bytes | None") -> None:
-        """Handle what the broker has for us, and send what came of it; `announced` is the ready message sent before."""
+    async def _read_letters(self, client: mqtt.Client, topics: "list[str]", announced: "bytes | None") -> None:
+        """Handle what the broker has for us, and send what came of it; `announced` is the ready message sent before.
+
+        The current epoch's letter comes first, as in `topics`: the pending one's confirms, and ends that epoch.
+        """
         await self._within(client.ping(), _ANSWER_MS)
-        for topic in client.inbox:
-            self._attempt(self._mailbox.handle, topic, client.inbox[topic])
+        for topic in topics:
+            if topic in client.inbox:
+                self._attempt(self._mailbox.handle, topic, client.inbox[topic])
         await self._drain(client)
         ready = self._attempt(self._mailbox.ready)
         if ready != announced:

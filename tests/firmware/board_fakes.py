@@ -38,6 +38,7 @@ class Power:
     def __init__(self):
         self.fed = 0
         self.resets = 0
+        self.watched = False
         self.retained = Retained()
 
     def reset(self):
@@ -56,7 +57,11 @@ class Power:
         return self.retained
 
     def Watchdog(self):
+        self.watched = True
         return self
+
+    def collect_every(self, _allocated):
+        pass
 
     def feed(self):
         self.fed += 1
@@ -151,7 +156,13 @@ class Board:
 
     def boot(self):
         """The pipeline that node.main builds on this board."""
-        from node import config, main
+        from node import config
+
+        return self.wired().build(config.load(self.flash), self.flash, self.clock)
+
+    def wired(self):
+        """node.main, on this board."""
+        from node import main
 
         board = self
 
@@ -182,7 +193,7 @@ class Board:
         main.power = self.power
         main.Nvs = lambda: board.flash
         main.open_bus = lambda entry, _clock: board.buses[entry["kind"], entry["id"]]
-        return main.build(config.load(self.flash), self.flash, self.clock)
+        return main
 
     def repl(self):
         """node.enrol as the host finds it; what it prints is in `lines`."""

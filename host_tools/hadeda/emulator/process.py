@@ -1,6 +1,7 @@
 """One run of a board's processor: a MicroPython process with its wire, its console pipes and nothing else."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import termios
 from array import array
+from collections.abc import Iterator
 
 from hadeda.emulator.interpreter import SURFACE, Interpreter
 
@@ -15,6 +17,28 @@ from hadeda.emulator.interpreter import SURFACE, Interpreter
 # in its firmware, so they are added to what board.toml grants. tests/host/emulator holds the sum to account.
 SURFACE_KEEPS = 22_434
 SURFACE_HEAP = SURFACE_KEEPS + 4_270
+# personality(2), linux/personality.h
+_ASK = 0xFFFFFFFF
+_ADDR_NO_RANDOMIZE = 0x0040000
+
+
+@contextlib.contextmanager
+def _same_addresses() -> Iterator[None]:
+    """Programs that this thread starts find their memory where it was the last time, as on a chip.
+
+    The interpreter's collector takes whatever looks like an address for one, so with another place of the heap it
+    keeps other garbage, and a report tells another high-water mark. Where the system forbids it, that is left.
+    """
+    personality = getattr(ctypes.CDLL(None), "personality", None)  # Linux only; a thread has its own
+    before = -1 if personality is None else personality(ctypes.c_ulong(_ASK))
+    if personality is None or before < 0:
+        yield
+        return
+    personality(ctypes.c_ulong(before | _ADDR_NO_RANDOMIZE))
+    try:
+        yield
+    finally:
+        personality(ctypes.c_ulong(before))
 
 
 class Processor:
@@ -26,17 +50,18 @@ class Processor:
         frozen = [] if interpreter.ours else [str(SURFACE / "stock")]
         program = f"import sys; sys.path[:] = {[folder, '.frozen', *frozen]!r}; import _main"
         command = [str(interpreter.path), "-X", f"heapsize={heap + SURFACE_HEAP}", "-c", program]
-        self._process = subprocess.Popen(
-            [*command, str(theirs.fileno())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,  # Ctrl-C at the host's terminal is for the host
-            cwd="/",
-            env={"PATH": os.defpath},
-        )
+        with _same_addresses():
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C at the host's terminal is for the host
+                cwd="/",
+                env={"PATH": os.defpath},
+            )
         theirs.close()
         self._typed = False
         assert self._process.stdin is not None

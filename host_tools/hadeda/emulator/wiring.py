@@ -27,14 +27,18 @@ class SerialLine:
         self._limit = 256
         self._matches = False
 
-    def open(self, tx: int, rx: int, baudrate: int, rxbuf: int) -> None:
+    def open(self, tx: int, rx: int, baudrate: int, rxbuf: int, now: float) -> None:
         """The board set its UART up; on other pins or at another speed it hears nothing that makes sense."""
         self._limit = rxbuf
         self._matches = (tx, rx, baudrate) == (self.bus.tx, self.bus.rx, self.chip.baudrate)
+        self.chip.transmit(now)  # what it said to nobody
         self.received.clear()
 
     def hear(self, now: float) -> bool:
         """Take what the part has said up to now; whether anything came."""
+        if not self._matches and self.chip.on_event is None:
+            self.chip.next_transmission(now)  # it has power; making up what nobody hears would take most of the time
+            return False
         data = self.chip.transmit(now)
         if not self._matches:
             return False
@@ -140,7 +144,7 @@ class Wiring:
     def _uart_open(self, payload: bytes) -> bytes:
         number, tx, rx, baudrate, rxbuf = struct.unpack("<BbbIH", payload)
         if number in self.lines:
-            self.lines[number].open(tx, rx, baudrate, rxbuf)
+            self.lines[number].open(tx, rx, baudrate, rxbuf, self._now())
         return b""
 
     def _uart_any(self, payload: bytes) -> bytes:

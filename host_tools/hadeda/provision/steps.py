@@ -22,6 +22,7 @@ from hadeda.board.render import node_config
 from hadeda.city import City
 from hadeda.city.policies import for_provisioning
 from hadeda.errors import CityError, ProvisionError
+from hadeda.provision import combs
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import shipment
 from hadeda.registry import Node, find_node, revoke
@@ -70,12 +71,12 @@ def walk(folder, found):
                     h.update(data)
             found[path] = h.digest().hex()
 found = {}
-for folder in ('lib',):
+for folder in folders:
     try:
         walk('/' + folder, found)
     except OSError:
         pass
-for name in ('main.py',):
+for name in names:
     try:
         with open('/' + name, 'rb') as f:
             found['/' + name] = hashlib.sha256(f.read()).digest().hex()
@@ -132,7 +133,19 @@ def examine(port: NodePort, board: Board) -> Target:
 
 def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress) -> tuple[int, int]:
     """Bring /lib and main.py up to date; returns (files, bytes) written. What is not ours in /lib goes."""
-    present: dict[str, str] = json.loads(port.run(_DIGESTS))
+    return _update(port, parcels, ("lib",), ("main.py",), progress)
+
+
+def send_combs(port: NodePort, authorities: dict[int, bytes]) -> tuple[int, int]:
+    """Bring the combs of the city's keys up to date; returns (files, bytes) written. Those of other keys go."""
+    return _update(port, combs.files(authorities), (combs.FOLDER,), (), lambda _done, _total: None)
+
+
+def _update(
+    port: NodePort, parcels: dict[str, bytes], owned: tuple[str, ...], files: tuple[str, ...], progress: Progress
+) -> tuple[int, int]:
+    """Make folders and files of the root what `parcels` says; returns (files, bytes) written."""
+    present: dict[str, str] = json.loads(port.run(f"folders = {owned!r}\nnames = {files!r}\n{_DIGESTS}"))
     stale = {path: data for path, data in parcels.items() if present.get(path) != _digest(data)}
     gone = [path for path in present if path not in parcels]
     folders = sorted({path.rsplit("/", 1)[0] for path in stale} - {""})
@@ -252,6 +265,7 @@ def provision(
         port.run(_CALM)
         step("sending the firmware")
         sent, size = send_firmware(port, parcels, progress)
+        send_combs(port, config["authorities"])
         port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
         set_clock(port, now or datetime.now(UTC))
         port.start_afresh()

@@ -5,7 +5,7 @@ from binascii import hexlify, unhexlify
 
 from firmware.board_fakes import Board
 from firmware.city_pen import Address, Led, Pen, floor_map, topic
-from firmware.fakes import Flash, PowerCut, Uart, raises
+from firmware.fakes import Flash, PowerCut, SelfRunningClock, Uart, raises
 from firmware.key_sectors import KeySectors
 from firmware.opened_ready import OpenedReady
 
@@ -160,6 +160,37 @@ def _run_windows(board, windows, during=None):
         return pipeline
 
     return asyncio.run(scene())
+
+
+def test_flash_that_fails_at_boot_starts_the_board_again():
+    for where in ("read", "find"):
+        board = _board(sectors=True)
+        _enrol(board)
+
+        def failing(*_):
+            raise OSError(5)
+
+        main = board.wired()
+        if where == "read":
+            board.partition.read = failing
+        else:
+            main.KeyPartition.find = failing
+        main.Files = lambda board=board: board.flash
+        main.Clock = SelfRunningClock
+        printed = []
+        main.print = lambda *words, printed=printed: printed.append(words)
+        asyncio.run(main._run())
+        assert (board.power.resets, board.power.watched) == (1, True)
+        assert printed[0][0] == "hadeda: starting again after:"
+
+
+def test_an_unprovisioned_board_is_left_to_the_repl():
+    board = _board()
+    main = board.wired()
+    main.Files = lambda: board.flash
+    main.Clock = SelfRunningClock
+    raises(Unprovisioned, asyncio.run, main._run())
+    assert (board.power.resets, board.power.watched) == (0, False)
 
 
 def test_enrolment_message_says_who_where_and_for_whom():

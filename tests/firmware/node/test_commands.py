@@ -8,6 +8,7 @@ from firmware.fakes import PowerCut, raises
 from envelope import cbor, labels, p256
 from envelope.errors import Rejected
 from node.commands import Commands
+from node.keystore import Secrets, open_keystore
 from node.report import Owed
 
 PEN = Pen()
@@ -27,7 +28,8 @@ class Stage:
         self.led = Led()
         self.reports = []
         self.resets = 0
-        self.commands = Commands(self.keychain, self.owed, self.node.drbg, self.led if led else None, self._reset)
+        lamp = self.led if led else None
+        self.commands = Commands(self.keychain, self.owed, self.node.drbg, lamp, self._reset, lambda _public: b"")
         self.commands.report_now = self._report
 
     def _report(self):
@@ -42,6 +44,12 @@ class Stage:
     def order(self, operation, arguments=None, number=NUMBER, heard=0, **settings):
         """The answer to a command."""
         return self.commands.take(self.command(operation, arguments, number, **settings), heard)
+
+    def kept(self):
+        """All that is kept but a command's number and result, to see whether something changed."""
+        secrets = self.node.boot().secrets
+        names = [name for name in Secrets.NAMES if name not in ("command", "result")]
+        return [getattr(secrets, name) for name in names], dict(self.node.flash.values), self.node.retained.data
 
     def done(self):
         """How often anything was done."""
@@ -94,9 +102,10 @@ def test_the_city_can_make_windows_longer_and_undo_that_but_never_shorter():
         assert stage.keychain.window_s(WINDOW_S) == window_s
         number += 1
     for window_s in (0, 1, 60, 450, 899, 901, 1000, 7000, 86401, 172800, 1 << 63, -900, True, None, "900", b"900", {}):
-        before = stage.node.memory()
+        before = stage.kept()
         assert stage.order(labels.OPERATION_SET_PERIOD, {1: window_s}, number) == (number, labels.RESULT_REFUSED)
-        assert stage.node.memory() == before
+        assert stage.kept() == before
+        number += 1
 
 
 def test_set_policy_is_done_in_the_write_that_takes_it():
@@ -108,7 +117,7 @@ def test_set_policy_is_done_in_the_write_that_takes_it():
         assert keychain.secrets.policy == cbor.encode(PEN.policy_map(version=2, window=1800, k=10))
         assert keychain.secrets.floor == cbor.encode(floor_map(version=2, k=10))
     assert stage.order(labels.OPERATION_SET_PERIOD, {1: 900}, NUMBER + 1)[1] == labels.RESULT_REFUSED
-    assert stage.order(labels.OPERATION_SET_PERIOD, {1: 1800}, NUMBER + 1)[1] == labels.RESULT_DONE
+    assert stage.order(labels.OPERATION_SET_PERIOD, {1: 1800}, NUMBER + 2)[1] == labels.RESULT_DONE
     if sys.implementation.name == "micropython":  # here nothing else has imported it
         assert "node.accept" not in sys.modules
 
@@ -123,7 +132,8 @@ def test_the_same_policy_again_is_done_and_changes_nothing_else():
 
 def test_a_policy_or_floor_that_is_refused_changes_nothing():
     stage = Stage()
-    before = stage.node.memory()
+    before = stage.kept()
+    number = 1
     for arguments in (
         {},
         {1: b"policy"},
@@ -136,8 +146,9 @@ def test_a_policy_or_floor_that_is_refused_changes_nothing():
         {1: PEN.policy(version=2), 2: PEN.floor(version=2, k=1), 3: PEN.floor(version=2, k=1)},
         {1: PEN.policy(version=2), 2: PEN.floor(version=2, k=50)},
     ):
-        assert stage.order(labels.OPERATION_SET_POLICY, arguments) == (LOW, labels.RESULT_REFUSED)
-        assert stage.node.memory() == before
+        assert stage.order(labels.OPERATION_SET_POLICY, arguments, number) == (number, labels.RESULT_REFUSED)
+        assert stage.kept() == before
+        number += 1
     if sys.implementation.name == "micropython":  # here nothing else has imported it
         assert "node.accept" not in sys.modules
 
@@ -145,10 +156,12 @@ def test_a_policy_or_floor_that_is_refused_changes_nothing():
 def test_the_command_key_cannot_bring_its_own_release_key():
     stage = Stage()
     point = STRANGER.authorities[labels.ROLE_RELEASE]
-    before = stage.node.memory()
+    before = stage.kept()
+    number = 1
     for keys in ({labels.ROLE_RELEASE: point}, STRANGER.authorities):
-        assert stage.order(labels.OPERATION_ROTATE, {1: keys}) == (LOW, labels.RESULT_REFUSED)
-        assert stage.node.memory() == before
+        assert stage.order(labels.OPERATION_ROTATE, {1: keys}, number) == (number, labels.RESULT_REFUSED)
+        assert stage.kept() == before
+        number += 1
 
 
 def test_report_now_reports_at_once_and_tells_its_own_answer():
@@ -182,9 +195,9 @@ def test_locate_blinks_for_a_minute_where_there_is_a_lamp():
 def test_what_is_not_in_the_table_is_unsupported_and_changes_nothing():
     for operation in (0, 7, 255, 1 << 32):
         stage = Stage()
-        before = stage.node.memory()
+        before = stage.kept()
         assert stage.order(operation, {1: b"print('hello')"}) == (LOW, labels.RESULT_UNSUPPORTED)
-        assert stage.node.memory() == before
+        assert stage.kept() == before
         assert stage.done() == 0
         assert stage.owed.take()[0] == (LOW, labels.RESULT_UNSUPPORTED)
 
@@ -302,12 +315,46 @@ def test_arguments_that_are_not_allowed_are_refused_and_change_nothing():
         bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: key}}))
         bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: point, labels.ROLE_POLICY: key}}))
     stage = Stage()
-    before = stage.node.memory()
+    before = stage.kept()
+    number = 1
     for operation, arguments in bad:
-        assert stage.order(operation, arguments) == (LOW, labels.RESULT_REFUSED), (operation, arguments)
-        assert stage.owed.take()[0] == (LOW, labels.RESULT_REFUSED)
-        assert stage.node.memory() == before
+        assert stage.order(operation, arguments, number) == (number, labels.RESULT_REFUSED), (operation, arguments)
+        assert stage.owed.take()[0] == (number, labels.RESULT_REFUSED)
+        assert stage.kept() == before
+        number += 1
     assert stage.done() == 0
+
+
+def test_what_was_refused_once_never_runs():
+    """Not when the policy allows it later, not when the board has got a lamp, and the answer stays."""
+    refused = Stage()
+    shorter = refused.command(labels.OPERATION_SET_PERIOD, {1: 450})
+    assert refused.commands.take(shorter, 0) == (LOW, labels.RESULT_REFUSED)
+    policy = cbor.encode(PEN.policy_map(version=2, window=450))
+    open_keystore(refused.node.flash, None).save(refused.keychain.secrets.changed(policy=policy))
+    later = Stage(refused.node)
+    assert later.keychain.secrets.policy == policy
+    assert later.commands.take(shorter, 0) == (LOW, labels.RESULT_REFUSED)
+    assert later.keychain.window_s(900) == 900
+    assert later.order(labels.OPERATION_SET_PERIOD, {1: 450}, NUMBER + 1)[1] == labels.RESULT_DONE
+    dark = Stage(led=False)
+    locate = dark.command(labels.OPERATION_LOCATE)
+    assert dark.commands.take(locate, 0) == (LOW, labels.RESULT_UNSUPPORTED)
+    lit = Stage(dark.node)
+    assert lit.commands.take(locate, 0) == (LOW, labels.RESULT_UNSUPPORTED)
+    assert lit.led.blinks == []
+    # Nor does an older one that lay in wait
+    older = lit.command(labels.OPERATION_LOCATE, number=NUMBER - 1)
+    assert lit.commands.take(older, 0) is None
+    assert lit.led.blinks == []
+
+
+def test_a_refusal_is_one_write():
+    for operation, arguments in ((labels.OPERATION_SET_PERIOD, {1: 1}), (labels.OPERATION_SET_POLICY, None)):
+        outcomes = list(_power_cuts(operation, arguments))
+        assert len(outcomes) == 2  # one write of two operations
+        assert [(before, after) for before, after, _ in outcomes] == [(0, 0)] * 2
+        assert len({result for _, _, result in outcomes}) == 1
 
 
 def test_a_command_after_its_last_epoch_is_ignored():

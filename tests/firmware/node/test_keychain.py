@@ -13,7 +13,14 @@ from node.keystore import Secrets, open_keystore
 from node.ledger import Ledger
 
 G = p256.encode(*p256.G)
-AUTHORITIES = {role: b"\x04" + bytes((role,)) * 64 for role in labels.ROLES}
+
+
+def _multiple(count):
+    """A public key: so many times the generator."""
+    return p256.encode(*p256.affine(p256.double_and_add(p256.INFINITY, ((p256.G,) * count,))))
+
+
+AUTHORITIES = {role: _multiple(1 + role) for role in labels.ROLES}
 ROOT = b"\x77first root of this node....." * 2
 ROOT = ROOT[:32]
 WINDOW_S = 900
@@ -163,11 +170,14 @@ def test_a_lost_or_damaged_counter_costs_the_epoch_and_asks_for_a_rekey():
         assert (chain.epoch, chain.rekey_wanted) == (2, True)
 
 
-def test_a_chain_that_is_a_month_old_asks_for_a_rekey():
+def test_a_chain_that_is_a_week_old_asks_for_a_rekey():
+    """A city restored from a backup does not know the chain; it hears of the next one within a week."""
     chain = Node().boot()
-    for _ in range(labels.REKEY_EVERY):
+    for _ in range(7):
         assert not chain.rekey_wanted
-        chain.ratchet()
+        for _ in range(DAY):
+            chain.spend()
+        assert chain.ratchet_if_due(WINDOW_S)
     assert chain.rekey_wanted
 
 
@@ -215,6 +225,67 @@ def test_a_pending_rekey_outlives_a_ratchet_and_is_dropped_after_its_grace():
         assert node.boot().rekey_wanted
         chain.begin_rekey(Random(5))
     assert [asked[0] for asked in agreement.asked] == [65, 129]
+
+
+def test_what_a_dropped_rekey_was_to_bring_comes_with_the_next():
+    node = Node()
+    chain = node.boot()
+    with Agreement() as agreement:
+        chain.begin_rekey(Random(3), {labels.ROLE_COLLECTOR: G}, True, 12)
+        chain.accept_command(14)
+        given_up = []
+        for seed in (4, 5):  # again, for as long as it takes
+            pending = chain.secrets.pending
+            given_up += [pending.root, pending.private, pending.ready]
+            for _ in range(labels.REKEY_GRACE):
+                chain.ratchet()
+            assert chain.pending_keys() is None
+            assert chain.authorities == AUTHORITIES
+            chain = node.boot()
+            assert chain.rekey_wanted
+            chain.renew(Random(seed))
+            assert (chain.command, chain.result) == (14, labels.RESULT_INTERRUPTED)
+    for _, authorities, public, command in agreement.asked:
+        assert authorities[labels.ROLE_COLLECTOR] == G
+        assert command == 12
+        assert public is not None
+    assert len({public for _, _, public, _ in agreement.asked}) == 3
+    for secret in given_up:
+        assert node.image().find(secret) < 0
+    node_id = chain.pending_node_id
+    chain.confirm()
+    assert (chain.node_id, chain.collector_id) == (node_id, keys.thumbprint(G))
+    with Agreement() as agreement:
+        node.boot().renew(Random(6))
+    assert agreement.asked[0][2:] == (None, 0)
+
+
+def test_a_new_command_replaces_what_was_wished_for():
+    chain = Node().boot()
+    with Agreement() as agreement:
+        chain.begin_rekey(Random(3), {labels.ROLE_COLLECTOR: G}, True, 12)
+        for _ in range(labels.REKEY_GRACE):
+            chain.ratchet()
+        chain.begin_rekey(Random(4), None, False, 13)
+        for _ in range(labels.REKEY_GRACE):
+            chain.ratchet()
+        chain.renew(Random(5))
+    assert [asked[1:] for asked in agreement.asked[1:]] == [(AUTHORITIES, None, 13)] * 2
+
+
+def test_a_lost_counter_keeps_the_wish_too():
+    node = Node()
+    chain = node.boot()
+    with Agreement() as agreement:
+        chain.begin_rekey(Random(3), None, True, 12)
+        chain.ratchet()
+        for key in node.counters():
+            del node.flash.values[key]
+        chain = node.boot()
+        assert chain.pending_keys() is None
+        chain.renew(Random(4))
+    assert agreement.asked[1][3] == 12
+    assert agreement.asked[1][2] is not None
 
 
 def test_announced_numbers_only_rise():

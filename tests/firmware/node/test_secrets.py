@@ -3,7 +3,7 @@
 from firmware.fakes import Flash, PowerCut, raises
 from firmware.key_sectors import KeySectors, torn, until_cut
 
-from envelope import keys
+from envelope import cbor, keys
 from node import keystore
 from node.errors import Unprovisioned
 from node.keystore import KIND_FILE, KIND_SECTORS, Pending, Secrets, open_keystore
@@ -23,12 +23,13 @@ def _root(mark):
     return bytes((mark, 0x5A)) * 16
 
 
-PENDING = Pending(70, b"p" * 32, b"ready" * 80, 9, AUTHORITIES, b"i" * 32, b"\x04" + b"j" * 64)
+PENDING = Pending(70, b"p" * 32, b"ready" * 80, 9, AUTHORITIES, b"i" * 32, b"\x04" + b"j" * 64, 8)
+WISH = [AUTHORITIES, True, 8]
 
 
 def _same(one, two):
-    for name in Secrets.NAMES[:-1]:
-        if getattr(one, name) != getattr(two, name):
+    for name in Secrets.NAMES:
+        if name != "pending" and getattr(one, name) != getattr(two, name):
             return False
     if one.pending is None or two.pending is None:
         return one.pending is two.pending
@@ -45,7 +46,7 @@ def test_everything_that_is_saved_comes_back():
     for store in _stores():
         raises(Unprovisioned, store.load)
         full = _secrets(7, command=9, result=3, window_s=900, rekey_due=True, retired=b"kidk", pending=PENDING)
-        for secrets in (_secrets(1), full, full.changed(pending=PENDING), full.changed(pending=None)):
+        for secrets in (_secrets(1), full, full.changed(pending=None), full.changed(pending=None, wish=WISH)):
             store.save(secrets)
             assert _same(store.load(), secrets)
 
@@ -185,6 +186,102 @@ def test_secrets_that_flash_does_not_take_leave_the_old_ones():
     raises(OSError, store.save, _secrets(2))
     assert store.load().epoch == 1
     assert b"".join(worn.state()).find(_root(2)) < 0
+
+
+class Refusing(KeySectors):
+    """Flash that reports an error from a number of operations on; `does` tells whether it happened all the same."""
+
+    def __init__(self, sectors, at, does):
+        super().__init__(None, sectors)
+        self.at = at
+        self.does = does
+
+    def _operate(self, sector, data):
+        self.at -= 1
+        if self.at >= 0 or self.does:
+            super()._operate(sector, data)
+        if self.at < 0:
+            raise OSError(5)
+
+
+def _refused(at, does):
+    """(whether save() raised, flash) when all operations from that one on report an error."""
+    sectors = KeySectors()
+    open_keystore(Flash(), sectors).save(_secrets(1))
+    flash = Refusing(sectors.state(), at, does)
+    printed = []
+    keystore.print = lambda *words: printed.append(words)
+    try:
+        open_keystore(Flash(), flash).save(_secrets(2))
+        return False, flash
+    except OSError:
+        return True, flash
+    finally:
+        del keystore.print
+
+
+def test_flash_errors_leave_what_save_says():
+    """An error means the old secrets, none means the new ones, in this run and after the next boot."""
+    outcomes = []
+    for at in range(4):
+        for does in (False, True):
+            raised, flash = _refused(at, does)
+            flash.at = 100
+            store = open_keystore(Flash(), flash)
+            assert store.load().epoch == (1 if raised else 2)
+            image = b"".join(flash.state())
+            assert image.find(_root(2 if raised else 1)) < 0
+            assert flash.erased(0) or flash.erased(1)
+            outcomes.append(raised)
+    # The operations are: erase and program the other sector, erase the old one
+    assert outcomes == [True, True, True, False, False, False, False, False]
+
+
+def test_a_record_that_cannot_be_read_back_is_taken_away_again():
+    class Blind(KeySectors):
+        blind = False
+
+        def replace(self, sector, data):
+            super().replace(sector, data)
+            self.blind = True
+
+        def read(self, sector, count):
+            if self.blind:
+                self.blind = False
+                raise OSError(5)
+            return super().read(sector, count)
+
+    sectors = KeySectors()
+    open_keystore(Flash(), sectors).save(_secrets(1))
+    blind = Blind(None, sectors.state())
+    raises(OSError, open_keystore(Flash(), blind).save, _secrets(2))
+    assert b"".join(blind.state()).find(_root(2)) < 0
+    assert open_keystore(Flash(), blind).load().epoch == 1
+
+
+def test_an_old_record_that_will_not_go_hides_nothing():
+    raised, flash = _refused(2, False)
+    assert not raised
+    printed = []
+    keystore.print = lambda *words: printed.append(words)
+    try:
+        assert open_keystore(Flash(), flash).load().epoch == 2
+    finally:
+        del keystore.print
+    assert len(printed) > 0
+    assert b"".join(flash.state()).find(_root(1)) >= 0  # it is tried again with every read
+    flash.at = 100
+    assert open_keystore(Flash(), flash).load().epoch == 2
+    assert b"".join(flash.state()).find(_root(1)) < 0
+
+
+def test_a_record_of_before_there_were_wishes_is_read():
+    flash = Flash()
+    old = [getattr(_secrets(7), name) for name in Secrets.NAMES[:-1]]
+    old[-1] = [getattr(PENDING, name) for name in Pending.NAMES[:-1]]
+    flash.files[keystore.FOLDER + "/keys"] = keystore._pack(0, cbor.encode([old, None]))
+    loaded = open_keystore(flash, None).load()
+    assert (loaded.epoch, loaded.wish, loaded.pending.ready, loaded.pending.command) == (7, None, PENDING.ready, 0)
 
 
 def test_a_record_in_a_file_moves_to_the_partition_whatever_is_cut():

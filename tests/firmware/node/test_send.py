@@ -221,6 +221,19 @@ def test_a_session_goes_in_order():
     assert mailbox.sessions == 1
 
 
+def test_letters_are_read_in_the_order_of_the_subscription():
+    """Whatever order they arrive in, and whatever order a dictionary has: MicroPython's is that of hashes."""
+    for number in range(16):
+        topics = [f"hadeda/down/0011223{number:x}", f"hadeda/down/4455667{15 - number:x}"]
+        for first, second in ((0, 1), (1, 0)):
+            letters = message_packet(topics[first], b"letter") + message_packet(topics[second], b"letter")
+            mailbox = Mailbox()
+            mailbox.topics = lambda topics=topics: topics
+            sender, _, _, _ = _stage(Broker(down=letters), 0, mailbox)
+            assert asyncio.run(sender.session())
+            assert [topic for topic, _ in mailbox.handled] == topics
+
+
 def test_a_session_takes_place_when_nothing_waits():
     broker = Broker(down=message_packet(TOPICS[1], b"letter"))
     mailbox = Mailbox()

@@ -106,6 +106,16 @@ def test_uart_hears_what_was_said_since_it_was_opened(bench: Bench) -> None:
     assert bench.read_uart() == b""
 
 
+def test_what_was_said_before_the_uart_was_opened_is_lost_and_not_made_up_before(bench: Bench, talker: Talker) -> None:
+    bench.now_s = 3.0
+    bench.wiring.listen()
+    assert talker.said_s == 0
+    bench.open_uart()
+    assert talker.said_s == 3
+    bench.now_s = 4.0
+    assert bench.read_uart() == b"0123456789"
+
+
 @pytest.mark.usefixtures("talker")
 def test_uart_speaks_to_the_part(bench: Bench) -> None:
     bench.open_uart()

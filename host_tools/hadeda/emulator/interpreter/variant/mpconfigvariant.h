@@ -29,6 +29,10 @@ unsigned long host_random_seed(void);
 #undef MICROPY_PY_RANDOM_SEED_INIT_FUNC
 #define MICROPY_PY_RANDOM_SEED_INIT_FUNC (host_random_seed())
 
+// Streams are asked whether they are ready, as on the board; the unix port sleeps for a millisecond before it asks.
+#undef MICROPY_PY_SELECT_POSIX_OPTIMISATIONS
+#define MICROPY_PY_SELECT_POSIX_OPTIMISATIONS (0)
+
 // What the ESP32 port has and the unix port has not.
 #define MICROPY_PY_IO_BUFFEREDWRITER (1)
 #undef MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE
