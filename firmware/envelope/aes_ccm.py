@@ -5,13 +5,14 @@ One CBC pass gives the MAC, one ECB pass over the counter blocks gives the key s
 """
 
 import cryptolib
+from micropython import const
 
 from envelope.errors import KeyInvalid, Rejected
 
-_BLOCK = 16
-_MODE_ECB = 1
-_MODE_CBC = 2
-_AAD_LIMIT = 0xFF00
+_BLOCK = const(16)
+_MODE_ECB = const(1)
+_MODE_CBC = const(2)
+_AAD_LIMIT = const(0xFF00)
 
 
 def encrypt(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes, tag_size: int = 16) -> bytes:

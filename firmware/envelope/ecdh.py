@@ -1,6 +1,6 @@
 """ECDH on P-256 (SP 800-56A section 5.7.1.2) with full validation of the peer's key."""
 
-from envelope import p256, p256_comb
+from envelope import p256, p256_comb, p256_point
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected
 
@@ -13,10 +13,9 @@ def agree(private: bytes, peer_public: bytes, drbg: Drbg) -> bytes:
     """
     d = p256.decode_private(private)
     x, y = p256.decode(peer_public)
-    tables = p256_comb.tables(x, y, 1)
     scalar = p256_comb.blinded(d, int.from_bytes(drbg.generate(4), "big"))
     stretch = int.from_bytes(drbg.generate(32), "big") % p256.P or 1
-    x, y = p256.affine(p256_comb.multiply(((scalar, tables),), stretch))
+    x, y = p256.affine(p256_point.multiply(scalar, x, y, stretch))
     if not p256.on_curve(x, y):
         raise FaultDetected("the shared point is not on the curve")
     if (scalar - d) % p256.N:

@@ -10,15 +10,17 @@ Big integers are never constant in time: this hardens against timing seen from a
 
 from hashlib import sha256
 
-from envelope import p256, p256_comb
+from micropython import const
+
+from envelope import p256, p256_comb, p256_point
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
 from envelope.p256_table import GENERATOR
 
-_SIGNATURE_SIZE = 64
-_STRETCH_AT = 32
-_SCALAR_BLIND_AT = 64
-_BLINDS_SIZE = 67
+_SIGNATURE_SIZE = const(64)
+_STRETCH_AT = const(32)
+_SCALAR_BLIND_AT = const(64)
+_BLINDS_SIZE = const(67)
 
 
 def make_key(drbg: Drbg) -> tuple[bytes, bytes]:
@@ -64,13 +66,14 @@ def is_low(signature: bytes) -> bool:
 class Verifier:
     """Checks signatures of one public key (65 bytes; KeyInvalid when it is none).
 
-    The first check builds a comb of 4096 bytes for the key, which makes every further one three times cheaper.
+    `comb` is the key's comb of one table where somebody made one (4096 bytes; what follows them is not looked at): a
+    check then takes less than half as long. It stands for the key: only who may say what the key is may give it.
     """
 
-    def __init__(self, public: bytes) -> None:
+    def __init__(self, public: bytes, comb: bytes = b"") -> None:
         self.public = bytes(public)
         self._point = p256.decode(self.public)
-        self._tables: p256_comb.Comb = ()
+        self._comb = comb
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Tell whether `signature` (r || s) is that of `message`; FaultDetected when a check failed."""
@@ -79,16 +82,20 @@ class Verifier:
         n = p256.N
         if len(signature) != _SIGNATURE_SIZE or not n > r > 0 or not n > s > 0:
             return False
-        if not self._tables:
-            self._tables = p256_comb.tables(self._point[0], self._point[1], 1)
         z = int.from_bytes(sha256(message).digest(), "big")
         w = p256.inverse(s, n)
-        u1 = p256_comb.blinded(z * w % n, 0)
-        u2 = p256_comb.blinded(r * w % n, 0)
-        point = p256_comb.multiply(((u1, GENERATOR), (u2, self._tables)))
+        point = self._sum(p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0))
         # x mod n = r without an inversion: x is r, or r + n where that is still below p.
         x, zz = point[0], point[2]
         return bool(zz) and (not (r * zz - x) % p256.P or (r + n < p256.P and not ((r + n) * zz - x) % p256.P))
+
+    def _sum(self, u1: int, u2: int) -> tuple[int, int, int, int]:
+        """Return u1 * G + u2 * the key's point; both scalars odd, as p256_comb.blinded makes them."""
+        if self._comb:
+            return p256_comb.multiply(((u1, GENERATOR), (u2, (self._comb,))))
+        point = p256_point.multiply(u2, *self._point)
+        rest = p256_comb.multiply(((u1, GENERATOR),))
+        return p256.add(point, *p256.affine(rest)) if rest[2] else point
 
 
 def _times_generator(k: int, blinds: bytes) -> tuple[int, int]:

@@ -141,6 +141,24 @@ def affine(point: tuple[int, int, int, int]) -> tuple[int, int]:
     return x * (z * z % p) % p, y * i % p
 
 
+def all_affine(points: list[tuple[int, int, int, int]]) -> list[tuple[int, int]]:
+    """Return the affine forms of finite public points with a single inversion (Montgomery); empties `points`."""
+    p = P
+    products = [1]
+    for point in points:
+        products.append(products[-1] * point[3] % p)
+    rest = inverse(products[-1], p)
+    found = []
+    for at in range(len(points) - 1, -1, -1):
+        x, y, zz, zzz = points.pop()  # as integers a point takes two hundred bytes
+        i = rest * products[at] % p
+        rest = rest * zzz % p
+        z = zz * i % p
+        found.append((x * (z * z % p) % p, y * i % p))
+    found.reverse()
+    return found
+
+
 def on_curve(x: int, y: int) -> bool:
     """Tell whether y^2 = x^3 - 3x + b."""
     return not (y * y - (x * x % P - 3) * x - B) % P

@@ -26,12 +26,16 @@ from envelope.labels import (
     RESULT_REFUSED,
     RESULT_UNSUPPORTED,
     ROLE_COMMAND,
+    ROLE_RELEASE,
     ROLES,
     ROTATE_IDENTITY,
     ROTATE_KEYS,
     SEALED_MAX,
     SET_PERIOD_WINDOW,
 )
+from node.errors import PolicyRefused
+from node.policy import in_force, least_window_s
+from node.seldom import seldom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +59,10 @@ def is_uint(value: object) -> "TypeGuard[int]":
 
 
 class Commands:
-    """Executes commands. `window_s` is the provisioned window, `led` None where the board has none.
+    """Executes commands. `led` is None where the board has none.
 
     `reset` starts the board again; it is called when the session is over. `report_now` seals and stores a report
-    without readings: the pipeline's, set when there is one.
+    without readings: the pipeline's, set when there is one. `comb` gives the comb of a public key, empty without.
     """
 
     def __init__(
@@ -66,21 +70,21 @@ class Commands:
         keychain: "Keychain",
         owed: "Owed",
         drbg: "Drbg",
-        window_s: int,
         led: "Led | None",
         reset: "Callable[[], None]",
+        comb: "Callable[[bytes], bytes]",
     ) -> None:
         self._keychain = keychain
         self._owed = owed
         self._drbg = drbg
-        self._window_s = window_s
         self._led = led
         self._reset = reset
+        self._comb = comb
         self._reset_due = False
         self.report_now: Callable[[], None] | None = None
         self._table: dict[int, Callable[[int, dict[Any, Any]], int]] = {
             OPERATION_ROTATE: self._rotate,
-            OPERATION_SET_POLICY: self._unsupported,
+            OPERATION_SET_POLICY: self._set_policy,
             OPERATION_SET_PERIOD: self._set_period,
             OPERATION_REPORT_NOW: self._report_now,
             OPERATION_REBOOT: self._reboot,
@@ -121,7 +125,8 @@ class Commands:
     def _open(self, message: bytes) -> "tuple[int, int, int, dict[Any, Any]]":
         """(number, operation, last epoch, arguments), signed by the command key for this node; else Rejected."""
         keychain = self._keychain
-        verifier = ecdsa.Verifier(keychain.authorities[ROLE_COMMAND])
+        public = keychain.authorities[ROLE_COMMAND]
+        verifier = ecdsa.Verifier(public, self._comb(public))
         payload = cose.open_sign1(message, cbor.encode([PROFILE, "command", keychain.node_id]), verifier)
         command: Any = None
         try:
@@ -158,13 +163,26 @@ class Commands:
         return RESULT_DONE
 
     def _set_period(self, number: int, arguments: "dict[Any, Any]") -> int:
-        """Longer windows, or the provisioned ones again; what was promised to the citizens is the shortest."""
+        """Longer windows, or the policy's again; what was promised to the citizens is the shortest."""
+        least_s = least_window_s(in_force(self._keychain.secrets))
         window_s = arguments.get(SET_PERIOD_WINDOW)
         if len(arguments) != 1 or not is_uint(window_s):
             return RESULT_REFUSED
-        if not self._window_s <= window_s <= _DAY_S or _DAY_S % window_s:
+        if not least_s <= window_s <= _DAY_S or _DAY_S % window_s:
             return RESULT_REFUSED
         self._keychain.set_window_s(window_s, number)
+        return RESULT_DONE
+
+    def _set_policy(self, number: int, arguments: "dict[Any, Any]") -> int:
+        """Another policy, floor or both, from the next window on."""
+        keychain = self._keychain
+        try:
+            with seldom("node.accept") as accept:
+                policy, floor = accept.by_command(keychain.secrets, arguments)
+        except PolicyRefused as error:
+            print("hadeda: policy refused:", error)
+            return RESULT_REFUSED
+        keychain.set_policy(policy, floor, number)
         return RESULT_DONE
 
     def _report_now(self, number: int, arguments: "dict[Any, Any]") -> int:
@@ -207,6 +225,12 @@ def _are_public_keys(keys: object) -> bool:
     if not isinstance(keys, dict) or not keys:
         return False
     for role in keys:
-        if role not in ROLES or not isinstance(keys[role], bytes) or len(keys[role]) != PUBLIC_KEY_SIZE:
+        # The key without which no floor is loosened is not the command key's to give away: only the cable's
+        if (
+            role not in ROLES
+            or role == ROLE_RELEASE
+            or not isinstance(keys[role], bytes)
+            or len(keys[role]) != PUBLIC_KEY_SIZE
+        ):
             return False
     return True

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from ports.flash import Files
 
 PATH = "/config.cbor"
-VERSION = 2
-WINDOW_MIN_S = 60
-WINDOW_MAX_S = 86400
-CELLS_MAX = 64
+VERSION = 3
+RADIOS = ("ble_footfall",)  # parts without a bus: the chip's own
 
 # key -> (type, required) of each map; anything else in it is an error
 _TOP = {
@@ -25,11 +23,11 @@ _TOP = {
     "wifi": (dict, True),
     "broker": (dict, True),
     "ntp": (str, True),
-    "window_s": (int, True),
     "authorities": (dict, True),
     "buses": (dict, True),
     "sensors": (list, True),
-    "cells": (dict, True),
+    "floor": (bytes, True),
+    "policy": (bytes, True),
     "led": (dict, False),
 }
 _WIFI = {"ssid": (str, True), "password": (str, True)}
@@ -44,9 +42,14 @@ _BROKER = {
 }
 _I2C = {"kind": (str, True), "id": (int, True), "scl": (int, True), "sda": (int, True), "freq": (int, True)}
 _UART = {"kind": (str, True), "id": (int, True), "tx": (int, True), "rx": (int, True), "baudrate": (int, True)}
-_SENSOR = {"part": (str, True), "bus": (str, True), "address": (int, False), "period_s": (int, True)}
+_SENSOR = {
+    "part": (str, True),
+    "bus": (str, False),
+    "address": (int, False),
+    "period_s": (int, True),
+    "classes": (list, False),
+}
 _LED = {"kind": (str, True), "pin": (int, True)}
-_CELLS = {"classes": (list, True), "directions": (list, True), "speed_bands_kmh": (list, True)}
 
 
 def load(files: "Files") -> "dict[str, Any]":
@@ -69,7 +72,6 @@ def check(config: "dict[str, Any]") -> "dict[str, Any]":
     _check_map("wifi", config["wifi"], _WIFI)
     _check_map("broker", config["broker"], _BROKER)
     _check_range("broker.port", config["broker"]["port"], 1, 65535)
-    _check_range("window_s", config["window_s"], WINDOW_MIN_S, WINDOW_MAX_S)
     _check_authorities(config["authorities"])
     for name, bus in config["buses"].items():
         _check_bus("buses." + name, bus)
@@ -77,15 +79,9 @@ def check(config: "dict[str, Any]") -> "dict[str, Any]":
         raise ConfigError("sensors is empty")
     for index, sensor in enumerate(config["sensors"]):
         _check_sensor(f"sensors[{index}]", sensor, config["buses"])
-    _check_cells(config["cells"])
     if "led" in config:
         _check_led(config["led"])
     return config
-
-
-def cell_count(cells: "dict[str, Any]") -> int:
-    """Number of traffic cells: classes x directions x speed bands (one more band than edges)."""
-    return len(cells["classes"]) * len(cells["directions"]) * (len(cells["speed_bands_kmh"]) + 1)
 
 
 def _check_map(where: str, value: "Any", keys: "Mapping[str, tuple[type, bool]]") -> None:
@@ -137,25 +133,13 @@ def _check_bus(where: str, bus: "Any") -> None:
 
 def _check_sensor(where: str, sensor: "Any", buses: "dict[str, Any]") -> None:
     _check_map(where, sensor, _SENSOR)
-    if sensor["bus"] not in buses:
-        raise ConfigError("{}.bus {!r} is not among buses".format(where, sensor["bus"]))
-    if buses[sensor["bus"]]["kind"] == "i2c":
+    bus = sensor.get("bus")
+    if bus is None and sensor["part"] not in RADIOS:
+        raise ConfigError(f"{where} lacks 'bus'")
+    if bus is not None and (bus not in buses or sensor["part"] in RADIOS):
+        raise ConfigError(f"{where}.bus {bus!r} is not among buses")
+    if bus is not None and buses[bus]["kind"] == "i2c":
         _check_range(where + ".address", sensor.get("address", -1), 0x08, 0x77)
     _check_range(where + ".period_s", sensor["period_s"], 0, 3600)
-
-
-def _check_cells(cells: "Any") -> None:
-    _check_map("cells", cells, _CELLS)
-    for name in ("classes", "directions"):
-        for value in cells[name]:
-            _check_type("cells." + name, value, str)
-        if len(set(cells[name])) != len(cells[name]):
-            raise ConfigError(f"cells.{name} names something twice")
-    last = 0
-    for edge in cells["speed_bands_kmh"]:
-        _check_type("cells.speed_bands_kmh", edge, int)
-        if edge <= last:
-            raise ConfigError(f"cells.speed_bands_kmh does not rise at {edge}")
-        last = edge
-    if cell_count(cells) > CELLS_MAX:
-        raise ConfigError(f"cells has more than {CELLS_MAX} cells")
+    for name in sensor.get("classes", ()):
+        _check_type(where + ".classes", name, str)

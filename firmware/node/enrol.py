@@ -2,9 +2,11 @@
 
     begin(host_entropy_hex, nonce_hex)    ENROL <enrolment message>     identity and root key made, kept as pending
     commit()                              ENROLLED <node id>            after the host has registered the node
+    renew()                               RENEWED <policy version>      the configuration's policy and floor taken
     status()                              STATUS unprovisioned | pending <node id> | enrolled <node id>
 
-Aborted in between, the node stays what it was. Private keys are never printed.
+Aborted in between, the node stays what it was. A policy or floor that the node does not take is PolicyRefused. Private
+keys are never printed.
 """
 
 from binascii import hexlify, unhexlify
@@ -12,10 +14,11 @@ from binascii import hexlify, unhexlify
 from micropython import const
 
 from envelope import cbor, cose, ecdh, ecdsa, keys, labels, p256
-from node import VERSION, counter, keystore, store
+from node import VERSION, accept, counter, keystore, ledger, store
 from node import config as configuration
 from node.errors import NodeError, Unprovisioned
 from node.keystore import Secrets
+from node.policy import in_force
 from node.randomness import Randomness
 from ports import entropy, power, radio
 from ports.flash import Files, KeyPartition, Nvs
@@ -43,7 +46,8 @@ def begin(host_entropy_hex: str, nonce_hex: str) -> None:
     finally:
         radio.noise_off()
     secrets, message = make(config["board"], config["authorities"], nonce, randomness)
-    _keystore(files).save_pending_enrolment(secrets)
+    policy, floor = accept.by_cable(secrets, config["policy"], config["floor"])
+    _keystore(files).save_pending_enrolment(secrets.changed(policy=policy, floor=floor))
     print("ENROL", hexlify(message).decode())
 
 
@@ -91,10 +95,27 @@ def commit() -> None:
     if old is None or not set(old.authorities.values()) & set(pending.authorities.values()):
         store.erase(files)  # another city: nobody could open what still waits there
     counter.create(nvs, _kid(pending))
+    if old is None:
+        ledger.create(nvs, keys.thumbprint(pending.public))
+    else:
+        ledger.carry_over(nvs, keys.thumbprint(old.public), keys.thumbprint(pending.public))
     node_keys.commit()
     if old is not None and _kid(old) != _kid(pending):
         counter.forget(nvs, _kid(old))
     print("ENROLLED", _node_id(pending))
+
+
+def renew() -> None:
+    """Take the configuration's policy and floor into the enrolled node: over the cable a floor may be loosened."""
+    files = Files()
+    config = configuration.load(files)
+    node_keys = _keystore(files)
+    secrets = node_keys.load()
+    policy, floor = accept.by_cable(secrets, config["policy"], config["floor"])
+    if (policy, floor) != (secrets.policy, secrets.floor):
+        secrets = secrets.changed(policy=policy, floor=floor)
+        node_keys.save(secrets)
+    print("RENEWED", _version(secrets))
 
 
 def status() -> None:
@@ -116,6 +137,11 @@ def _keystore(files: Files) -> "KeyStore":
 
 def _kid(secrets: Secrets) -> bytes:
     return keys.epoch(secrets.root, secrets.epoch).kid
+
+
+def _version(secrets: Secrets) -> str:
+    policy = in_force(secrets)
+    return str(policy.version) if policy is not None else "0"
 
 
 def _node_id(secrets: Secrets) -> str:

@@ -4,6 +4,7 @@ NodeError
 |-- Unprovisioned       no committed identity or no configuration: back to the REPL
 |-- ConfigError         /config.cbor says something that cannot be; the text names the key
 |-- CounterLost         the sequence counter cannot be trusted: a new epoch, never a restart at 0
+|-- PolicyRefused       a policy or floor that this node does not take; the text says why
 `-- ProtocolError       a peer (broker, time server) that does not speak its protocol
 SensorFault             raised by a driver: becomes a fault count in the report, never stops the node
 """
@@ -23,6 +24,10 @@ class ConfigError(NodeError):
 
 class CounterLost(NodeError):
     """The sequence counter is missing, damaged or used up."""
+
+
+class PolicyRefused(NodeError):
+    """A policy or floor that this node does not take."""
 
 
 class ProtocolError(NodeError):

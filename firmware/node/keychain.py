@@ -9,10 +9,11 @@ from micropython import const
 
 from envelope import ecdsa, keys, labels, p256
 from envelope.errors import KeyInvalid
-from node import counter, ready
+from node import counter, ledger
 from node.counter import Counter
 from node.errors import CounterLost
 from node.keystore import Pending
+from node.seldom import seldom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class Keychain:
             authorities.update(keys)
         private, public = ecdsa.make_key(drbg) if new_identity else (None, None)
         epoch = max(old.epoch, old.ceiling) + labels.REKEY_JUMP
-        root, message = ready.make(old, epoch, authorities or old.authorities, private, public, command, drbg)
+        with seldom("node.ready", "envelope.ecdh", "envelope.ecdh_es") as ready:
+            root, message = ready.make(old, epoch, authorities or old.authorities, private, public, command, drbg)
         drop_at = old.epoch + labels.REKEY_GRACE
         pending = Pending(epoch, root, message, drop_at, authorities, private, public, command)
         changed = old.changed(pending=pending, ceiling=epoch, rekey_due=True, wish=None)
@@ -171,6 +173,8 @@ class Keychain:
         pending = old.pending
         if pending is None:
             return
+        if pending.public is not None:
+            ledger.carry_over(self._nvs, self.node_id, keys.thumbprint(pending.public))
         self._enter(
             old.changed(
                 private=pending.private or old.private,
@@ -195,6 +199,10 @@ class Keychain:
     def set_window_s(self, seconds: int, command: int) -> None:
         """Persist the commanded length of a window (checked by the caller); the command is done in the same write."""
         self._save(self.secrets.changed(window_s=seconds, command=command, result=labels.RESULT_DONE))
+
+    def set_policy(self, policy: bytes, floor: bytes, command: int) -> None:
+        """Persist a policy and a floor that node.accept let in; the command is done in the same write."""
+        self._save(self.secrets.changed(policy=policy, floor=floor, command=command, result=labels.RESULT_DONE))
 
     def _ratcheted(self, **changes: "Any") -> "Secrets":
         old = self.secrets

@@ -28,10 +28,9 @@ FOLDER = "/state"
 _PATH = FOLDER + "/keys"
 _LEFT_BY_A_POWER_CUT = _PATH + "~"
 
-_MAGIC = b"HKR1"
+_MAGIC = b"HKR2"
 _HEAD = const(10)
 _BODY_AT = const(42)
-_PENDING_AT = const(12)
 _EIO = const(5)
 
 
@@ -77,6 +76,7 @@ class Secrets:
     window_s           commanded length of a window, 0: as configured
     rekey_due          a re-key was begun or is needed, and none has been confirmed since
     retired            kid of the epoch before: its counter is to be forgotten
+    policy, floor      maps of policy.cddl that hold (CBOR), b"": none
     wish               what a dropped re-key was to bring, for the next: [authorities or None, new identity?, command]
     """
 
@@ -93,6 +93,8 @@ class Secrets:
         "window_s",
         "rekey_due",
         "retired",
+        "policy",
+        "floor",
         "pending",
         "wish",
     )
@@ -111,6 +113,8 @@ class Secrets:
         window_s: int = 0,
         rekey_due: bool = False,
         retired: bytes = b"",
+        policy: bytes = b"",
+        floor: bytes = b"",
         pending: "Pending | None" = None,
         wish: "list[Any] | None" = None,
     ) -> None:
@@ -126,6 +130,8 @@ class Secrets:
         self.window_s = window_s
         self.rekey_due = rekey_due
         self.retired = retired
+        self.policy = policy
+        self.floor = floor
         self.pending = pending
         self.wish = wish
 
@@ -134,6 +140,9 @@ class Secrets:
         values: dict[str, Any] = {name: getattr(self, name) for name in Secrets.NAMES}
         values.update(changes)
         return Secrets(**values)
+
+
+_PENDING_AT = Secrets.NAMES.index("pending")
 
 
 class KeyStore:

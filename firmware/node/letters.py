@@ -22,6 +22,7 @@ from node.commands import is_uint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from envelope.drbg import Drbg
@@ -48,15 +49,24 @@ class _Box:
 class Mailbox:
     """Opens letters under the current and the pending epoch's key. `prefix` is the configured part of their topics.
 
-    `failures` counts what did not open since boot.
+    `comb` gives the comb of a public key, empty without. `failures` counts what did not open since boot.
     """
 
-    def __init__(self, keychain: "Keychain", commands: "Commands", owed: "Owed", drbg: "Drbg", prefix: str) -> None:
+    def __init__(
+        self,
+        keychain: "Keychain",
+        commands: "Commands",
+        owed: "Owed",
+        drbg: "Drbg",
+        prefix: str,
+        comb: "Callable[[bytes], bytes]",
+    ) -> None:
         self._keychain = keychain
         self._commands = commands
         self._owed = owed
         self._drbg = drbg
         self._prefix = prefix
+        self._comb = comb
         self._boxes: dict[str, _Box] = {}
         self.failures = 0
 
@@ -132,9 +142,8 @@ class Mailbox:
         self, message: bytes, epoch: int, epoch_keys: "EpochKeys", node_id: bytes, receipt: bytes
     ) -> "dict[Any, Any]":
         """The letter's map, checked; Rejected when it is not from the city, not for this node or not in form."""
-        _, payload = cose.open(
-            message, epoch_keys, epoch, DIRECTION_DOWN, keys.thumbprint(receipt), node_id, ecdsa.Verifier(receipt)
-        )
+        verifier = ecdsa.Verifier(receipt, self._comb(receipt))
+        _, payload = cose.open(message, epoch_keys, epoch, DIRECTION_DOWN, keys.thumbprint(receipt), node_id, verifier)
         letter: Any = None
         try:
             letter = cbor.decode(payload)

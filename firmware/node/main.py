@@ -1,24 +1,25 @@
 """Boot: put the node together from its configuration and run it; unprovisioned, hand the board to the REPL."""
 
 import asyncio
-import sys
 
 from micropython import const
 
-import node
 import sensors
-from node import health
+from node import combs, health
 from node.commands import Commands
 from node.errors import NodeError, Unprovisioned
 from node.keychain import Keychain
 from node.keystore import open_keystore
+from node.ledger import Ledger
 from node.letters import DOWN_PREFIX, Mailbox
 from node.minimise import Minimiser
 from node.pipeline import Pipeline
+from node.policy import in_force, least_window_s
 from node.randomness import Randomness
 from node.report import Owed
 from node.sample import Sampler
 from node.seal import Sealer
+from node.seldom import seldom
 from node.send import Sender
 from node.store import Store
 from node.time_sync import TimeSync
@@ -56,8 +57,8 @@ def start() -> None:
 
 async def _run() -> None:
     files = Files()
-    config = _configuration(files)
     clock = Clock()
+    config = _configuration(files)
     power.collect_every(_GARBAGE_BYTES)
     try:
         pipeline = build(config, files, clock)
@@ -76,13 +77,8 @@ async def _run() -> None:
 
 
 def _configuration(files: Files) -> "Any":
-    """The configuration. The code that reads it goes again: opening a letter needs those 5 KB of heap."""
-    from node import config
-
-    read = config.load(files)
-    del sys.modules["node.config"]
-    del node.config
-    return read
+    with seldom("node.config") as configuration:
+        return configuration.load(files)
 
 
 def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
@@ -94,10 +90,18 @@ def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
     store = Store(files)
     radio = Radio(config["wifi"]["ssid"], config["wifi"]["password"], clock)
     time_sync = TimeSync(clock, radio, config["ntp"], randomness)
-    window_s, broker = config["window_s"], config["broker"]
+    window_s, broker = least_window_s(in_force(keychain.secrets)), config["broker"]
     owed = Owed()
-    commands = Commands(keychain, owed, randomness.drbg, window_s, open_led(config.get("led"), clock), power.reset)
-    mailbox = Mailbox(keychain, commands, owed, randomness.drbg, broker.get("down", DOWN_PREFIX))
+    led = open_led(config.get("led"), clock)
+    commands = Commands(keychain, owed, randomness.drbg, led, power.reset, lambda public: combs.read(files, public))
+    mailbox = Mailbox(
+        keychain,
+        commands,
+        owed,
+        randomness.drbg,
+        broker.get("down", DOWN_PREFIX),
+        lambda public: combs.read(files, public),
+    )
     sampler, minimiser = _sensing(config, clock)
     pipeline = Pipeline(
         clock,
@@ -112,7 +116,8 @@ def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
         Sender(clock, radio, broker, store, time_sync, randomness, mailbox, window_s),
         keychain,
         owed,
-        window_s,
+        Ledger(nvs, keychain),
+        randomness.drbg,
     )
     commands.report_now = pipeline.report_now
     return pipeline
@@ -121,7 +126,14 @@ def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
 def _sensing(config: "Any", clock: Clock) -> "tuple[Sampler, Minimiser]":
     buses = {name: open_bus(entry, clock) for name, entry in config["buses"].items()}
     drivers = [sensors.open_sensor(entry, buses, clock) for entry in config["sensors"]]
-    parts = [sensors.part(entry["part"]) for entry in config["sensors"]]
-    channels = sorted({channel for part in parts for channel in part["channels"]})
-    traffic = {index for index, part in enumerate(parts) if part["kind"] == "traffic"}
-    return Sampler(drivers, config["cells"], clock), Minimiser(tuple(channels), config["cells"], len(parts), traffic)
+    parts = [sensors.part(entry) for entry in config["sensors"]]
+    sources = [part.get("source", 0) for part in parts]
+    traffic = {}
+    radio = -1
+    for index, part in enumerate(parts):
+        if part["kind"] == "radio":
+            radio = index
+        if part["kind"] == "traffic":
+            classes = config["sensors"][index].get("classes", part.get("classes", ()))
+            traffic[index] = sources[index], tuple(classes)
+    return Sampler(drivers, sources, clock), Minimiser(None, len(parts), traffic, radio)

@@ -1,21 +1,37 @@
 """Second stage: events become aggregates in fixed memory; the single reading and the single passage are gone.
 
-Everything is integers: sums are exact, whatever the order.
+Everything is integers: sums are exact, whatever the order. Of the counts only the sum of count and noise leaves, and
+only when it is at least k. The noise is drawn when the window opens, is in RAM only and gone after the release. It
+comes from the node's generator, whose seed is from provisioning and gets hardware noise only while the radio is on.
 """
 
 from array import array
 
 from micropython import const
 
-from envelope.labels import FAULT_BUS_HUNG, FAULT_DRIVER, FAULT_NO_ANSWER
-from node import sample
+from envelope.errors import FaultDetected
+from envelope.labels import (
+    FAULT_BUS_HUNG,
+    FAULT_DRIVER,
+    FAULT_NO_ANSWER,
+    WITHHELD_BELOW_K,
+    WITHHELD_BLIND,
+    WITHHELD_BUDGET,
+    WITHHELD_POLICY,
+)
+from node import noise, sample
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from envelope.drbg import Drbg
+    from node.footfall import Footfall
+    from node.policy import Policy
 
-_COUNT_MAX = const(65535)
+_READINGS_MAX = const(65535)
+_PASSAGES_MAX = const(0x3FFFFFFF)
 _FAULT_COUNT_MAX = const(255)
+# A clock that is set by less than this is no jump (node/window.py): a window is that much shorter then
+_SHORTER_S = const(2)
 FAULT_KINDS = 8
 
 # Faults of a traffic sensor after which a count would be too low by an unknown number
@@ -32,8 +48,6 @@ class Channel:
         self.high = 0
 
     def add(self, value: int) -> None:
-        if self.n >= _COUNT_MAX:
-            return
         if not self.n or value < self.low:
             self.low = value
         if not self.n or value > self.high:
@@ -42,40 +56,97 @@ class Channel:
         self.total += value
 
     def release(self) -> "list[int]":
-        """[n, mean (half rounds up), mean - minimum, maximum - mean]; starts anew."""
+        """[n (65535: that many or more), mean (half rounds up), mean - minimum, maximum - mean]; starts anew."""
         mean = (2 * self.total + self.n) // (2 * self.n)
-        row = [self.n, mean, mean - self.low, self.high - mean]
+        row = [min(self.n, _READINGS_MAX), mean, mean - self.low, self.high - mean]
         self.n = 0
         self.total = 0
         return row
 
 
 class Aggregates:
-    """What a window released: air {channel: row}, traffic [count or None], faults {code: count}."""
+    """What a window released: air {channel: row}, traffic [count or labels.WITHHELD_*], faults {code: count}.
 
-    def __init__(self, air: "dict[int, list[int]]", traffic: "list[int | None]", faults: "dict[int, int]") -> None:
+    `footfall` is bits or labels.WITHHELD_* too, None where nobody listens.
+    """
+
+    def __init__(
+        self,
+        air: "dict[int, list[int]]",
+        traffic: "list[int]",
+        faults: "dict[int, int]",
+        footfall: "int | None" = None,
+    ) -> None:
         self.air = air
         self.traffic = traffic
         self.faults = faults
+        self.footfall = footfall
 
 
 class Minimiser:
-    """The accumulators of the open window.
+    """The accumulators of the open window, under a policy (None: nothing is counted and nothing said).
 
-    `channels` are the channel ids the sensors may report, `traffic_sensors` the indices of the sensors that count
-    passages: when one of them was blind for a part of the window, its cells are withheld instead of being too low.
+    `sensors` is how many there are. `traffic` maps the index of each that counts passages to (its labels.SOURCE_*, 0
+    for a radar, and the classes that are its alone): when one that the policy allows was blind for a part of the
+    window, the cells are withheld instead of being too low; classes of one that it does not allow are never told.
+    `radio` is the index of the sensor that hears devices, -1 for none; they go into `footfall` while the policy has it.
     """
 
-    def __init__(self, channels: "tuple[int, ...]", cells: "dict[str, Any]", sensors: int, traffic: "set[int]") -> None:
-        self._channels = {channel: Channel() for channel in channels}
-        self._edges = array("H", cells["speed_bands_kmh"])
-        self._bands = len(self._edges) + 1
-        self._directions = len(cells["directions"])
-        count = len(cells["classes"]) * self._directions * self._bands
-        self._cells = array("H", (0,) * count)
+    def __init__(
+        self,
+        policy: "Policy | None",
+        sensors: int,
+        traffic: "dict[int, tuple[int, tuple[str, ...]]]",
+        radio: int = -1,
+    ) -> None:
         self._faults = array("B", (0,) * (sensors * FAULT_KINDS))
-        self._traffic_sensors = traffic
-        self._blind = not traffic
+        self._traffic = traffic
+        self._radio = radio
+        self.footfall: Footfall | None = None
+        self.use(policy)
+
+    def use(self, policy: "Policy | None") -> None:
+        """Count under this policy from now on. Between two windows: what was counted is forgotten."""
+        self._policy = policy
+        self._channels = {channel: Channel() for channel in (policy.channels if policy else ())}
+        self._edges = array("H", policy.edges if policy else ())
+        self._directions = len(policy.directions) if policy else 0
+        self._row = self._directions * (len(self._edges) + 1)
+        self._counts = array("I", (0,) * (self._row * len(policy.classes) if policy else 0))
+        self._noise: array[int] | None = None
+        self._withheld = WITHHELD_BUDGET
+        self._eyes: list[int] = []
+        self._untold: list[int] = []
+        self._listen(policy.footfall if policy and self._radio >= 0 else None)
+        if policy:
+            self._eyes = [index for index in self._traffic if policy.allows(self._traffic[index][0])]
+            for index in self._traffic:
+                if index not in self._eyes:
+                    theirs = self._traffic[index][1]
+                    self._untold += [cls for cls, name in enumerate(policy.classes) if name in theirs]
+
+    def open(self, drbg: "Drbg") -> None:
+        """Begin a window: its noise is drawn now, so that the time of drawing says nothing about what it hides."""
+        self._withheld = WITHHELD_POLICY if self._traffic and not self._eyes else 0
+        if not self._traffic:
+            self._withheld = WITHHELD_BLIND
+        if self._policy is not None:
+            try:
+                self._noise = noise.predraw(drbg, self._policy.epsilon, len(self._counts))
+                if self.footfall is not None:
+                    self.footfall.open(drbg)
+            except FaultDetected:
+                self._withheld = WITHHELD_BUDGET
+
+    def _listen(self, footfall: "tuple[int, int] | None") -> None:
+        """A sketch for (k, epsilon), none for None. Its code is loaded where it is needed."""
+        if self.footfall is not None:
+            self.footfall.close()
+            self.footfall = None
+        if footfall is not None:
+            from node.footfall import Footfall
+
+            self.footfall = Footfall(footfall[0], footfall[1])
 
     def add(self, event: "array[int]") -> None:
         """Take one event of node.sample into the window; what has no place in it is dropped."""
@@ -86,8 +157,8 @@ class Minimiser:
                 channel.add(event[3])
         elif what == sample.PASSAGE:
             cell = self.cell(event[1], event[2], event[3])
-            if self._cells[cell] < _COUNT_MAX:
-                self._cells[cell] += 1
+            if self._counts[cell] < _PASSAGES_MAX:
+                self._counts[cell] += 1
         elif what == sample.FAULT:
             self._add_fault(event[1], event[2])
 
@@ -97,30 +168,59 @@ class Minimiser:
         for edge in self._edges:
             if speed_kmh >= edge:
                 band += 1
-        return (cls * self._directions + direction) * self._bands + band
+        return cls * self._row + direction * (len(self._edges) + 1) + band
 
-    def release(self) -> Aggregates:
-        """Hand the window's aggregates out, once: afterwards the accumulators are empty."""
+    def cost(self, length_s: int) -> int:
+        """What releasing the window costs, in millionths; 0 when nothing of it may be looked at. Asks no count.
+
+        Who passes may be in a cell and in the sketch: both are paid for.
+        """
+        policy = self._policy
+        if policy is None:
+            return 0
+        heard = self.footfall
+        if length_s + _SHORTER_S < policy.least_s:
+            self._withheld = WITHHELD_POLICY
+            if heard is not None:
+                heard.withheld = WITHHELD_POLICY
+        return (0 if self._withheld else policy.epsilon) + (heard.cost() if heard is not None else 0)
+
+    def release(self, granted: bool) -> Aggregates:
+        """Hand the window's aggregates out, once. `granted`: what cost() said is spent; else no cell is told."""
         air = {}
         for channel in sorted(self._channels):
             if self._channels[channel].n:
                 air[channel] = self._channels[channel].release()
-        traffic: list[int | None] = [None if self._blind else count for count in self._cells]
+        reason = self._withheld if self._withheld or granted else WITHHELD_BUDGET
+        traffic = [reason or self._told(cell) for cell in range(len(self._counts))]
         faults = {code: count for code, count in enumerate(self._faults) if count}
-        for i in range(len(self._cells)):
-            self._cells[i] = 0
+        for i in range(len(self._counts)):
+            self._counts[i] = 0
+            if self._noise is not None:
+                self._noise[i] = 0
         for i in range(len(self._faults)):
             self._faults[i] = 0
-        self._blind = not self._traffic_sensors
-        return Aggregates(air, traffic, faults)
+        self._noise = None
+        self._withheld = WITHHELD_BUDGET
+        return Aggregates(air, traffic, faults, self.footfall.release(granted) if self.footfall else None)
 
     def withheld(self) -> Aggregates:
         """Aggregates that say nothing, in the shape of a window's; the open window stays as it is."""
-        return Aggregates({}, [None] * len(self._cells), {})
+        return Aggregates({}, [WITHHELD_BLIND] * len(self._counts), {}, WITHHELD_BLIND if self.footfall else None)
+
+    def _told(self, cell: int) -> int:
+        """What the report says of a cell: the noised count, or why not."""
+        if self._policy is None or self._noise is None or cell // self._row in self._untold:
+            return WITHHELD_POLICY
+        noised = self._counts[cell] + self._noise[cell]
+        return noised if noised >= self._policy.k else WITHHELD_BELOW_K
 
     def _add_fault(self, sensor: int, kind: int) -> None:
         code = sensor * FAULT_KINDS + kind
         if self._faults[code] < _FAULT_COUNT_MAX:
             self._faults[code] += 1
-        if sensor in self._traffic_sensors and kind in _BLINDING:
-            self._blind = True
+        if kind in _BLINDING:
+            if sensor in self._eyes:
+                self._withheld = WITHHELD_BLIND
+            elif sensor == self._radio and self.footfall is not None:
+                self.footfall.withheld = WITHHELD_BLIND

@@ -1,19 +1,25 @@
 """The node, top to bottom: sample -> minimise -> seal -> store -> send.
 
-Stages never call each other; this is the only place that knows their order. Three laws hold here:
+Stages never call each other; this is the only place that knows their order. Four laws hold here:
 plaintext never touches flash (only what `seal` returned is stored), a counter is spent before it is used (inside
-`seal`), a window is released once (`release` empties it).
+`seal`), a window is released once (`release` empties it; what is sealed is sent again, never made again), and what a
+release costs is in the ledger before it.
 """
 
 from micropython import const
 
+from envelope.labels import UNIT_PASSAGE_WINDOW
 from node import report, sample
+from node.policy import in_force, least_window_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from envelope.drbg import Drbg
     from node.health import Health
     from node.keychain import Keychain
+    from node.ledger import Ledger
     from node.minimise import Aggregates, Minimiser
+    from node.policy import Policy
     from node.report import Owed
     from node.sample import Sampler
     from node.seal import Sealer
@@ -29,7 +35,7 @@ _TICK_MS = const(5000)
 
 
 class Pipeline:
-    """One window after the other, for ever. `window_s` is the provisioned length of a window."""
+    """One window after the other, for ever. `drbg` is what the noise comes from, `policy` the one in force."""
 
     def __init__(
         self,
@@ -45,7 +51,8 @@ class Pipeline:
         sender: "Sender",
         keychain: "Keychain",
         owed: "Owed",
-        window_s: int,
+        ledger: "Ledger",
+        drbg: "Drbg",
     ) -> None:
         self.clock = clock
         self.watchdog = watchdog
@@ -59,8 +66,13 @@ class Pipeline:
         self.sender = sender
         self.keychain = keychain
         self.owed = owed
-        self._configured_s = window_s
+        self.ledger = ledger
+        self.policy: Policy | None = None
+        self._taken: tuple[bytes, bytes] | None = None
+        self._drbg = drbg
         self._event = sample.empty_event()
+        sampler.queue.on_full = self._take_events
+        self._take_policy()
 
     async def run(self) -> None:
         self.sampler.start()
@@ -69,30 +81,50 @@ class Pipeline:
             await self.one_window()
 
     async def one_window(self) -> None:
-        self.timetable.set_window_s(self.window_s())
+        self._take_policy()
+        self.timetable.set_window_s(self.window_s(), least_window_s(self.policy))
+        self.minimiser.open(self._drbg)
         window = self.timetable.open(self.time_sync.quality())
         while not window.over():
             await self.clock.sleep_ms(window.nap_ms(_TICK_MS))
-            while self.sampler.take(self._event):
-                self.minimiser.add(self._event)
+            self._take_events()
             self.watchdog.feed()
             self.health.observe()
 
-        self._release(window.start_s, window.length_s(), window.quality, self.minimiser.release())
+        length_s = window.length_s()
+        cost = self.minimiser.cost(length_s)
+        granted = self.ledger.spend(cost, self.policy.epsilon_day if self.policy else 0, length_s)
+        aggregates = self.minimiser.release(granted)
+        self._report(window.start_s, length_s, window.quality, aggregates, cost if granted else 0)
         self.sender.due()
 
     def report_now(self) -> None:
         """An extra report that says how the node is and nothing of the street: the open window is left alone."""
-        self._release(self.clock.unix_s(), 1, self.time_sync.quality(), self.minimiser.withheld())
+        self._report(self.clock.unix_s(), 1, self.time_sync.quality(), self.minimiser.withheld(), 0)
 
     def window_s(self) -> int:
-        """The length of the next window in seconds: never below the provisioned one, whatever was commanded once."""
-        return max(self.keychain.window_s(self._configured_s), self._configured_s)
+        """The length of the next window in seconds: never below the policy's, whatever was commanded once."""
+        least_s = least_window_s(self.policy)
+        return max(self.keychain.window_s(least_s), least_s)
 
-    def _release(self, start_s: int, length_s: int, quality: int, aggregates: "Aggregates") -> None:
+    def _take_policy(self) -> None:
+        """Work under the policy in force from here on; between two windows, when everything is empty."""
+        secrets = self.keychain.secrets
+        if self._taken != (secrets.policy, secrets.floor):
+            self._taken = secrets.policy, secrets.floor
+            self.policy = in_force(secrets)
+            self.minimiser.use(self.policy)
+            self.sampler.use(self.policy, self.minimiser.footfall)
+
+    def _take_events(self) -> None:
+        while self.sampler.take(self._event):
+            self.minimiser.add(self._event)
+
+    def _report(self, start_s: int, length_s: int, quality: int, aggregates: "Aggregates", epsilon: int) -> None:
         """Report, seal and store; a new epoch begins here when a day's worth of reports is sealed."""
         self.keychain.ratchet_if_due(self.window_s())
-        plaintext = report.encode(start_s, length_s, quality, aggregates, self.health.row(), self.owed)
+        privacy = [self.policy.version if self.policy else 0, epsilon, self.ledger.spent, UNIT_PASSAGE_WINDOW]
+        plaintext = report.encode(start_s, length_s, quality, aggregates, privacy, self.health.row(), self.owed)
         sealed = self.sealer.seal(plaintext)
         self.health.observe()
         self.store.append(sealed)

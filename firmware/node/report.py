@@ -7,7 +7,9 @@ from envelope.labels import (
     REPORT_CLOCK,
     REPORT_ECHO,
     REPORT_FAULTS,
+    REPORT_FOOTFALL,
     REPORT_HEALTH,
+    REPORT_PRIVACY,
     REPORT_START,
     REPORT_TRAFFIC,
     REPORT_WINDOW,
@@ -36,9 +38,18 @@ class Owed:
 
 
 def encode(
-    start_s: int, length_s: int, quality: int, aggregates: "Aggregates", health: "list[int]", owed: "Owed | None" = None
+    start_s: int,
+    length_s: int,
+    quality: int,
+    aggregates: "Aggregates",
+    privacy: "list[int]",
+    health: "list[int]",
+    owed: "Owed | None" = None,
 ) -> bytes:
-    """Return the report's CBOR: at most 128 bytes for five channels, eight cells and no faults. Takes what is owed."""
+    """Return the report's CBOR: at most 128 bytes for five channels, eight cells and no faults. Takes what is owed.
+
+    `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day, unit].
+    """
     report = {
         REPORT_START: start_s,
         REPORT_WINDOW: length_s,
@@ -46,7 +57,10 @@ def encode(
         REPORT_AIR: aggregates.air,
         REPORT_TRAFFIC: aggregates.traffic,
         REPORT_HEALTH: health,
+        REPORT_PRIVACY: privacy,
     }
+    if aggregates.footfall is not None:
+        report[REPORT_FOOTFALL] = aggregates.footfall
     if aggregates.faults:
         report[REPORT_FAULTS] = aggregates.faults
     answer, echo = owed.take() if owed is not None else (None, None)

@@ -15,8 +15,11 @@ from node.errors import SensorFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from node.footfall import Footfall
+    from node.policy import Policy
     from ports.clock import Clock
 
 # What an event is: four integers
@@ -37,16 +40,19 @@ def empty_event() -> "array[int]":
 
 
 class Queue:
-    """A ring of events in memory taken once."""
+    """A ring of events in memory taken once. `on_full` is called to make room: no passage may push another one out."""
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
         self._ring = array("i", (0,) * (capacity * EVENT_SIZE))
         self._capacity = capacity
         self._first = 0
         self._count = 0
+        self.on_full: Callable[[], None] | None = None
 
     def put(self, what: int, a: int, b: int, c: int) -> bool:
         """False when the queue is full and the event is lost."""
+        if self._count == self._capacity and self.on_full is not None:
+            self.on_full()
         if self._count == self._capacity:
             return False
         at = (self._first + self._count) % self._capacity * EVENT_SIZE
@@ -71,23 +77,40 @@ class Queue:
 
 
 class Output:
-    """What a driver is given: the only way a sensor can say something."""
+    """What a driver is given: the only way a sensor can say something. `source` is labels.SOURCE_*, 0 for others."""
 
-    def __init__(self, queue: Queue, sensor: int, cells: "dict[str, Any]") -> None:
+    def __init__(self, queue: Queue, sensor: int, source: int) -> None:
         self._queue = queue
         self._sensor = sensor
-        self._classes = cells["classes"]
-        self._directions = cells["directions"]
+        self._source = source
         self._lost = False
+        self.use(None)
+
+    def use(self, policy: "Policy | None", footfall: "Footfall | None" = None) -> None:
+        """Passages are told as this policy's classes and directions from now on; none where it does not allow that.
+
+        `footfall` takes the devices that are heard, None where nobody may listen.
+        """
+        self.footfall = footfall
+        self._classes: tuple[str, ...] = ()
+        self._directions: tuple[str, ...] = ()
+        if policy is not None and policy.allows(self._source):
+            self._classes = policy.classes
+            self._directions = policy.directions
 
     def reading(self, channel: int, scaled: int) -> None:
         """One value of an air channel, in the integer scale of labels.CHANNELS."""
         self._put(READING, self._sensor, channel, scaled)
 
     def passage(self, cls: str, direction: str, speed_kmh: int) -> None:
-        """One vehicle or person that went by. What the configuration has no cell for is dropped here."""
+        """One vehicle or person that went by. What the policy has no cell for is dropped here."""
         if cls in self._classes and direction in self._directions:
             self._put(PASSAGE, self._classes.index(cls), self._directions.index(direction), speed_kmh)
+
+    def device(self, address_type: int, address: "bytes | memoryview") -> None:
+        """A device that the radio heard: into the window's sketch, and nowhere else."""
+        if self.footfall is not None:
+            self.footfall.add(address_type, address)
 
     def fault(self, kind: int) -> None:
         """Something went wrong: labels.FAULT_*."""
@@ -114,15 +137,23 @@ def fault_kind(error: Exception) -> int:
 
 
 class Sampler:
-    """Runs the drivers. `drivers` are objects with `async def run(self, out)`, in the order of the configuration."""
+    """Runs the drivers: objects with `async def run(self, out)`, in the order of the configuration.
 
-    def __init__(self, drivers: "list[Any]", cells: "dict[str, Any]", clock: "Clock") -> None:
+    `sources` has one entry for each: labels.SOURCE_*, 0 for what every policy allows.
+    """
+
+    def __init__(self, drivers: "list[Any]", sources: "list[int]", clock: "Clock") -> None:
         self._drivers = drivers
-        self._cells = cells
         self._clock = clock
-        self._queue = Queue()
+        self.queue = Queue()
+        self._outputs = [Output(self.queue, index, source) for index, source in enumerate(sources)]
         self._tasks: list[Any] = []
-        self.take = self._queue.take
+        self.take = self.queue.take
+
+    def use(self, policy: "Policy | None", footfall: "Footfall | None" = None) -> None:
+        """What is said from now on is said under this policy; nothing may wait in the queue."""
+        for output in self._outputs:
+            output.use(policy, footfall)
 
     def start(self) -> None:
         """One task per sensor, until stop()."""
@@ -135,7 +166,7 @@ class Sampler:
         self._tasks.clear()
 
     async def _supervise(self, index: int, driver: "Any") -> None:
-        out = Output(self._queue, index, self._cells)
+        out = self._outputs[index]
         pause_ms = _PAUSE_FIRST_MS
         while True:
             started = self._clock.ticks_ms()

@@ -49,7 +49,7 @@ class Window:
 
 
 class Timetable:
-    """Hands out windows one after the other without a gap, at first of `window_s` seconds: none is meant to be shorter.
+    """Hands out windows one after the other without a gap, of `window_s` seconds until set_window_s() says otherwise.
 
     A window ends at a multiple of its length, so the first one of a new length may be longer or shorter than that.
     """
@@ -60,8 +60,9 @@ class Timetable:
         self._last: Window | None = None
         self._last_end_ms = 0
 
-    def set_window_s(self, window_s: int) -> None:
-        """The windows that are opened from now on have this length; the open one keeps its own."""
+    def set_window_s(self, window_s: int, least_s: int) -> None:
+        """The windows that are opened from now on have this length; none is meant to be shorter than `least_s`."""
+        self._least_ms = least_s * 1000
         self._window_ms = max(window_s * 1000, self._least_ms)
 
     def open(self, quality: int) -> Window:

@@ -20,7 +20,7 @@ import json
 
 from micropython import const
 
-from envelope.labels import FAULT_BAD_FRAME, FAULT_NO_ANSWER
+from envelope.labels import FAULT_BAD_FRAME, FAULT_NO_ANSWER, SOURCE_VISION
 from sensors.box_tracks import BOXES_MAX, CLASSES, BoxTracks
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ports.clock import Clock
     from sensors.box_tracks import Box
 
-PART = {"kind": "traffic", "channels": ()}
+PART = {"kind": "traffic", "channels": (), "source": SOURCE_VISION, "classes": CLASSES}
 
 # Class number of the detector -> what the node calls it, one of box_tracks.CLASSES; others are not road users
 TARGETS = {0: "person", 1: "bicycle", 2: "car", 3: "motorcycle", 5: "bus", 7: "truck"}

@@ -6,6 +6,7 @@ HadedaError                 one line for the user: what happened, and what to do
 |-- PortError               a serial port that is absent, busy or not MicroPython
 |-- ProvisionError          a node that answers, but cannot be provisioned
 |-- BrokerError             the MQTT broker cannot be reached or refuses us
+|-- PolicyError             a policy or a floor that cannot be used, signed or accepted
 |-- ScenarioError           a street or air file that cannot be played
 |-- EmulatorError           no MicroPython to run, or a board process that died
 `-- BenchError              the yardstick cannot be built or does not answer
@@ -46,6 +47,10 @@ class ProvisionError(HadedaError):
 
 class BrokerError(HadedaError):
     """The MQTT broker cannot be reached or refuses us."""
+
+
+class PolicyError(HadedaError):
+    """A policy or a floor that cannot be used, or a policy that cannot be signed or is not signed right."""
 
 
 class ScenarioError(HadedaError):

@@ -6,7 +6,7 @@ from firmware.fakes import Flash, Retained
 
 from envelope import cbor, cose, ecdsa, keys, labels
 from envelope.drbg import Drbg
-from node import counter
+from node import counter, ledger
 from node.keychain import Keychain
 from node.keystore import Secrets, open_keystore
 
@@ -39,6 +39,31 @@ class Pen:
         aad = cbor.encode([labels.PROFILE, "command", node_id])
         return cose.sign1(cbor.encode(payload), aad, self.keys[role][0], self.drbg)
 
+    def policy(self, role=labels.ROLE_POLICY, **changes):
+        """A signed policy for this pen's city; `changes` by the names of labels.POLICY_*, in lower case."""
+        return self.sign(cbor.encode(self.policy_map(**changes)), "policy", role)
+
+    def policy_map(self, **changes):
+        content = {
+            labels.POLICY_CITY: keys.thumbprint(self.keys[labels.ROLE_POLICY][1]),
+            labels.POLICY_VERSION: 1,
+            labels.POLICY_WINDOW: 900,
+            labels.POLICY_CHANNELS: [1, 2, 3, 4, 5, 6],
+            labels.POLICY_CELLS: CELLS,
+            labels.POLICY_K: 5,
+            labels.POLICY_EPSILON_RELEASE: 500000,
+            labels.POLICY_EPSILON_DAY: 48000000,
+            labels.POLICY_NAME: "street",
+        }
+        return _changed(content, "POLICY_", changes)
+
+    def floor(self, role=labels.ROLE_POLICY, context="floor", **changes):
+        """A signed floor; `changes` by the names of labels.FLOOR_*, in lower case."""
+        return self.sign(cbor.encode(floor_map(**changes)), context, role)
+
+    def sign(self, payload, context, role=labels.ROLE_POLICY):
+        return cose.sign1(payload, cbor.encode([labels.PROFILE, context]), self.keys[role][0], self.drbg)
+
     def letter(self, node, number, command=None, heard=0, challenge=None, role=labels.ROLE_RECEIPT):
         letter = {labels.LETTER_HEARD: heard}
         if command is not None:
@@ -63,6 +88,37 @@ class Pen:
         )
 
 
+CELLS = {
+    labels.CELLS_CLASSES: ["vehicle"],
+    labels.CELLS_DIRECTIONS: ["approaching", "receding"],
+    labels.CELLS_SPEED_BANDS: [30, 50, 70],
+}
+
+
+def floor_map(**changes):
+    """The floor that tests give a node."""
+    content = {
+        labels.FLOOR_WINDOW: 60,
+        labels.FLOOR_K: 3,
+        labels.FLOOR_EPSILON_RELEASE: 1000000,
+        labels.FLOOR_EPSILON_DAY: 96000000,
+        labels.FLOOR_CHANNELS: [],
+        labels.FLOOR_SOURCES: [labels.SOURCE_FOOTFALL],
+        labels.FLOOR_VERSION: 1,
+    }
+    return _changed(content, "FLOOR_", changes)
+
+
+def _changed(content, prefix, changes):
+    """With other values; None takes one away."""
+    for name in changes:
+        label = getattr(labels, prefix + name.upper())
+        content[label] = changes[name]
+        if changes[name] is None:
+            del content[label]
+    return content
+
+
 class Address:
     """Where a letter goes: an epoch of a node."""
 
@@ -81,6 +137,8 @@ class Node:
         self.drbg = Drbg(seed * 32)
         private, public = ecdsa.make_key(self.drbg)
         secrets = Secrets(private, public, pen.authorities, 1, self.drbg.generate(32), 1, 1)
+        secrets = secrets.changed(policy=cbor.encode(pen.policy_map()), floor=cbor.encode(floor_map()))
+        ledger.create(self.flash, keys.thumbprint(public))
         counter.create(self.flash, keys.epoch(secrets.root, 1).kid)
         open_keystore(self.flash, None).save(secrets)
 

@@ -4,7 +4,7 @@
 def good():
     return {
         "board": "esp32-s3-devkitc-1",
-        "version": 2,
+        "version": 3,
         "wifi": {"ssid": "city", "password": "secret"},
         "broker": {
             "host": "broker",
@@ -16,7 +16,6 @@ def good():
             "down": "hadeda/down",
         },
         "ntp": "",
-        "window_s": 900,
         "authorities": {role: b"\x04" + bytes((role,)) * 64 for role in range(1, 6)},
         "buses": {
             "i2c0": {"kind": "i2c", "id": 0, "scl": 9, "sda": 8, "freq": 100000},
@@ -28,9 +27,6 @@ def good():
             {"part": "pms5003", "bus": "uart1", "period_s": 10},
             {"part": "ld2451", "bus": "uart2", "period_s": 0},
         ],
-        "cells": {
-            "classes": ["vehicle"],
-            "directions": ["approaching", "receding"],
-            "speed_bands_kmh": [30, 50, 70],
-        },
+        "floor": b"floor",
+        "policy": b"policy",
     }

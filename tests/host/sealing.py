@@ -1,4 +1,4 @@
-"""A node in miniature, for tests, with `cryptography` and `cbor2` and no code of the host tools.
+"""A node in miniature, for tests, with `cryptography` and `cbor2` and no code of the host tools but `record`.
 
 It enrols, seals, ratchets, re-keys, opens letters and checks commands. It is written from the profile's description,
 so that three pieces of code (this, the node's, the host's) have to agree. Everything it makes can be bent: see the
@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from hadeda.registry.policies import record
+
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 PROFILE = "hadeda-1"
 ALG_CCM = cbor2.dumps({1: 30})
@@ -28,15 +30,19 @@ ALG_ECDH = cbor2.dumps({1: -25})
 
 
 def example_report(**changes: Any) -> dict[int, Any]:
-    """Five channels, eight cells with one withheld; `r4={...}` replaces field 4, `r6={...}` adds field 6."""
+    """Five channels, eight cells with one withheld; `r4={...}` replaces field 4, `r6={...}` adds field 6.
+
+    It is made under version 2 of the city's policy, which `record_policy` signs: eight cells, k = 5, epsilon 0.5.
+    """
     report: dict[int, Any] = {
         1: 1_654_041_600,
         2: 900,
         3: 2,
         4: {1: [90, 1834, 52, 61], 2: [90, 6120, 210, 180], 3: [90, 101_325, 12, 9], 4: [88, 81, 20, 33],
             5: [88, 123, 41, 77]},
-        5: [12, 30, 7, None, 11, 28, 9, 1],
+        5: [12, 30, 7, -1, 11, 28, 9, 5],
         7: [1, 61_440, 3, 0, 17],
+        10: [2, 500_000, 1_500_000, 1],
     }  # fmt: skip
     report.update({int(key[1:]): value for key, value in changes.items()})
     return dict(sorted(report.items()))
@@ -44,16 +50,46 @@ def example_report(**changes: Any) -> dict[int, Any]:
 
 CONFIGURATION: dict[str, Any] = {
     "board": "esp32-s3-devkitc-1",
-    "version": 1,
-    "window_s": 900,
+    "version": 3,
     "wifi": {"ssid": "street", "password": "wifi-secret"},
     "sensors": [
         {"part": "bme280", "bus": "i2c0", "address": 118, "period_s": 10},
         {"part": "pms5003", "bus": "uart1", "period_s": 10},
         {"part": "ld2451", "bus": "uart2", "period_s": 0},
     ],
-    "cells": {"classes": ["vehicle"], "directions": ["approaching", "receding"], "speed_bands_kmh": [30, 50, 70]},
 }
+
+
+def policy_map(city: bytes, **changes: Any) -> dict[int, Any]:
+    """Version 2: windows of 900 s, six channels, eight cells, k = 5, epsilon 0.5; `p6=3` replaces k."""
+    policy: dict[int, Any] = {
+        1: city, 2: 2, 3: 900, 4: [1, 2, 3, 4, 5, 6],
+        5: {1: ["vehicle"], 2: ["approaching", "receding"], 3: [30, 50, 70]},
+        6: 5, 7: 500_000, 8: 48_000_000, 9: "test",
+    }  # fmt: skip
+    policy.update({int(key[1:]): value for key, value in changes.items()})
+    return policy
+
+
+def signed_policy(city: Any, **changes: Any) -> bytes:
+    """A policy of `city`, signed with its policy key; `p2=3` makes it version 3."""
+    key = city.keyring.private(4)
+    return sign1(key, dumps(policy_map(cose_thumbprint(point(key)), **changes)), dumps([PROFILE, "policy"]))
+
+
+def floor_map(**changes: Any) -> dict[int, Any]:
+    """Version 1: windows of 300 s or more, k at least 3, epsilon at most 1 and 96; `f2=5` replaces k."""
+    floor: dict[int, Any] = {1: 300, 2: 3, 3: 1_000_000, 4: 96_000_000, 5: [], 6: [1], 7: 1}
+    floor.update({int(key[1:]): value for key, value in changes.items()})
+    return floor
+
+
+def record_policy(city: Any, **changes: Any) -> bytes:
+    """Sign a policy and let the city's registry know it, as `hadeda policy sign` does; returns it."""
+    signed = signed_policy(city, **changes)
+    with city.database.write() as session:
+        record(session, signed, city.keyring.public(4))
+    return signed
 
 
 def dumps(value: Any) -> bytes:
@@ -287,8 +323,9 @@ def letter_number(sealed: bytes) -> int:
 
 
 def enrolled(city: Any, name: str = "corner", configuration: Mapping[str, Any] = CONFIGURATION) -> SealingNode:
-    """A node that went through enrolment with `city`."""
+    """A node that went through enrolment with `city`, under the policy and the floor of this module."""
     node, nonce = SealingNode(), os.urandom(16)
     node.authorities = dict(city.authorities())
+    configuration = {"policy": record_policy(city), "floor": dumps(floor_map()), **configuration}
     city.enrol(node.enrol(city.collector_public, nonce), nonce, name=name, configuration=configuration)
     return node

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envelope import labels
 from envelope.drbg import Drbg
-from node import noise
+from node import noise, sample
+from node.minimise import Minimiser
+from node.policy import Policy
 
 WITHHELD = -1
 SENDINGS = 3
@@ -22,7 +25,7 @@ Make = Callable[[int, int], Release]
 
 
 def reference(epsilon_micro: int, k: int) -> Release:
-    """The rule as the design has it, in six lines."""
+    """The rule as the design has it, in six lines: what the node is compared with, draw by draw."""
 
     def release(counts: Counts, drbg: Drbg) -> Sent:
         drawn = noise.predraw(drbg, epsilon_micro, len(counts))
@@ -33,8 +36,39 @@ def reference(epsilon_micro: int, k: int) -> Release:
     return release
 
 
-# What is tested. The node's own Minimiser takes the reference's place here.
-MECHANISM: Make = reference
+def node(epsilon_micro: int, k: int) -> Release:
+    """The node's own Minimiser, fed with passages as the sampler does, its release granted and sealed once."""
+    window_s = 900
+
+    def release(counts: Counts, drbg: Drbg) -> Sent:
+        content = {
+            labels.POLICY_VERSION: 1,
+            labels.POLICY_WINDOW: window_s,
+            labels.POLICY_CHANNELS: [],
+            labels.POLICY_CELLS: {
+                labels.CELLS_CLASSES: [f"class {cell}" for cell in range(len(counts))],
+                labels.CELLS_DIRECTIONS: ["any"],
+                labels.CELLS_SPEED_BANDS: [],
+            },
+            labels.POLICY_K: k,
+            labels.POLICY_EPSILON_RELEASE: epsilon_micro,
+            labels.POLICY_EPSILON_DAY: epsilon_micro,
+        }
+        minimiser = Minimiser(Policy(content, {labels.FLOOR_WINDOW: window_s}), 1, {0: (0, ())})
+        minimiser.open(drbg)
+        event = sample.empty_event()
+        for cell, count in enumerate(counts):
+            event[0], event[1], event[2], event[3] = sample.PASSAGE, cell, 0, 40
+            for _ in range(count):
+                minimiser.add(event)
+        told = minimiser.release(minimiser.cost(window_s) == epsilon_micro).traffic
+        return [[WITHHELD if count < 0 else count for count in told]] * SENDINGS
+
+    return release
+
+
+# What is tested.
+MECHANISM: Make = node
 
 
 def noise_scale_halved(make: Make) -> Make:

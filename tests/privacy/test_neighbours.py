@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from mechanisms import BUGS, MECHANISM, SENDINGS, WITHHELD, Counts, Make
+from mechanisms import BUGS, MECHANISM, SENDINGS, WITHHELD, Counts, Make, reference
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -115,6 +115,15 @@ def test_one_passage_shows_by_no_more_than_epsilon(epsilon_micro: int, record_pr
     record_property(f"neighbouring worlds, epsilon {epsilon_micro / MICRO}", str(found))
     assert found.lowest <= epsilon_micro / MICRO, found
     assert found.highest >= epsilon_micro / MICRO, f"more noise than epsilon asks for? {found}"
+
+
+def test_the_node_says_what_the_rule_says() -> None:
+    for epsilon_micro in (1, 500_000, 2_000_000, 10_000_000):
+        for k in (1, 5, 65_535):
+            for counts in ((0,), (4, 9), (0, 1, 2, 3, 500, 6, 5, 4)):
+                seed = b"%d %d" % (epsilon_micro, k) + bytes(32)
+                said = MECHANISM(epsilon_micro, k)(counts, Drbg(seed))
+                assert said == reference(epsilon_micro, k)(counts, Drbg(seed))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)

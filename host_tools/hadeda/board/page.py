@@ -70,7 +70,8 @@ def _duties(board: Board, parts: dict[str, Part]) -> dict[int, str]:
     """GPIO -> what it does on this board, such as "uart1 tx: PMS5003"."""
     titles: dict[str, list[str]] = {name: [] for name in board.buses}
     for sensor in board.sensors:
-        titles[sensor.bus].append(parts[sensor.part].title)
+        if sensor.bus is not None:
+            titles[sensor.bus].append(parts[sensor.part].title)
     return {
         pin: f"{name} {key}: {', '.join(titles[name])}"
         for name, bus in board.buses.items()
@@ -105,6 +106,9 @@ def _label(label: int | str) -> str:
 
 def _wiring(board: Board, sensor: Sensor, part: Part) -> str:
     """One part: a picture of its wires, what to know about them, and its notes."""
+    if sensor.bus is None:
+        known = "\n".join(f"- {note}" for note in part.notes)
+        return f"## {part.title}\n\nIn the chip: nothing to wire. Source: {part.datasheet}.\n\n{known}"
     bus = board.buses[sensor.bus]
     where = f"{sensor.bus}" if sensor.address is None else f"{sensor.bus}, address 0x{sensor.address:02x}"
     ends = [(_end(board, sensor, part, wire), wire) for wire in part.wiring]
@@ -133,7 +137,7 @@ def _end(board: Board, sensor: Sensor, part: Part, wire: Wire) -> str:
         return ""
     if wire.to == "address":
         return next(address.wire_to for address in part.address if address.value == sensor.address)
-    pins = board.buses[sensor.bus].pins()
+    pins = board.buses[sensor.bus or ""].pins()
     if wire.to not in pins:
         return wire.to
     pin = pins[wire.to][0]

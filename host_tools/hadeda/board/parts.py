@@ -7,9 +7,10 @@ here: these rows describe wiring, limits and accuracy for people and for the che
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from hadeda.board.problems import read_toml, validated
 from hadeda.board.schema import Strict, Text, Word
@@ -64,11 +65,13 @@ class Part(Strict):
 
     title: Text
     maker: Text
-    kind: Literal["air", "traffic"]
-    bus: Literal["i2c", "uart"]
+    kind: Literal["air", "traffic", "radio"]
+    bus: Literal["i2c", "uart"] | None = None  # a radio is the chip's own
     datasheet: Text
     package: Text | None = None  # the driver's package on PyPI, where it is not our own
     streams: bool = False  # speaks by itself, is not read at a period
+    classes: tuple[Word, ...] = Field(default=(), strict=False)  # the road users it can tell, of a traffic part
+    speeds_kmh: tuple[int, int] | None = Field(default=None, strict=False)  # slowest and fastest it measures, if any
     min_period_s: Annotated[int, Field(ge=1)] = 1
     warm_up_s: Annotated[int, Field(ge=0)] = 0
     address: tuple[Address, ...] = Field(default=(), strict=False)
@@ -76,8 +79,15 @@ class Part(Strict):
     baud: int | None = None
     current: Current
     channel: tuple[Channel, ...] = Field(min_length=1, strict=False)
-    wiring: tuple[Wire, ...] = Field(min_length=2, strict=False)
+    wiring: tuple[Wire, ...] = Field(default=(), strict=False)
     notes: tuple[Text, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _wired_unless_a_radio(self) -> Self:
+        """A radio has no bus and no wires; everything else has a bus and two wires at least."""
+        if (self.bus is None) != (self.kind == "radio") or (self.bus is None) != (len(self.wiring) < 2):
+            raise PydanticCustomError("part_wiring", "needs a bus and its wiring, unless it is a radio, which has none")
+        return self
 
 
 class _Parts(BaseModel):

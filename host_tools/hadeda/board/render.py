@@ -9,47 +9,41 @@ from typing import Any
 
 from hadeda.board.schema import Board, Bus, I2cBus, Sensor
 from hadeda.envelope import labels
+from hadeda.policy.compiled import decompile_floor
+from hadeda.policy.floors import require_kept
+from hadeda.policy.signing import verify_policy
 from hadeda.provision.network import NodeNetwork
 
-CONFIG_VERSION = 2
-WINDOW_S = 900
-WINDOW_MIN_S = 60
-
-# The traffic cells a node counts without a policy: three edges make four speed bands.
-CLASSES = ("vehicle",)
-DIRECTIONS = ("approaching", "receding")
-SPEED_BANDS_KMH = (30, 50, 70)
+CONFIG_VERSION = 3
 
 
 def node_config(
-    board: Board, network: NodeNetwork, authorities: Mapping[int, bytes], window_s: int = WINDOW_S
+    board: Board, network: NodeNetwork, authorities: Mapping[int, bytes], policy: bytes, floor: bytes
 ) -> dict[str, Any]:
     """The configuration map; made only of what CBOR has types for.
 
-    `authorities` are the city's P-256 keys by role, all of `labels.ROLES`, each as 65 bytes, 04||x||y. Raises
-    `ValueError` for other keys or a window that does not divide a day.
+    `authorities` are the city's P-256 keys by role, all of `labels.ROLES`, each as 65 bytes, 04||x||y; `policy` is
+    the COSE_Sign1 by the policy key among them, `floor` the floor's CBOR. Raises `ValueError` for other keys and
+    `PolicyError` for a policy or a floor that the node would not take.
     """
     if sorted(authorities) != sorted(labels.ROLES):
         raise ValueError("a node is told one key for each of the city's roles")
     if any(len(public) != labels.PUBLIC_KEY_SIZE or public[0] != 4 for public in authorities.values()):
         raise ValueError("a public key of the city is an uncompressed P-256 point of 65 bytes")
-    if window_s < WINDOW_MIN_S or 86400 % window_s:
-        raise ValueError(f"a window has at least {WINDOW_MIN_S} s and divides a day, {window_s} s does not")
+    require_kept(
+        verify_policy(policy, authorities[labels.ROLE_POLICY]), decompile_floor(floor), "sign one that keeps it"
+    )
     config: dict[str, Any] = {
         "board": board.name,
         "version": CONFIG_VERSION,
         "wifi": {"ssid": network.wifi.ssid, "password": network.wifi.password},
         "broker": _broker(network),
         "ntp": network.ntp,
-        "window_s": window_s,
         "authorities": {role: bytes(authorities[role]) for role in labels.ROLES},
         "buses": {name: _bus(bus) for name, bus in board.buses.items()},
         "sensors": [_sensor(sensor) for sensor in board.sensors],
-        "cells": {
-            "classes": list(CLASSES),
-            "directions": list(DIRECTIONS),
-            "speed_bands_kmh": list(SPEED_BANDS_KMH),
-        },
+        "floor": floor,
+        "policy": policy,
     }
     if board.led is not None:
         config["led"] = {"kind": board.led.kind, "pin": board.led.pin}
@@ -78,4 +72,7 @@ def _bus(bus: Bus) -> dict[str, Any]:
 
 
 def _sensor(sensor: Sensor) -> dict[str, Any]:
-    return sensor.model_dump(exclude_none=True)
+    entry = sensor.model_dump(exclude_none=True)
+    if sensor.classes is not None:
+        entry["classes"] = list(sensor.classes)
+    return entry

@@ -10,6 +10,7 @@ from itertools import chain
 from hadeda.board.chips import CHIPS, Chip
 from hadeda.board.parts import Part
 from hadeda.board.problems import Problem, close_to
+from hadeda.board.road_users import sharing
 from hadeda.board.schema import Board, Bus, I2cBus, Sensor, UartBus
 
 CONSOLE_UART = 0
@@ -33,6 +34,7 @@ def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
             _sensors(board, parts),
             _sharing(board, parts),
             _channels(board, parts),
+            _classes(board, parts),
         )
     )
 
@@ -156,10 +158,14 @@ def _table(index: int) -> str:
 def _sensors(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
     for index, sensor in enumerate(board.sensors):
         table = _table(index)
-        row, bus = parts.get(sensor.part), board.buses.get(sensor.bus)
+        row, bus = parts.get(sensor.part), board.buses.get(sensor.bus or "")
         if row is None:
             yield Problem(table, "part", f"no part {sensor.part!r} in parts.toml", close_to(sensor.part, list(parts)))
-        if bus is None:
+        if row is not None and row.bus is None:
+            yield from _own_radio(table, sensor, row)
+        elif sensor.bus is None:
+            yield Problem(table, "bus", "is missing", "add it")
+        elif bus is None:
             yield Problem(table, "bus", f"no bus {sensor.bus!r}", close_to(sensor.bus, list(board.buses)))
         if row is not None and bus is not None and row.bus != bus.kind:
             what = f"the {row.title} is wired to {row.bus}, {sensor.bus!r} is {bus.kind}"
@@ -168,6 +174,13 @@ def _sensors(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
             yield from _address(table, sensor, row, bus)
         if row is not None:
             yield from _period(table, sensor, row)
+
+
+def _own_radio(table: str, sensor: Sensor, row: Part) -> Iterator[Problem]:
+    """What needs no wires is on no bus."""
+    for key, given in (("bus", sensor.bus), ("address", sensor.address)):
+        if given is not None:
+            yield Problem(table, key, f"the {row.title} is in the chip and not on a bus", "take it out")
 
 
 def _address(table: str, sensor: Sensor, row: Part | None, bus: Bus | None) -> Iterator[Problem]:
@@ -198,10 +211,16 @@ def _period(table: str, sensor: Sensor, row: Part) -> Iterator[Problem]:
 
 
 def _sharing(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
-    """Two parts on one I2C address, or on one UART."""
-    taken: dict[tuple[str, int | None], str] = {}
+    """Two parts on one I2C address, or on one UART, or two for the one radio."""
+    taken: dict[tuple[str | None, int | None], str] = {}
     for index, sensor in enumerate(board.sensors):
-        bus = board.buses.get(sensor.bus)
+        row = parts.get(sensor.part)
+        if row is not None and row.bus is None:
+            owner = taken.setdefault((None, None), f"{_table(index)} ({sensor.part})")
+            if not owner.startswith(f"{_table(index)} "):
+                yield Problem(_table(index), "part", f"the radio already belongs to {owner}", "keep one of the two")
+            continue
+        bus = board.buses.get(sensor.bus or "")
         if bus is None or (bus.kind == "i2c" and sensor.address is None):
             continue
         place = (sensor.bus, sensor.address if bus.kind == "i2c" else None)
@@ -212,7 +231,6 @@ def _sharing(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
                 _table(index), "bus", f"{sensor.bus!r} already belongs to {taken[place]}", "one part for each UART"
             )
         else:
-            row = parts.get(sensor.part)
             spare = [address.value for address in row.address if address.value != sensor.address] if row else []
             yield Problem(
                 _table(index),
@@ -233,3 +251,31 @@ def _channels(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
             yield Problem(_table(index), "part", what, "the report has each air channel once: keep one of the two")
         for name in channels:
             measured.setdefault(name, f"{_table(index)} ({sensor.part})")
+
+
+def counted(sensor: Sensor, row: Part) -> tuple[str, ...]:
+    """The road users that a sensor counts."""
+    return row.classes if sensor.classes is None else sensor.classes
+
+
+def _classes(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
+    """Each road user is counted by one sensor, or one passage would be counted twice."""
+    owner: dict[str, str] = {}
+    for index, sensor in enumerate(board.sensors):
+        table, row = _table(index), parts.get(sensor.part)
+        if row is None:
+            continue
+        for name in sensor.classes or ():
+            if name not in row.classes:
+                possible = f"it tells {', '.join(row.classes)}" if row.classes else "take it out"
+                yield Problem(table, "classes", f"the {row.title} cannot tell {name!r}", possible)
+        mine = [name for name in counted(sensor, row) if name in row.classes]
+        for name in mine:
+            for other in (name, *sharing(name)):
+                if other in owner:
+                    what = f"{name!r} is already counted by {owner[other]}"
+                    what += "" if other == name else f", as {other!r}"
+                    yield Problem(table, "classes", what, "say in `classes` which sensor counts what")
+                    break
+        for name in mine:
+            owner.setdefault(name, f"{table} ({sensor.part})")

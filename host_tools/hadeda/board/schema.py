@@ -75,12 +75,19 @@ Bus: TypeAlias = I2cBus | UartBus
 
 
 class Sensor(Strict):
-    """One part on one bus. `period_s` is how often it is read, 0 for a part that speaks by itself."""
+    """One part on one bus; the chip's own radio is on none.
+
+    `period_s` is how often it is read, 0 for a part that speaks by itself.
+
+    `classes` are the road users that this sensor counts, all its part can tell if not said; others it sees are left
+    to another sensor.
+    """
 
     part: Word
-    bus: Word
+    bus: Word | None = None
     address: Annotated[int, Field(ge=0x08, le=0x77)] | None = None
     period_s: Annotated[int, Field(ge=0, le=3600)]
+    classes: Annotated[tuple[Word, ...], Field(min_length=1, max_length=8, strict=False)] | None = None
 
 
 class Led(Strict):

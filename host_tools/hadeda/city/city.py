@@ -1,6 +1,7 @@
 """A city: one folder with settings, keys, TLS and the registry's database.
 
     city.toml  secrets.toml
+    policy.toml  policy.toml.signed  floor.toml       what nodes may count and say: see policies.py
     keys/index.json  keys/ROLE-....key       the city's own keys: see keyring.py
     revoked.txt                              ids of revoked nodes: see registry/revoking.py
     tls/ca.pem  ca.key  broker.pem  broker_key.pem
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
-from hadeda.city import certificates, keyfile
+from hadeda.city import certificates, keyfile, policies
 from hadeda.city import settings as settings_file
 from hadeda.city.keyring import ROLE_NAMES, Keyring, Unlock, one_passphrase, unlocked
 from hadeda.city.settings import BrokerSettings, CitySettings, Secrets, WifiSettings
@@ -34,6 +35,7 @@ from hadeda.envelope.keys import CURVE
 from hadeda.errors import CityError, ProvisionError, Rejected
 from hadeda.provision.network import BrokerAccess, NodeNetwork, Wifi
 from hadeda.registry import Database, Node, enrol
+from hadeda.registry.enrolling import give
 
 SETTINGS_FILE = "city.toml"
 SECRETS_FILE = "secrets.toml"
@@ -209,6 +211,11 @@ class City:
             ) from refusal
         return enrol(self.database, enrolment, root, name=name, configuration=configuration, authorities=told)
 
+    def renew(self, node: Node, configuration: Mapping[str, Any]) -> None:
+        """Note the policy and the floor that an enrolled node has taken over the cable, from its configuration."""
+        with self.database.write() as session:
+            give(session.get_one(Node, node.id), configuration)
+
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
@@ -264,7 +271,7 @@ def _build(
     now: datetime,
 ) -> None:
     """Fill `folder` (mode 0700) with a whole city."""
-    Keyring.create(folder / KEYS_FOLDER, passphrase, now=now)
+    keyring = Keyring.create(folder / KEYS_FOLDER, passphrase, now=now)
     (folder / "tls").mkdir(mode=0o700)
 
     ca_key, broker_key = ec.generate_private_key(CURVE), ec.generate_private_key(CURVE)
@@ -280,6 +287,7 @@ def _build(
     database = Database(folder / DATABASE_FILE)
     try:
         database.create()
+        policies.begin(folder, settings.name, keyring, database, now)
     finally:
         database.close()
     keyfile.write_private_file(folder / SECRETS_FILE, secrets.render().encode())

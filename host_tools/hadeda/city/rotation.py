@@ -24,6 +24,8 @@ from hadeda.registry.reports import window_s
 # Report, letter; ready; letter under the new keys; report under them: a session each, at the worst
 SESSIONS: Final = 4
 HEARD_LATELY: Final = 2  # windows
+# Nodes take no release key from afar: the command key could give itself the say over their floors
+BY_CABLE: Final = frozenset({labels.ROLE_RELEASE})
 
 
 @dataclass(frozen=True)
@@ -162,13 +164,17 @@ def _step(city: City, session: Session, node: Node, roles: tuple[int, ...], now:
     window = timedelta(seconds=window_s(session, node))
     heard_lately = node.heard_at is not None and now - node.heard_at <= HEARD_LATELY * window
     unknown = behind(city, node)
+    tells = tuple(role for role in labels.ROLES if role in {*roles, *unknown} - BY_CABLE)
+    if roles and not tells:
+        keeps = f"takes a new {ROLE_NAMES[roles[0]]} key only over the cable, and keeps the old one"
+        return NodeStep(node.name, node.node_id, epoch, node.heard_at, skipped=keeps)
     return NodeStep(
         node.name,
         node.node_id,
         epoch,
         node.heard_at,
         before=_unfinished(session, node),
-        tells=tuple(role for role in labels.ROLES if role in roles or role in unknown),
+        tells=tells,
         signed_by=signer,
         done_by=now + SESSIONS * window if heard_lately else None,
     )

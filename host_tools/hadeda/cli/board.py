@@ -81,7 +81,7 @@ def _drawn(board: boards.Board) -> "RenderableType":
     sensors = [
         (
             parts[sensor.part].title,
-            sensor.bus,
+            sensor.bus or "",
             "" if sensor.address is None else f"0x{sensor.address:02x}",
             f"every {sensor.period_s} s" if sensor.period_s else "as it happens",
             parts[sensor.part].current.supply,

@@ -12,6 +12,7 @@ from hadeda.cli import output
 from hadeda.cli.options import CityOption, JsonOption, YesOption
 from hadeda.cli.unlock import environment_file, new_passphrase
 from hadeda.registry import count_reports, hold_all, nodes
+from hadeda.registry.policies import newest_policy
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -38,6 +39,8 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a city: keys, TLS authority, broker logins, registry. The Wi-Fi password goes into its secrets.toml.
+
+    It begins with a signed policy (policy.toml) and a floor (floor.toml), so that nodes can be provisioned; read both.
 
     Its private keys are encrypted: with --key-file, with the file that HADEDA_PASSPHRASE_FILE names, or with a
     passphrase that is asked for.
@@ -98,6 +101,8 @@ def mosquitto(
 
 def _show(city: City, as_json: bool) -> None:
     registered = nodes(city.database)
+    with city.database.read() as session:
+        policy = newest_policy(session)
     data = {
         "city": city.settings.name,
         "directory": city.directory,
@@ -105,6 +110,7 @@ def _show(city: City, as_json: bool) -> None:
         "broker": f"{city.settings.broker.host}:{city.settings.broker.port}",
         "topic": city.settings.broker.topic,
         "collector": city.collector_id,
+        "policy": None if policy is None else f"{policy.name} {policy.version}",
         "nodes": sum(node.revoked_at is None for node in registered),
         "revoked": sum(node.revoked_at is not None for node in registered),
         "reports": count_reports(city.database),

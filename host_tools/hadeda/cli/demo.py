@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hadeda.board import load
-from hadeda.board.render import WINDOW_S
 from hadeda.cli import output
 from hadeda.cli.options import AirOption, JsonOption, SeedOption, StreetOption
 from hadeda.errors import HadedaError
@@ -27,7 +26,9 @@ class DemoError(HadedaError):
 
 
 def command(
-    windows: Annotated[int, typer.Option("--windows", min=1, max=200, help="15-minute windows to wait for.")] = 8,
+    windows: Annotated[
+        int, typer.Option("--windows", min=1, max=200, help="Full windows of 15 minutes to wait for.")
+    ] = 8,
     speed: Annotated[float, typer.Option("--speed", min=1, help="How much faster than the wall clock.")] = 300.0,
     board: Annotated[str, typer.Option("--board", metavar="BOARD", help="Which board to emulate.")] = BOARD,
     street: StreetOption = None,
@@ -41,7 +42,8 @@ def command(
     """Provision an emulated node on a real street, let two hours go by, and read what the city gets.
 
     Everything is made in a temporary folder and gone afterwards. Exit status 0 only if every report the node sealed was
-    acknowledged, verified, decrypted and stored exactly once.
+    acknowledged, verified, decrypted and stored exactly once. The picture, and --json, show true counts beside released
+    ones: the true ones are the street's own and never leave this process.
     """
     from hadeda.demo.corner import Corner
     from hadeda.scenario import World
@@ -82,12 +84,12 @@ def watch(corner: "Corner", wanted: int, patience_s: float, picture: Path | None
                 live.update(draw(corner, wanted, stored), refresh=True)
             else:
                 told = tell(corner, told)
-            if full_windows(stored) >= wanted:
+            if full_windows(corner, stored) >= wanted:
                 break
             if time.monotonic() > deadline:
                 said = bytes(corner.emulated.output).decode(errors="replace").strip().rsplit("\n", 1)[-1]
                 raise DemoError(
-                    f"only {full_windows(stored)} of {wanted} windows arrived in {patience_s:.0f} s",
+                    f"only {full_windows(corner, stored)} of {wanted} windows arrived in {patience_s:.0f} s",
                     f"the node said: {said}",
                 )
             time.sleep(REFRESH_S)
@@ -97,9 +99,9 @@ def watch(corner: "Corner", wanted: int, patience_s: float, picture: Path | None
         save(picture, draw(corner, wanted, stored))
 
 
-def full_windows(stored: "list[StoredReport]") -> int:
+def full_windows(corner: "Corner", stored: "list[StoredReport]") -> int:
     """How many different windows of full length the city has; the first one after a start is shorter."""
-    return len({report.window_start for report in stored if report.window_s == WINDOW_S})
+    return len({report.window_start for report in stored if report.window_s == corner.policy.window_s})
 
 
 def tell(corner: "Corner", told: int) -> int:
@@ -131,7 +133,7 @@ def account(corner: "Corner", seconds: float) -> dict[str, Any]:
     return {
         "board": corner.board.name,
         "micropython": corner.emulated.interpreter.version,
-        "windows": full_windows(stored),
+        "windows": full_windows(corner, stored),
         "different": len({report.window_start for report in stored}),
         "sealed": ledger.sealed,
         "waiting": ledger.waiting,
@@ -142,7 +144,23 @@ def account(corner: "Corner", seconds: float) -> dict[str, Any]:
         "heap_peak_bytes": corner.heap_peak(),
         "faults": sum(fault.count for report in stored for fault in report.faults),
         "raw_events": corner.seen.event_count,
+        "counts": [counted(corner, report) for report in stored],
+        "epsilon_day": corner.policy.epsilon_day,
+        "epsilon_spent_max": max(report.spent for report in stored),
         "seconds": round(seconds, 1),
+    }
+
+
+def counted(corner: "Corner", report: "StoredReport") -> dict[str, Any]:
+    """One window's counts, true beside released; what is withheld is null, with its reason."""
+    return {
+        "window_start": report.window_start,
+        "window_s": report.window_s,
+        "policy": report.policy_version,
+        "epsilon": report.epsilon,
+        "true": corner.truth(report),
+        "released": [cell.count for cell in report.traffic],
+        "withheld": [cell.withheld for cell in report.traffic],
     }
 
 
@@ -153,6 +171,7 @@ def judge(summary: dict[str, Any]) -> None:
         "every report was acknowledged": summary["waiting"] == 0,
         "every window is stored once": summary["different"] == summary["stored"],
         "nothing was rejected": summary["rejected"] == 0 and summary["replayed"] == 0,
+        "the day's epsilon is kept": summary["epsilon_spent_max"] <= summary["epsilon_day"],
         "a report has at most 256 bytes": summary["bytes_per_report_max"] <= 256,
     }
     broken = [name for name, held in promises.items() if not held]

@@ -38,6 +38,7 @@ COMMANDS = (
     Row("city", "city", "Make and inspect a city: its keys, its registry, its report store.", is_group=True),
     Row("node", "node", "Provision a node through its serial port; list, show, command, revoke nodes.", is_group=True),
     Row("keys", "keys", "List, rotate and protect keys: the city's own and the nodes'.", is_group=True),
+    Row("policy", "policy", "Check, explain, measure, sign and document what nodes may count and say.", is_group=True),
     Row("emulate", "emulate", "Power up an emulated board; prints the serial port mpremote connects to."),
     Row("collect", "collect", "Take reports from the broker: verify, decrypt, store each exactly once."),
     Row("reports", "reports", "List what the city has received."),

@@ -1,28 +1,35 @@
 """`hadeda node`: provision a node at its serial port; list, show, command, revoke nodes. Exposes `app`, a group."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hadeda.board import Board, load
-from hadeda.board.render import WINDOW_MIN_S
 from hadeda.city import City
+from hadeda.city.policies import read_signed, set_policy
 from hadeda.cli import output
 from hadeda.cli.options import BoardOption, CityOption, JsonOption, KeyFileOption, NodeArgument, PortOption, YesOption
 from hadeda.cli.unlock import open_city
 from hadeda.envelope import labels
 from hadeda.errors import CityError, PortError
+from hadeda.policy.compiled import decompile_floor
+from hadeda.policy.files import read_floor
+from hadeda.policy.schema import DAY_S
 from hadeda.provision import steps
 from hadeda.registry import Node, find_node, nodes, revoke
 from hadeda.registry.commands import OPERATIONS, queue
 from hadeda.registry.nodes import select_node
+from hadeda.registry.policies import window_s_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
-SIMPLE = ("report-now", "reboot", "locate")
-DAY_S = 86400
+SET_PERIOD = "set-period"
+SET_POLICY = "set-policy"
+KNOWN = f"report-now, reboot, locate, {SET_PERIOD}, {SET_POLICY}"
+DIGITS_MAX = 9
 
 
 @app.command("provision")
@@ -30,6 +37,13 @@ def provision_command(
     board: BoardOption,
     port: PortOption = None,
     name: Annotated[str, typer.Option("--name", help="What the city calls the node; else the start of its id.")] = "",
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE.signed", help="What it may count; else the newest the city signed."),
+    ] = None,
+    floor: Annotated[
+        Path | None, typer.Option("--floor", metavar="FILE.toml", help="Its floor; else floor.toml of the city.")
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Enrol a node of this city anew; its old identity is revoked.")
     ] = False,
@@ -39,16 +53,18 @@ def provision_command(
 ) -> None:
     """Make the board on PORT a node of the city: firmware, configuration, keys made on the node, enrolment.
 
-    A board that is a node of this city already gets the newest firmware and keeps its keys.
+    A board that is a node of this city already gets the newest firmware, policy and floor, and keeps its keys. Over the
+    cable a floor may be loosened.
     """
     if port is None:
         raise PortError("no serial port named", "give --port, such as /dev/ttyUSB0 or what `hadeda emulate` printed")
     described = load(board)
     with open_city(city_dir, key_file) as city:
         _ = city.collector_private  # a wrong passphrase must not be noticed halfway
-        result = _provision(city, port, described, name, replace)
+        result = _provision(city, port, described, name=name, replace=replace, policy=policy, floor=floor)
     record = {
         **describe(result.node),
+        "policy": result.node.policy,
         "micropython": ".".join(map(str, result.target.version)),
         "files": result.files,
         "files_sent": result.sent,
@@ -57,7 +73,7 @@ def provision_command(
     output.emit(record, as_json, lambda: f"{result.node.name} is enrolled ({result.node.node_id[:16]}) and running")
 
 
-def _provision(city: City, port: str, board: Board, name: str, replace: bool) -> steps.Provisioned:
+def _provision(city: City, port: str, board: Board, **wanted: Any) -> steps.Provisioned:
     with output.progress("firmware", 100) as advance:
         percent = 0
 
@@ -67,7 +83,7 @@ def _provision(city: City, port: str, board: Board, name: str, replace: bool) ->
             advance(now - percent)
             percent = now
 
-        return steps.provision(port, board, city, name=name, replace=replace, step=output.say, progress=progress)
+        return steps.provision(port, board, city, step=output.say, progress=progress, **wanted)
 
 
 @app.command("list")
@@ -91,7 +107,7 @@ def show_command(node: NodeArgument, city_dir: CityOption = None, as_json: JsonO
     """Show one node: identity, board, firmware, what it samples."""
     with City.open(city_dir) as city:
         found = find_node(city.database, node)
-    record = describe(found) | {"configuration": found.configuration}
+    record = describe(found) | {"policy": found.policy, "floor": _floor_of(found), "configuration": found.configuration}
     output.emit(
         record,
         as_json,
@@ -118,19 +134,33 @@ def revoke_command(
 @app.command("command")
 def command_command(
     node: NodeArgument,
-    operation: Annotated[str, typer.Argument(metavar="OPERATION", help=f"One of {', '.join(SIMPLE)}, set-period.")],
-    seconds: Annotated[
-        int | None, typer.Argument(metavar="SECONDS", help="For set-period: a window's length; divides a day.")
+    operation: Annotated[str, typer.Argument(metavar="OPERATION", help=f"One of {KNOWN}.")],
+    argument: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ARGUMENT",
+            help="For set-period the window's length in seconds, divides a day; for set-policy FILE.signed.",
+        ),
+    ] = None,
+    floor: Annotated[
+        Path | None,
+        typer.Option("--floor", metavar="FILE.toml", help="For set-policy: a floor, with the policy or alone."),
     ] = None,
     city_dir: CityOption = None,
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a command and leave it at the broker for the node's next session. `hadeda keys rotate` has its own."""
-    number, arguments = _operation(operation, seconds)
+    """Sign a command and leave it at the broker for the node's next session. `hadeda keys rotate` has its own.
+
+    A floor that is looser than the node's takes the release key beside the policy key.
+    """
+    if operation not in OPERATIONS or operation == "rotate":
+        raise CityError(f"nodes know no command {operation}", f"one of {KNOWN}")
+    if floor is not None and operation != SET_POLICY:
+        raise CityError(f"{operation} takes no floor", f"it goes with {SET_POLICY}")
     with open_city(city_dir, key_file) as city:
         found = find_node(city.database, node)
-        _refuse_shorter(found, seconds)
+        arguments = _arguments(city, found, operation, argument, floor)
 
         def command_key(thumb: bytes) -> ec.EllipticCurvePrivateKey:
             return city.keyring.private(labels.ROLE_COMMAND, thumb)
@@ -138,7 +168,7 @@ def command_command(
         if found.revoked_at is None:  # unlock before the transaction: a person may have to type
             command_key(bytes.fromhex(found.authorities[str(labels.ROLE_COMMAND)]))
         with city.database.write() as session:
-            queued = queue(session, select_node(session, found.node_id), number, arguments, command_key)
+            queued = queue(session, select_node(session, found.node_id), OPERATIONS[operation], arguments, command_key)
     record = {
         "node": found.name,
         "operation": operation,
@@ -151,28 +181,40 @@ def command_command(
     )
 
 
-def _operation(name: str, seconds: int | None) -> tuple[int, dict[int, Any]]:
-    """The operation's number and arguments; raises CityError."""
-    if name == "set-period":
-        if seconds is None:
-            raise CityError("set-period needs the window's length", "give it in seconds, such as 1800")
-        if not WINDOW_MIN_S <= seconds <= DAY_S or DAY_S % seconds:
-            raise CityError(f"a window of {seconds} s does not divide a day", "take 900, 1800, 3600, 7200, ...")
-        return OPERATIONS[name], {labels.SET_PERIOD_WINDOW: seconds}
-    if name not in SIMPLE:
-        raise CityError(f"nodes know no command {name}", f"one of {', '.join(SIMPLE)}, set-period")
-    if seconds is not None:
-        raise CityError(f"{name} takes no number", "leave it away")
-    return OPERATIONS[name], {}
+def _arguments(city: City, node: Node, operation: str, argument: str | None, floor: Path | None) -> dict[int, Any]:
+    """What goes with the operation; raises CityError or PolicyError for what no node would do."""
+    if operation == SET_PERIOD:
+        return {labels.SET_PERIOD_WINDOW: _window_s(city, node, argument)}
+    if operation == SET_POLICY:
+        signed = read_signed(Path(argument)) if argument is not None else None
+        if node.revoked_at is not None:
+            raise CityError(f"node {node.name} was revoked", "a revoked node takes no commands")
+        return set_policy(city, node, signed, read_floor(floor).model if floor is not None else None)
+    if argument is not None:
+        raise CityError(f"{operation} takes no argument", "leave it away")
+    return {}
 
 
-def _refuse_shorter(node: Node, seconds: int | None) -> None:
-    provisioned = int(node.configuration.get("window_s", 0))
-    if seconds is not None and seconds < provisioned:
+def _window_s(city: City, node: Node, text: str | None) -> int:
+    """The window's length that set-period is given; raises CityError."""
+    if text is None:
+        raise CityError("set-period needs the window's length", "give it in seconds, such as 1800")
+    seconds = int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else 0
+    if not 0 < seconds <= DAY_S or DAY_S % seconds:
+        raise CityError(f"a window of {text} s does not divide a day", "take 900, 1800, 3600, 7200, ...")
+    with city.database.read() as session:
+        least = window_s_of(session, node.policy)
+    if seconds < least:
         raise CityError(
-            f"{node.name} was provisioned with windows of {provisioned} s and takes no shorter ones",
-            "only a cable makes windows shorter",
+            f"{node.name} counts under a policy with windows of {least} s and takes no shorter ones",
+            "only another policy makes windows shorter",
         )
+    return seconds
+
+
+def _floor_of(node: Node) -> dict[str, Any] | None:
+    """The floor that the node was last known to hold, as its file would say it."""
+    return None if node.floor is None else decompile_floor(node.floor).model_dump(mode="json")
 
 
 def describe(node: Node) -> dict[str, Any]:

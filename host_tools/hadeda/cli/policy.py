@@ -9,8 +9,9 @@ import typer
 from hadeda.board.problems import shown
 from hadeda.cli import output
 from hadeda.cli.options import CityOption, JsonOption, KeyFileOption, SeedOption, StreetOption
-from hadeda.policy.files import POLICIES, floor_beside, read_floor, read_policy
-from hadeda.policy.problems import Finding, PolicyError, PolicyFileError, place
+from hadeda.errors import PolicyError
+from hadeda.policy.files import FLOOR_FILE, POLICIES, floor_beside, read_floor, read_policy
+from hadeda.policy.problems import Finding, PolicyFileError, place
 from hadeda.policy.schema import MicroRelease, decimal_text, micro_units
 
 if TYPE_CHECKING:
@@ -139,42 +140,37 @@ def sign(
     key_file: KeyFileOption = None,
     floor: Annotated[
         Path | None,
-        typer.Option("--floor", metavar="FILE", help="Sign nothing below this floor; else floor.toml beside FILE."),
+        typer.Option("--floor", metavar="FILE", help="Sign nothing below this floor; else the city's floor.toml."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a policy with the city's policy key; writes FILE.signed, which nodes take."""
+    """Sign a policy with the city's policy key and record it: new nodes get it from now on. Writes FILE.signed.
+
+    Nodes in service get it with `hadeda node command NODE set-policy FILE.signed`.
+    """
+    from hadeda.city.policies import sign as sign_for
     from hadeda.cli.unlock import open_city
-    from hadeda.envelope import labels
     from hadeda.policy.lint import lint
-    from hadeda.policy.signing import SIGNED_SUFFIX, sign_policy, verify_policy
+    from hadeda.policy.signing import SIGNED_SUFFIX
 
     policy = read_policy(file)
-    floor_file = floor_beside(file, floor)
-    found = lint(policy, read_floor(floor_file) if floor_file else None)
-    errors = [finding for finding in found if finding.severity == "error"]
-    if errors:
-        raise PolicyFileError(file, errors)
     with open_city(city_dir, key_file) as city:
-        if policy.model.city != city.settings.name:
-            what = f"it is for the city {policy.model.city!r}, this is {city.settings.name!r}"
-            raise PolicyFileError(
-                file, [policy.finding("", "city", what, "name the right city, or use its own folder")]
-            )
-        private = city.keyring.private(labels.ROLE_POLICY)
-        signed = sign_policy(policy.model, private)
-        compiled = verify_policy(signed, city.keyring.public(labels.ROLE_POLICY))
+        floor_file = floor or city.directory / FLOOR_FILE
+        found = lint(policy, read_floor(floor_file))
+        errors = [finding for finding in found if finding.severity == "error"]
+        if errors:
+            raise PolicyFileError(file, errors)
+        row = sign_for(city, policy)
     target = file.with_name(file.name + SIGNED_SUFFIX)
     try:
-        target.write_bytes(signed)
+        target.write_bytes(row.signed)
     except OSError as error:
         raise PolicyError(f"{target} cannot be written ({error.strerror})", "make its folder writable") from error
     if as_json:
-        data = {"signed": target, "bytes": len(signed), "version": compiled.version, "city": compiled.city}
+        data = {"signed": target, "bytes": len(row.signed), "version": row.version, "city": row.content.city}
         output.print_json(data | {"floor": floor_file})
     else:
-        held = f"over {shown(floor_file)}" if floor_file else "over no floor"
-        output.say(f"{policy.model.name} {compiled.version} signed {held}: {target}, {len(signed)} bytes")
+        output.say(f"{row.name} {row.version} signed over {shown(floor_file)}: {target}, {len(row.signed)} bytes")
 
 
 @app.command()

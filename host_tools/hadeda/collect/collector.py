@@ -167,6 +167,8 @@ class Collector:
         epoch.highest, epoch.seen = window.highest, window.to_bytes()
         row = add_report(session, node, epoch, opened, payload, now)
         node.heard_at = now
+        if opened.sequence == window.highest:
+            node.policy = opened.report.privacy.policy
         if opened.report.answer is not None:
             answer(session, node, opened.report.answer.number, opened.report.answer.result, now)
         return Outcome(

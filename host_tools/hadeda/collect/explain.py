@@ -3,7 +3,7 @@
 Explaining stores nothing and moves no replay window.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hadeda.city import City
+from hadeda.collect.footfall import MEANING, about
 from hadeda.envelope import (
     Opened,
     Ready,
@@ -26,11 +27,13 @@ from hadeda.envelope import (
 )
 from hadeda.envelope.cose import ENCRYPT0_PROTECTED, SIGN1_PROTECTED
 from hadeda.envelope.ready import RekeyMessage
+from hadeda.policy.schema import decimal_text, spent_text
 from hadeda.registry.commands import RESULTS
 from hadeda.registry.epochs import Chain, Epoch, candidates, node_of_identity
 from hadeda.registry.nodes import Node
+from hadeda.registry.policies import policy_of_version
 from hadeda.registry.rekey import identity_of
-from hadeda.registry.reports import ReportRow, name_cells, name_faults
+from hadeda.registry.reports import CellCount, ReportRow, name_cells, name_faults
 
 REKEY_HEAD: Final = bytes([0xD8, labels.TAG_ENCRYPT])
 RESET_CAUSES: Final = {1: "power on", 2: "hard reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
@@ -89,7 +92,7 @@ def inside(city: City, message: SealedMessage | RekeyMessage) -> list[Layer]:
         epoch = session.get_one(Epoch, opened.candidate.handle)
         node = session.get_one(Node, epoch.node)
         stored = _stored(session, epoch, opened)
-        return [_signature_layer(node, opened, len(known), stored), _report_layer(node, opened)]
+        return [_signature_layer(node, opened, len(known), stored), _report_layer(session, node, opened)]
 
 
 def _outside_rekey(message: RekeyMessage) -> Layer:
@@ -154,9 +157,11 @@ def _signature_layer(node: Node, opened: Opened, known: int, stored: str) -> Lay
     )
 
 
-def _report_layer(node: Node, opened: Opened) -> Layer:
+def _report_layer(session: Session, node: Node, opened: Opened) -> Layer:
     report = opened.report
-    return Layer("Report", (*_when(report), *_measured(node, report), *_health(report), *_said(report)))
+    measured = _measured(node, report, name_cells(session, report))
+    privacy = _privacy(session, report)
+    return Layer("Report", (*_when(report), *privacy, *measured, *_health(report), *_said(report)))
 
 
 def _when(report: Report) -> Iterator[Field]:
@@ -166,13 +171,29 @@ def _when(report: Report) -> Iterator[Field]:
     yield Field("clock", report.clock)
 
 
-def _measured(node: Node, report: Report) -> Iterator[Field]:
+def _privacy(session: Session, report: Report) -> Iterator[Field]:
+    privacy = report.privacy
+    if privacy.policy == 0:
+        yield Field("policy", "none", "the node holds no valid policy and releases nothing")
+    else:
+        name = policy_of_version(session, privacy.policy).name
+        yield Field("policy", f"{name} {privacy.policy}", "what the city signed, and the node counted under")
+    spent = f"{spent_text(privacy.spent)} in the node's ledger day, for one passage in one window"
+    yield Field("epsilon", decimal_text(privacy.epsilon), spent)
+
+
+def _measured(node: Node, report: Report, cells: Iterable[CellCount]) -> Iterator[Field]:
     for reading in report.air:
         spread = f"{reading.minimum:g} to {reading.maximum:g}, {reading.n} readings"
         yield Field(reading.channel, f"{reading.mean:g} {reading.unit}", spread)
-    for cell in name_cells(node, report.traffic):
+    for cell in cells:
         name = f"{cell.road_user} {cell.direction} {cell.speed_band_kmh}".strip()
-        yield Field(name, "withheld" if cell.count is None else str(cell.count), "passages")
+        if cell.count is None:
+            yield Field(name, "withheld", cell.withheld or "")
+        else:
+            yield Field(name, str(cell.count), "passages, noise included")
+    if report.footfall is not None:
+        yield Field("footfall", about(report.footfall), report.footfall.withheld or MEANING)
     for fault in name_faults(node, report.faults):
         yield Field(f"fault {fault.part}", str(fault.count), fault.kind)
 

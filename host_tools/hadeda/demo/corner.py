@@ -13,12 +13,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from hadeda.board import Board
 from hadeda.city import City
+from hadeda.city.policies import for_provisioning
 from hadeda.collect.broker import EmbeddedBroker, free_port
 from hadeda.collect.collector import Collector, Outcome, Status
 from hadeda.collect.mqtt import MqttCollector
@@ -26,6 +28,8 @@ from hadeda.emulator.board import EmulatedBoard
 from hadeda.emulator.clock import VirtualTime
 from hadeda.emulator.process import SURFACE_KEEPS
 from hadeda.emulator.serial_port import SerialPort
+from hadeda.policy.compiled import Compiled
+from hadeda.policy.street import Tally, cells_in
 from hadeda.provision import steps
 from hadeda.provision.port import NodePort
 from hadeda.registry.reports import StoredReport, reports
@@ -78,6 +82,7 @@ class Corner:
         self.seen = Seen()
         self._stack = ExitStack()
         self._failure: BaseException | None = None
+        self._truth: dict[int, tuple[int, ...]] = {}
 
     def __enter__(self) -> Self:
         with self._stack:  # undone if anything below fails
@@ -146,6 +151,23 @@ class Corner:
     def provision(self, step: Callable[[str], None]) -> steps.Provisioned:
         """Make the board a node of the city, over its serial port."""
         return steps.provision(self.port, self.board, self.city, name="corner", step=step, now=self._world_time())
+
+    @cached_property
+    def policy(self) -> Compiled:
+        """What the city signed, and the node counts under."""
+        return for_provisioning(self.city).policy
+
+    def truth(self, report: StoredReport) -> tuple[int, ...]:
+        """Who really passed in a report's window, cell by cell, from the street itself: nothing of it is ever sent."""
+        start = report.window_start.timestamp()
+        if report.sequence not in self._truth:
+            counts = self._tally.counts(self.world, start, start + report.window_s)
+            self._truth[report.sequence] = tuple(counts) if report.traffic else ()
+        return self._truth[report.sequence]
+
+    @cached_property
+    def _tally(self) -> Tally:
+        return Tally(cells_in(self.policy.cells))
 
     def stored(self) -> list[StoredReport]:
         """What the city reads, oldest first."""

@@ -1,4 +1,7 @@
-"""The demo as a person sees it: three columns, from raw events through sealed bytes to what the city reads."""
+"""The demo as a person sees it: three columns, from raw events through sealed bytes to what the city reads.
+
+Below them the counts: what really passed, which stays here, beside what the node released.
+"""
 
 from datetime import UTC, datetime
 
@@ -9,11 +12,14 @@ from rich.text import Text
 
 from hadeda.collect.collector import Status
 from hadeda.demo.corner import Corner
-from hadeda.registry.reports import StoredReport
+from hadeda.policy.schema import decimal_text, spent_text
+from hadeda.policy.street import cells_in
+from hadeda.registry.reports import CellCount, StoredReport
 
-EVENT_ROWS = 16
-MESSAGE_ROWS = 9
-REPORT_ROWS = 9
+EVENT_ROWS = 12
+MESSAGE_ROWS = 6
+REPORT_ROWS = 8
+COUNT_ROWS = 8
 
 
 def clock(t: float) -> str:
@@ -33,7 +39,7 @@ def draw(corner: Corner, wanted: int, stored: list[StoredReport]) -> RenderableT
         f"{corner.board.title} · street time {clock(corner.emulated.now())} · "
         f"{len(stored)} reports with the city, {wanted} full windows wanted · {corner.count(Status.REJECTED)} rejected",
     )
-    return Group(headline, grid)
+    return Group(headline, grid, _counted(corner, stored))
 
 
 def _saw(corner: Corner) -> Panel:
@@ -61,10 +67,8 @@ def _left(corner: Corner) -> Panel:
 
 def _reads(stored: list[StoredReport]) -> Panel:
     table = Table(box=None, padding=(0, 1), expand=True)
-    for name in ("window", "°C", "hPa", "PM2.5", "passages (speed bands)"):
-        table.add_column(
-            name, no_wrap=True, justify="left" if name in ("window", "passages (speed bands)") else "right"
-        )
+    for name in ("window", "°C", "hPa", "PM2.5", "passages"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "window" else "right")
     for report in stored[-REPORT_ROWS:]:
         air = {reading.channel: reading.mean for reading in report.air}
         table.add_row(
@@ -72,33 +76,53 @@ def _reads(stored: list[StoredReport]) -> Panel:
             _number(air.get("temperature"), 1),
             _number(air.get("pressure"), 1, 100.0),
             _number(air.get("pm2_5"), 1),
-            _cells(report),
+            _passages(report),
         )
     shown: list[RenderableType] = [table]
     if stored:
         newest = stored[-1]
-        shown.append(
-            Text(
-                f"\n{_legend(newest)}\nclock {newest.clock}, heap high water {newest.health.heap_high_water_bytes}",
-                "dim",
-            )
-        )
-    return Panel(Group(*shown), title="what the city reads", subtitle="aggregates of 15 minutes", border_style="green")
+        words = f"\nclock {newest.clock}, heap high water {newest.health.heap_high_water_bytes}"
+        shown.append(Text(words, "dim"))
+    return Panel(
+        Group(*shown), title="what the city reads", subtitle="one report for each window", border_style="green"
+    )
+
+
+def _counted(corner: Corner, stored: list[StoredReport]) -> Panel:
+    """Each cell of the newest windows: who really passed, and what the node said of it."""
+    policy = corner.policy
+    table = Table(box=None, padding=(0, 1), expand=True)
+    table.add_column("window", no_wrap=True)
+    for cell in cells_in(policy.cells):
+        table.add_column(f"{cell.cls} {cell.direction}\n{cell.speed}", justify="right")
+    table.add_column("epsilon\nof day", justify="right")
+    for report in stored[-COUNT_ROWS:]:
+        cells = [_cell(*pair) for pair in zip(corner.truth(report), report.traffic, strict=True)]
+        cells += [Text("")] * (len(table.columns) - 2 - len(cells))
+        spent = f"{decimal_text(report.epsilon)}\u2009/\u2009{spent_text(report.spent)}"
+        table.add_row(report.window_start.strftime("%H:%M"), *cells, spent)
+    law = (
+        f"policy {policy.name} {policy.version}: noise with epsilon {decimal_text(policy.epsilon_release)} a window, "
+        f"{decimal_text(policy.epsilon_day)} a day; a count below {policy.k}, noise included, stays on the node"
+    )
+    return Panel(
+        Group(table, Text(law, "dim")),
+        title="counts: true (never sent) \u2192 released",
+        subtitle="noise is drawn once, on the node, before the window begins",
+        border_style="magenta",
+    )
+
+
+def _cell(true: int, cell: CellCount) -> Text:
+    said = cell.withheld or "" if cell.count is None else str(cell.count)
+    return Text.assemble((str(true), "yellow"), " \u2192 ", (said, "green" if cell.count is not None else "dim"))
 
 
 def _number(value: float | None, digits: int, divisor: float = 1.0) -> str:
     return "-" if value is None else f"{value / divisor:.{digits}f}"
 
 
-def _cells(report: StoredReport) -> str:
-    by_direction: dict[str, list[str]] = {}
-    for cell in report.traffic:
-        by_direction.setdefault(cell.direction, []).append("·" if cell.count is None else str(cell.count))
-    return "   ".join(f"{direction[:2]} {'/'.join(counts)}" for direction, counts in by_direction.items())
-
-
-def _legend(report: StoredReport) -> str:
-    bands = list(dict.fromkeys(cell.speed_band_kmh for cell in report.traffic))
-    directions = list(dict.fromkeys(cell.direction for cell in report.traffic))
-    names = ", ".join(f"{name[:2]} {name}" for name in directions)
-    return f"{names}; km/h {' / '.join(bands)}"
+def _passages(report: StoredReport) -> str:
+    """The sum of what was released."""
+    counts = [cell.count for cell in report.traffic if cell.count is not None]
+    return str(sum(counts)) if counts else "\u00b7"

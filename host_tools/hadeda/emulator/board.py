@@ -19,7 +19,9 @@ from pathlib import Path
 
 from hadeda.board import Board, partitions
 from hadeda.emulator import interpreter
+from hadeda.emulator.bluetooth import Bluetooth
 from hadeda.emulator.boot_info import Start, boot_info, unique_id
+from hadeda.emulator.chips.ble_footfall import PassingDevices
 from hadeda.emulator.clock import Clock, RealTime
 from hadeda.emulator.console import Console
 from hadeda.emulator.errors import EINVAL, BoardOSError
@@ -86,6 +88,7 @@ class EmulatedBoard:
         self.selector = selectors.DefaultSelector()
         self.radio = Radio(self.selector, self.clock.now_us, self.now)
         self.wiring = Wiring(board, world, seed or 0, self.now, self.clock.spend)
+        self.bluetooth = Bluetooth(PassingDevices(world, seed or 0), seed or 0, self.now)
         self.serial = serial
         self.resets: list[int] = []
         self.console = Console(serial, self._wake_up)
@@ -130,6 +133,7 @@ class EmulatedBoard:
         self._stop_processor()
         self._wake_us = None
         self.radio.reset()
+        self.bluetooth.reset()
         self.watchdog.stop()
         self.wiring.power_down()
         self.rtc.power_down()
@@ -159,6 +163,7 @@ class EmulatedBoard:
     def _reset(self, cause: int, raw_repl: bool = False) -> None:
         self._stop_processor()
         self.radio.reset()
+        self.bluetooth.reset()
         if cause != SOFT_RESET:
             self.watchdog.stop()
             self.wiring.chip_reset()
@@ -350,6 +355,7 @@ class EmulatedBoard:
         if kind == opcodes.EXIT_DEEPSLEEP:
             self._stop_processor()
             self.radio.reset()
+            self.bluetooth.reset()
             self.watchdog.stop()
             self.wiring.chip_reset()
             self._wake_us = self.clock.now_us() + us
@@ -367,6 +373,7 @@ class EmulatedBoard:
             **self.nvs.handlers(),
             **self.wiring.handlers(),
             **self.radio.handlers(),
+            **self.bluetooth.handlers(),
         }
 
     def _on_boot(self, _: bytes) -> bytes:

@@ -75,8 +75,10 @@ class Wiring:
     def attach(self, board: Board, index: int, chip: Chip) -> None:
         """Solder `chip` in as the board's sensor number `index`, in place of what was there."""
         sensor = board.sensors[index]
-        bus = board.buses[sensor.bus]
         self.parts[index:] = [(sensor.part, chip), *self.parts[index + 1 :]]
+        if sensor.bus is None:  # the chip's own radio, emulator/bluetooth.py, is not soldered in
+            return
+        bus = board.buses[sensor.bus]
         if isinstance(bus, I2cBus):
             self.add_i2c(bus.scl, bus.sda, sensor.address or 0, chip)  # type: ignore[arg-type]
         else:
@@ -89,7 +91,7 @@ class Wiring:
     def remove(self, board: Board, index: int) -> None:
         """Take a part on I2C off the board."""
         sensor = board.sensors[index]
-        bus = board.buses[sensor.bus]
+        bus = board.buses[sensor.bus or ""]
         if isinstance(bus, I2cBus):
             del self._i2c[bus.scl, bus.sda][sensor.address or 0]
 

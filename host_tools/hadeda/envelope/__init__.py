@@ -13,7 +13,7 @@ from hadeda.envelope.enrolment import Enrolment, open_enrolment
 from hadeda.envelope.keys import EpochKeys, epoch_keys, next_root, root_key, thumbprint
 from hadeda.envelope.opening import Candidate, Opened, Unopened, open_report
 from hadeda.envelope.ready import Ready, RekeyMessage, open_rekey, parse_rekey
-from hadeda.envelope.report import AirReading, Answer, Fault, Health, Report, parse_report
+from hadeda.envelope.report import AirReading, Answer, Count, Fault, Health, Privacy, Report, parse_report
 from hadeda.envelope.sealing import Command, Letter, seal_letter, sign_command
 
 __all__ = [
@@ -21,12 +21,14 @@ __all__ = [
     "Answer",
     "Candidate",
     "Command",
+    "Count",
     "Enrolment",
     "EpochKeys",
     "Fault",
     "Health",
     "Letter",
     "Opened",
+    "Privacy",
     "Ready",
     "RekeyMessage",
     "Report",

@@ -11,7 +11,9 @@ WINDOW_MAX_S: Final = 86_400
 COUNT_MAX: Final = 2**31 - 1
 READINGS_MAX: Final = 2**16 - 1
 FAULT_COUNT_MAX: Final = 255
-CELLS_MAX: Final = 256
+CELLS_MAX: Final = 64
+POLICY_VERSION_MAX: Final = 2**31 - 1
+SPENT_UNKNOWN: Final = COUNT_MAX  # the node lost its ledger and releases nothing for a ledger day
 FAULT_SENSORS_MAX: Final = 64
 
 CLOCK_WORDS: Final = {
@@ -26,7 +28,15 @@ FAULT_WORDS: Final = {
     labels.FAULT_IMPLAUSIBLE: "implausible value",
     labels.FAULT_DRIVER: "driver error",
 }
+WITHHELD_WORDS: Final = {
+    labels.WITHHELD_BELOW_K: "below k",
+    labels.WITHHELD_BUDGET: "no budget",
+    labels.WITHHELD_POLICY: "not allowed",
+    labels.WITHHELD_BLIND: "sensor blind",
+}
 KEY_STORE_WORDS: Final = {0: "file", 1: "raw sectors"}
+
+_BELOW_K: Final = WITHHELD_WORDS[labels.WITHHELD_BELOW_K]
 
 _REQUIRED: Final = {
     labels.REPORT_START,
@@ -35,8 +45,9 @@ _REQUIRED: Final = {
     labels.REPORT_AIR,
     labels.REPORT_TRAFFIC,
     labels.REPORT_HEALTH,
+    labels.REPORT_PRIVACY,
 }
-_OPTIONAL: Final = {labels.REPORT_FAULTS, labels.REPORT_ANSWER, labels.REPORT_ECHO}
+_OPTIONAL: Final = {labels.REPORT_FAULTS, labels.REPORT_ANSWER, labels.REPORT_ECHO, labels.REPORT_FOOTFALL}
 ANSWER_NUMBER_MAX: Final = 0xFFFF
 
 
@@ -50,6 +61,30 @@ class AirReading:
     mean: float
     minimum: float
     maximum: float
+
+
+@dataclass(frozen=True)
+class Count:
+    """One traffic cell: how many passed, noise included, or why the node does not say (one of WITHHELD_WORDS).
+
+    Footfall has the same form, counted in set bits of its sketch.
+    """
+
+    count: int | None
+    withheld: str | None = None
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """Under which version of the city's policy the report was made (0: none), and the epsilon it cost, in millionths.
+
+    `epsilon` was spent by this release, 0 where nothing was looked at; `spent` in the node's ledger day, with it, or
+    SPENT_UNKNOWN. The unit of privacy is one passage in one window.
+    """
+
+    policy: int
+    epsilon: int
+    spent: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +117,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Report:
-    """One window of one node. `start_s` is Unix seconds; a traffic count of None was withheld by the node.
+    """One window of one node. `start_s` is Unix seconds.
 
     `echo` is the challenge of a letter that the node has read (8 bytes).
     """
@@ -91,11 +126,13 @@ class Report:
     window_s: int
     clock: str
     air: tuple[AirReading, ...]
-    traffic: tuple[int | None, ...]
+    traffic: tuple[Count, ...]
     faults: tuple[Fault, ...]
     health: Health
+    privacy: Privacy
     answer: Answer | None = None
     echo: bytes | None = None
+    footfall: Count | None = None
 
 
 def parse_report(data: bytes) -> Report:
@@ -103,7 +140,7 @@ def parse_report(data: bytes) -> Report:
     report = _mapping(strict_cbor.decode(data), "report")
     if not set(report) >= _REQUIRED or not set(report) <= _REQUIRED | _OPTIONAL:
         raise Rejected("report lacks a field or has one too many")
-    return Report(
+    found = Report(
         start_s=_number(report[labels.REPORT_START], 0, START_MAX, "start"),
         window_s=_number(report[labels.REPORT_WINDOW], 1, WINDOW_MAX_S, "window"),
         clock=CLOCK_WORDS[_number(report[labels.REPORT_CLOCK], 0, max(CLOCK_WORDS), "clock quality")],
@@ -111,9 +148,24 @@ def parse_report(data: bytes) -> Report:
         traffic=_traffic(report[labels.REPORT_TRAFFIC]),
         faults=_faults(report[labels.REPORT_FAULTS]) if labels.REPORT_FAULTS in report else (),
         health=_health(report[labels.REPORT_HEALTH]),
+        privacy=_privacy(report[labels.REPORT_PRIVACY]),
         answer=_answer(report[labels.REPORT_ANSWER]) if labels.REPORT_ANSWER in report else None,
         echo=_echo(report[labels.REPORT_ECHO]) if labels.REPORT_ECHO in report else None,
+        footfall=_count(report[labels.REPORT_FOOTFALL], "footfall") if labels.REPORT_FOOTFALL in report else None,
     )
+    _refuse_contradictions(found)
+    return found
+
+
+def _refuse_contradictions(report: Report) -> None:
+    """Raise Rejected where the report does not agree with its own privacy row."""
+    privacy = report.privacy
+    if privacy.policy == 0 and (report.air or report.traffic or report.footfall or privacy.epsilon):
+        raise Rejected("something was released without a policy")
+    cells = (*report.traffic, *([report.footfall] if report.footfall else []))
+    looked_at = any(cell.count is not None or cell.withheld == _BELOW_K for cell in cells)
+    if looked_at and not privacy.epsilon:
+        raise Rejected("counts were looked at and no epsilon was spent")
 
 
 def _air(value: object) -> tuple[AirReading, ...]:
@@ -133,10 +185,28 @@ def _air(value: object) -> tuple[AirReading, ...]:
     return tuple(readings)
 
 
-def _traffic(value: object) -> tuple[int | None, ...]:
+def _traffic(value: object) -> tuple[Count, ...]:
     if not isinstance(value, list) or len(value) > CELLS_MAX:
         raise Rejected("traffic is not a list of cells")
-    return tuple(None if count is None else _number(count, 0, COUNT_MAX, "traffic count") for count in value)
+    return tuple(_count(cell, "traffic count") for cell in value)
+
+
+def _count(value: object, name: str) -> Count:
+    """A count is at least k, so at least 1: zero would be no count and no reason."""
+    if isinstance(value, int) and value in WITHHELD_WORDS:
+        return Count(None, WITHHELD_WORDS[value])
+    return Count(_number(value, 1, COUNT_MAX, name))
+
+
+def _privacy(value: object) -> Privacy:
+    policy, epsilon, spent, unit = _sequence(value, 4, "privacy")
+    _number(unit, labels.UNIT_PASSAGE_WINDOW, labels.UNIT_PASSAGE_WINDOW, "unit of privacy")
+    spent = _number(spent, 0, COUNT_MAX, "epsilon spent")
+    return Privacy(
+        policy=_number(policy, 0, POLICY_VERSION_MAX, "policy version"),
+        epsilon=_number(epsilon, 0, spent, "epsilon of the release"),
+        spent=spent,
+    )
 
 
 def _faults(value: object) -> tuple[Fault, ...]:

@@ -2,22 +2,22 @@
 
     policy = { 1: city, 2: version, 3: window_s, 4: [channel], 5: {1: [class], 2: [direction], 3: [edge_kmh]}, 6: k,
                7: epsilon_release, 8: epsilon_day, 9: name, ? 10: {1: k, 2: epsilon_release}, ? 11: [source] }
-    floor  = { 1: min_window_s, 2: min_k, 3: max_epsilon_release, 4: max_epsilon_day, 5: [channel], 6: [source] }
+    floor  = { 1: min_window_s, 2: min_k, 3: max_epsilon_release, 4: max_epsilon_day, 5: [channel], 6: [source],
+               7: version }
 
 `city` is the thumbprint of the city's policy key (32 bytes): what is for another city does not fit. Epsilons are
 micro-units. Purpose, legal basis, retention and contact are the city's promise to people and stay out: a node could
-not keep them. Key 11 names the sources beyond radar that may count passages (2: vision) and is absent where there are
-none.
+not keep them. Key 11 names the sources beside radar (1: footfall, 2: vision) and is absent where there are none.
 """
 
+from decimal import Decimal
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from hadeda.board.schema import Name, Strict
 from hadeda.envelope import labels, strict_cbor
-from hadeda.errors import Rejected
-from hadeda.policy.problems import PolicyError
+from hadeda.errors import PolicyError, Rejected
 from hadeda.policy.schema import (
     CHANNEL_IDS,
     SOURCE_IDS,
@@ -99,7 +99,7 @@ class Compiled(Strict):
             epsilon_day=traffic.epsilon_day,
             name=policy.name,
             footfall=CompiledFootfall(k=footfall.k, epsilon_release=footfall.epsilon_release) if footfall else None,
-            sources=(SOURCE_IDS["vision"],) if policy.vision else (),
+            sources=tuple(sorted(SOURCE_IDS[name] for name in policy.sources)),
         )
 
     def encode(self) -> bytes:
@@ -113,6 +113,17 @@ class Compiled(Strict):
         if self.sources:
             content[11] = list(self.sources)
         return strict_cbor.encode(content)
+
+    @model_validator(mode="after")
+    def _footfall_is_a_source(self) -> Self:
+        if (self.footfall is None) == (SOURCE_IDS["footfall"] in self.sources):
+            raise ValueError("footfall has its numbers and is a source, or neither")
+        return self
+
+    @property
+    def epsilon_window(self) -> int:
+        """Micro-units that one window costs at most."""
+        return self.epsilon_release + (self.footfall.epsilon_release if self.footfall else 0)
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -158,7 +169,50 @@ def floor_map(floor: Floor) -> dict[int, Any]:
         4: floor.counts.max_epsilon_day,
         5: sorted(CHANNEL_IDS[name] for name in floor.never.channels),
         6: sorted(SOURCE_IDS[name] for name in floor.never.sources),
+        7: floor.version,
     }
+
+
+def decompile_floor(data: bytes) -> Floor:
+    """Read a floor's CBOR; raises PolicyError unless it is exactly one, in its one encoding."""
+    try:
+        content = strict_cbor.decode(data)
+        if not isinstance(content, dict) or set(content) != set(range(1, 8)):
+            raise Rejected("a map without its seven keys, or no map")
+        found = Floor.model_validate(
+            {
+                "version": content[7],
+                "window": {"min_seconds": content[1]},
+                "counts": {
+                    "min_k": content[2],
+                    "max_epsilon_per_release": _decimal(content[3]),
+                    "max_epsilon_per_day": _decimal(content[4]),
+                },
+                "never": {
+                    "channels": _names(content[5], CHANNEL_IDS),
+                    "sources": _names(content[6], SOURCE_IDS),
+                },
+            }
+        )
+    except (Rejected, ValidationError) as error:
+        raise PolicyError("not a compiled floor", "compile the floor's TOML file again") from error
+    if compile_floor(found) != data:
+        raise PolicyError("not a compiled floor (its lists are not in order)", "compile the floor's TOML file again")
+    return found
+
+
+def _decimal(micro: object) -> Decimal:
+    """As a file would say it."""
+    if not isinstance(micro, int):
+        raise Rejected("an epsilon is no number")
+    return Decimal(micro).scaleb(-6)
+
+
+def _names(numbers: object, ids: dict[str, int]) -> list[str]:
+    names = {number: name for name, number in ids.items()}
+    if not isinstance(numbers, list) or not all(isinstance(number, int) and number in names for number in numbers):
+        raise Rejected("a list of numbers that this version does not know, or no list")
+    return [names[number] for number in numbers]
 
 
 def _plain(value: Any) -> Any:

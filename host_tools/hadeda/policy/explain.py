@@ -107,8 +107,9 @@ def leaves(policy: Policy) -> list[str]:
         found.append(f"the air: {names}; number of readings, mean, lowest and highest of the window, without noise")
     if policy.footfall:
         found.append(
-            "about how many different devices the radio heard, as one number with noise; a phone that changes its "
-            "address in the window counts twice, one that is silent not at all"
+            "about how many different Bluetooth addresses the radio heard, as one number with noise. These are not "
+            "people: a phone changes its address about every 15 minutes, so one device may count twice in a window and "
+            "again in the next; somebody may carry several devices, or none"
         )
     found.append("the node's own health: its clock, its memory, sensors that failed, how much epsilon it has spent")
     return found
@@ -130,7 +131,11 @@ def exactness(policy: Policy) -> list[str]:
             f"The day's budget pays for {paid} of {windows} windows; in the other {windows - paid} nothing is said."
         )
     if policy.footfall:
-        found.append(f"Footfall is within {noise.interval(policy.footfall.epsilon_release)} in 95 of 100 windows.")
+        found.append(
+            f"Footfall's noise is at most {noise.interval(policy.footfall.epsilon_release)} bits in 95 of 100 windows; "
+            "where few devices are about, a bit is a device. The number of addresses is an estimate, within some "
+            "percent; how many people that are, nobody can tell from it."
+        )
     return found
 
 
@@ -144,7 +149,10 @@ def revelation(policy: Policy) -> list[str]:
     ]
     if policy.footfall:
         heard = policy.footfall.epsilon_release
-        found.append(f"A device you carry, heard in one window: {_shift(heard)}.")
+        found.append(
+            f"An address of a device you carry, heard in one window: {_shift(heard)}. A device that changes it in the "
+            f"window, as phones do about every 15 minutes, has two: {_shift(2 * heard)}."
+        )
     found.append(
         f"Somebody who passes in n windows of a day adds n times {decimal_text(once)}; the ledger on the node stops at "
         f"{decimal_text(policy.traffic.epsilon_day)} for a day, whatever the city asks for. Who passes every day adds "

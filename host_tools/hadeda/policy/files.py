@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from hadeda.board.problems import FileError, shown, validated
+from hadeda.errors import PolicyError
 from hadeda.paths import ROOT
 from hadeda.policy.lines import Place, line_of, lines
-from hadeda.policy.problems import Finding, PolicyError, PolicyFileError, Severity
+from hadeda.policy.problems import Finding, PolicyFileError, Severity
 from hadeda.policy.schema import Floor, Policy
 
 FILE_MAX = 1 << 14  # many times what a policy needs; a parser takes long over hostile ones

@@ -6,7 +6,9 @@ Errors keep a policy from being signed. Warnings say, in numbers, what it will n
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hadeda.policy.compiled import CITY_ID_SIZE, Compiled
 from hadeda.policy.files import Read
+from hadeda.policy.floors import breaches
 from hadeda.policy.problems import Finding
 from hadeda.policy.schema import Floor, Policy, decimal_text
 
@@ -31,7 +33,8 @@ def lint(policy: Read[Policy], floor: Read[Floor] | None = None, street: "Street
 
 def contradictions(policy: Read[Policy]) -> list[Finding]:
     """What cannot all be meant at once."""
-    from hadeda.policy.street import BY_CAMERA, clashes
+    from hadeda.board.road_users import clashes
+    from hadeda.policy.street import BY_CAMERA
 
     traffic = policy.model.traffic
     found = [
@@ -68,33 +71,11 @@ def contradictions(policy: Read[Policy]) -> list[Finding]:
 
 def below_floor(policy: Read[Policy], floor: Floor) -> list[Finding]:
     """Every value that a node with this floor refuses."""
-    model, counts = policy.model, floor.counts
-    found: list[Finding] = []
-
-    def refuse(table: str, key: str, what: str, todo: str) -> None:
-        found.append(policy.finding(table, key, f"{what}; a node refuses it whoever signed it", todo))
-
-    if model.window_s < floor.window.min_seconds:
-        what = f"{model.window_s} s is below the floor's {floor.window.min_seconds} s"
-        refuse("window", "seconds", what, f"make it at least {floor.window.min_seconds}")
-    for table, part in (("traffic", model.traffic), ("footfall", model.footfall)):
-        if part is None:
-            continue
-        if part.k < counts.min_k:
-            refuse(table, "k", f"{part.k} is below the floor's {counts.min_k}", f"make it at least {counts.min_k}")
-        if part.epsilon_release > counts.max_epsilon_release:
-            given, most = decimal_text(part.epsilon_release), decimal_text(counts.max_epsilon_release)
-            refuse(table, "epsilon_per_release", f"{given} is above the floor's {most}", f"make it at most {most}")
-    if model.traffic.epsilon_day > counts.max_epsilon_day:
-        given, most = decimal_text(model.traffic.epsilon_day), decimal_text(counts.max_epsilon_day)
-        refuse("traffic", "epsilon_per_day", f"{given} is above the floor's {most}", f"make it at most {most}")
-    for name in model.air.channels:
-        if name in floor.never.channels:
-            refuse("air", "channels", f"{name!r} is never allowed by the floor", "take it out")
-    for name in model.sources:
-        if name in floor.never.sources:
-            refuse("", name, f"{name} is never allowed by the floor", f"take the table [{name}] out")
-    return found
+    compiled = Compiled.of(policy.model, bytes(CITY_ID_SIZE))
+    return [
+        policy.finding(breach.table, breach.key, f"{breach.what}; a node refuses it whoever signed it", breach.todo)
+        for breach in breaches(compiled, floor)
+    ]
 
 
 def budget(policy: Read[Policy]) -> list[Finding]:

@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hadeda.errors import PolicyError
 from hadeda.policy import noise
 from hadeda.policy.explain import Day
-from hadeda.policy.problems import PolicyError
 from hadeda.policy.schema import MICRO, Policy, decimal_text
 from hadeda.policy.utility import ALL_CELLS, PERIODS, Row
 

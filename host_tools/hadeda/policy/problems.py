@@ -6,13 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from hadeda.board.problems import Problem, shown
-from hadeda.errors import HadedaError
+from hadeda.errors import PolicyError
 
 Severity = Literal["error", "warning"]
-
-
-class PolicyError(HadedaError):
-    """A policy or a floor that cannot be used, or a policy that cannot be signed or is not signed right."""
 
 
 @dataclass(frozen=True)

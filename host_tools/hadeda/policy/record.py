@@ -14,8 +14,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from hadeda.board.problems import read_toml, validated
 from hadeda.board.schema import Strict
+from hadeda.errors import PolicyError
 from hadeda.paths import ROOT
-from hadeda.policy.problems import PolicyError
 from hadeda.policy.schema import Policy, decimal_text
 
 if TYPE_CHECKING:

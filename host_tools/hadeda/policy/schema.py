@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from hadeda.board.problems import close_to
 from hadeda.board.schema import Name, Strict, Word
 from hadeda.envelope import labels
+from hadeda.envelope.report import SPENT_UNKNOWN
 
 DAY_S = 86_400
 WINDOW_MIN_S = 60
@@ -27,7 +28,7 @@ SPEED_MAX_KMH = 300
 RETENTION_MAX_DAYS = 3650
 
 CHANNEL_IDS = {name: number for number, (name, _unit, _scale) in labels.CHANNELS.items()}
-SOURCE_IDS = {"footfall": 1, "vision": 2}
+SOURCE_IDS = {"footfall": labels.SOURCE_FOOTFALL, "vision": labels.SOURCE_VISION}
 
 
 def _refused(what: str) -> PydanticCustomError:
@@ -60,6 +61,11 @@ def decimal_text(micro: int) -> str:
     """Micro-units as the shortest decimal number: 500000 is "0.5"."""
     whole, rest = divmod(micro, MICRO)
     return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+
+
+def spent_text(micro: int) -> str:
+    """What a node says it has spent in its ledger day, as a number, or that it has lost count."""
+    return "unknown" if micro == SPENT_UNKNOWN else decimal_text(micro)
 
 
 def _divides_the_day(seconds: int) -> int:
@@ -258,6 +264,7 @@ class Never(Strict):
 class Floor(Strict):
     """What a node is told at provisioning, over the cable, and then holds against its own city."""
 
+    version: Version
     window: FloorWindow
     counts: FloorCounts
     never: Never

@@ -1,7 +1,8 @@
-"""A compiled policy under the city's signature: COSE_Sign1 (RFC 9052 section 4.2, tag 18), ESP256, by the policy key.
+"""Policies and floors under the city's signatures: COSE_Sign1 (RFC 9052 section 4.2, tag 18), ESP256.
 
-external_aad is CBOR([profile, "policy"]), so that a policy's signature serves for nothing else. s is always the lower
-of the two that would do, as everywhere in the profile.
+The policy key signs both; a floor that is looser than the node's carries a second signature, by the release key, over
+the same bytes. external_aad is CBOR([profile, context]), so that a signature serves for one thing only. s is always the
+lower of the two that would do, as everywhere in the profile.
 """
 
 from typing import Final
@@ -10,19 +11,34 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hadeda.envelope import cose, labels, strict_cbor, thumbprint
 from hadeda.envelope.keys import public_point
-from hadeda.errors import Rejected
-from hadeda.policy.compiled import Compiled, compile_policy, decompile
-from hadeda.policy.problems import PolicyError
-from hadeda.policy.schema import Policy
+from hadeda.errors import PolicyError, Rejected
+from hadeda.policy.compiled import Compiled, compile_floor, compile_policy, decompile
+from hadeda.policy.schema import Floor, Policy
 
 CONTEXT: Final = "policy"
+FLOOR: Final = "floor"
+RELEASE: Final = "release"
 SIGNED_SUFFIX: Final = ".signed"
 
 
 def sign_policy(policy: Policy, private: ec.EllipticCurvePrivateKey) -> bytes:
-    """The signed policy as nodes take it. `private` is the city's policy key, whose thumbprint names the city in it."""
+    """The signed policy as nodes take it; raises PolicyError where it is too long for them.
+
+    `private` is the city's policy key, whose thumbprint names the city in it.
+    """
     city = thumbprint(public_point(private.public_key()))
-    return cose.sign(private, compile_policy(policy, city), external_aad())
+    compiled = compile_policy(policy, city)
+    if len(compiled) > labels.POLICY_MAX:
+        raise PolicyError(
+            f"the compiled policy has {len(compiled)} bytes, a node takes {labels.POLICY_MAX}",
+            "use fewer or shorter names of classes and directions",
+        )
+    return cose.sign(private, compiled, external_aad())
+
+
+def sign_floor(floor: Floor, private: ec.EllipticCurvePrivateKey, context: str = FLOOR) -> bytes:
+    """The signed floor; `context` is FLOOR for the policy key and RELEASE for the release key's second signature."""
+    return cose.sign(private, compile_floor(floor), external_aad(context))
 
 
 def verify_policy(signed: bytes, public: bytes) -> Compiled:

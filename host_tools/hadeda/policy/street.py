@@ -10,9 +10,11 @@ from typing import Final
 
 import numpy as np
 
+from hadeda.board.road_users import LUMPED, ON_FOOT
+from hadeda.policy.compiled import Cells
 from hadeda.policy.noise import Counts, Mask
-from hadeda.policy.schema import DAY_S, Policy
-from hadeda.scenario import World
+from hadeda.policy.schema import DAY_S, Policy, Traffic
+from hadeda.scenario import Passage, World
 from hadeda.scenario.table import HOUR_S
 
 # Who of the scenario is counted under which class. A radar sees everything on the road as a vehicle, nobody on foot;
@@ -24,9 +26,8 @@ COUNTED_AS: Final = {
     "car": ("car",),
     "truck": ("heavy",),
 }
-COARSE: Final = "vehicle"
-ON_THE_ROAD: Final = ("bicycle", "motorcycle", "car", "bus", "truck")
-BY_CAMERA: Final = ("person", *ON_THE_ROAD)
+# What a radar cannot tell
+BY_CAMERA: Final = (ON_FOOT, *LUMPED["vehicle"])
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,40 @@ class Cell:
 
 def cells_of(policy: Policy) -> list[Cell]:
     """The policy's cells in the report's order: class-major, then direction, then speed band."""
-    edges = (0, *policy.traffic.speed_bands_kmh)
+    return cells_in(policy.traffic)
+
+
+def cells_in(parts: Traffic | Cells) -> list[Cell]:
+    """As cells_of, for the part of a policy that names classes, directions and speed bands."""
+    edges = (0, *parts.speed_bands_kmh)
     bands = list(zip(edges, (*edges[1:], None), strict=True))
-    return [
-        Cell(c, d, low, high) for c in policy.traffic.classes for d in policy.traffic.directions for low, high in bands
-    ]
+    return [Cell(c, d, low, high) for c in parts.classes for d in parts.directions for low, high in bands]
+
+
+class Tally:
+    """Tells in which cell a passage of the scenario is counted."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._index = {(cell.cls, cell.direction, cell.low): place for place, cell in enumerate(cells)}
+        self._edges = sorted({cell.low for cell in cells})
+
+    def place(self, passage: Passage) -> int | None:
+        """The one cell of a passage, by its place; None where there is none and the node would drop it."""
+        low = max(edge for edge in self._edges if passage.speed_kmh >= edge)
+        for counted_as, kinds in COUNTED_AS.items():
+            key = (counted_as, passage.direction, low)
+            if passage.kind in kinds and key in self._index:
+                return self._index[key]
+        return None
+
+    def counts(self, world: World, start_s: float, end_s: float) -> list[int]:
+        """How many passed in a stretch of time, cell by cell: the truth, which no node ever says."""
+        found = [0] * len(self._index)
+        for passage in world.passages(start_s, end_s):
+            place = self.place(passage)
+            if place is not None:
+                found[place] += 1
+        return found
 
 
 @dataclass(frozen=True)
@@ -79,8 +109,7 @@ class Street:
         days = -(-(int(world.end_s) - start_s) // DAY_S)
         windows = days * policy.windows_per_day
         cells = cells_of(policy)
-        index = {(cell.cls, cell.direction, cell.low): place for place, cell in enumerate(cells)}
-        edges = (0, *policy.traffic.speed_bands_kmh)
+        tally = Tally(cells)
         counts = np.zeros((windows, len(cells)), np.int64)
         known = np.zeros(windows, np.bool_)
         for hour in range(start_s, start_s + days * DAY_S, HOUR_S):
@@ -89,8 +118,7 @@ class Street:
             first = (hour - start_s) // policy.window_s
             known[first : max(first + 1, (hour + HOUR_S - start_s) // policy.window_s)] = True
             for passage in world.passages(hour, hour + HOUR_S):
-                low = max(edge for edge in edges if passage.speed_kmh >= edge)
-                place = _first(index, passage.kind, passage.direction, low)
+                place = tally.place(passage)
                 if place is not None:
                     counts[int(passage.time_s - start_s) // policy.window_s, place] += 1
         return cls(start_s, policy.window_s, tuple(cells), counts, known)
@@ -105,16 +133,3 @@ class Street:
         counts = self.counts.reshape(-1, factor, len(self.cells)).sum(axis=1)
         known = np.asarray(self.known.reshape(-1, factor).any(axis=1))
         return Street(self.start_s, self.window_s * factor, self.cells, counts, known)
-
-
-def _first(index: dict[tuple[str, str, int], int], kind: str, direction: str, low: int) -> int | None:
-    """The one cell of a passage; None where the policy has none and the node would drop it."""
-    for counted_as, kinds in COUNTED_AS.items():
-        if kind in kinds and (counted_as, direction, low) in index:
-            return index[counted_as, direction, low]
-    return None
-
-
-def clashes(classes: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of classes that share somebody: a passage would belong to two cells."""
-    return [(COARSE, fine) for fine in classes if COARSE in classes and fine in ON_THE_ROAD]

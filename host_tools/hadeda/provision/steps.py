@@ -12,14 +12,18 @@ from binascii import unhexlify
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import cbor2
 
 from hadeda.board import Board
+from hadeda.board.fitness import shortfalls
 from hadeda.board.render import node_config
 from hadeda.city import City
+from hadeda.city.policies import for_provisioning
 from hadeda.errors import ProvisionError
+from hadeda.provision import combs
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import shipment
 from hadeda.registry import Node, revoke
@@ -73,12 +77,12 @@ def walk(folder, found):
                     h.update(data)
             found[path] = h.digest().hex()
 found = {}
-for folder in ('lib',):
+for folder in folders:
     try:
         walk('/' + folder, found)
     except OSError:
         pass
-for name in ('main.py',):
+for name in names:
     try:
         with open('/' + name, 'rb') as f:
             found['/' + name] = hashlib.sha256(f.read()).digest().hex()
@@ -135,7 +139,19 @@ def examine(port: NodePort, board: Board) -> Target:
 
 def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress) -> tuple[int, int]:
     """Bring /lib and main.py up to date; returns (files, bytes) written. What is not ours in /lib goes."""
-    present: dict[str, str] = json.loads(port.run(_DIGESTS))
+    return _update(port, parcels, ("lib",), ("main.py",), progress)
+
+
+def send_combs(port: NodePort, authorities: dict[int, bytes]) -> tuple[int, int]:
+    """Bring the combs of the city's keys up to date; returns (files, bytes) written. Those of other keys go."""
+    return _update(port, combs.files(authorities), (combs.FOLDER,), (), lambda _done, _total: None)
+
+
+def _update(
+    port: NodePort, parcels: dict[str, bytes], owned: tuple[str, ...], files: tuple[str, ...], progress: Progress
+) -> tuple[int, int]:
+    """Make folders and files of the root what `parcels` says; returns (files, bytes) written."""
+    present: dict[str, str] = json.loads(port.run(f"folders = {owned!r}\nnames = {files!r}\n{_DIGESTS}"))
     stale = {path: data for path, data in parcels.items() if present.get(path) != _digest(data)}
     gone = [path for path in present if path not in parcels]
     folders = sorted({path.rsplit("/", 1)[0] for path in stale} - {""})
@@ -186,11 +202,11 @@ def refuse_another_configuration(state: str, known: Node | None, config: dict[st
 def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node:
     """Let the node make its keys, register it, and only then let it commit.
 
-    A half-done enrolment is taken up again; a node that is enrolled keeps its keys.
+    A half-done enrolment is taken up again; a node that is enrolled keeps its keys, and takes policy and floor.
     """
     state, known = standing(port, city)
     if known and not known.revoked_at:
-        return _commit(port, known) if state == "pending" else known
+        return _renew(port, city, _commit(port, known) if state == "pending" else known, config)
     nonce = secrets.token_bytes(NONCE_SIZE)
     entropy = secrets.token_bytes(ENTROPY_SIZE)
     said = port.run(f"from node import enrol\nenrol.begin({entropy.hex()!r}, {nonce.hex()!r})").split()
@@ -198,6 +214,15 @@ def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node
         raise ProvisionError("the node did not answer with an enrolment", "reset the board and try again")
     node = city.enrol(unhexlify(said[1]), nonce, name=name, configuration=config)
     return _commit(port, node)
+
+
+def _renew(port: NodePort, city: City, node: Node, config: dict[str, Any]) -> Node:
+    """Let an enrolled node take the policy and the floor of its new configuration."""
+    said = port.run("from node import enrol\nenrol.renew()").split()
+    if len(said) != 2 or said[0] != "RENEWED":
+        raise ProvisionError("the node did not take its policy", "reset the board and provision it again")
+    city.renew(node, config)
+    return node
 
 
 def _commit(port: NodePort, node: Node) -> Node:
@@ -214,14 +239,22 @@ def provision(
     *,
     name: str = "",
     replace: bool = False,
+    policy: Path | None = None,
+    floor: Path | None = None,
     step: Step = lambda _: None,
     progress: Progress = lambda _done, _total: None,
     now: datetime | None = None,
 ) -> Provisioned:
-    """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case."""
+    """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case.
+
+    `policy` is a signed policy's file, `floor` a floor's TOML file; without them the city's own.
+    """
+    given = for_provisioning(city, policy, floor)
+    for shortfall in shortfalls(board, given.policy):
+        step(f"note: {shortfall}")
     step("compiling the firmware")
     parcels = shipment()
-    config = node_config(board, city.node_network(), city.authorities())
+    config = node_config(board, city.node_network(), city.authorities(), given.signed, given.floor)
     step("looking at the board")
     with NodePort(port_name) as port:
         target = examine(port, board)
@@ -238,6 +271,7 @@ def provision(
         port.run(_CALM)
         step("sending the firmware")
         sent, size = send_firmware(port, parcels, progress)
+        send_combs(port, config["authorities"])
         port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
         set_clock(port, now or datetime.now(UTC))
         port.start_afresh()

@@ -6,6 +6,7 @@ from hadeda.registry.database import Database
 from hadeda.registry.enrolling import enrol
 from hadeda.registry.epochs import Chain, Epoch, EpochState, Standing
 from hadeda.registry.nodes import Node, find_node, nodes
+from hadeda.registry.policies import PolicyRow
 from hadeda.registry.quarantine import Refused, refused
 from hadeda.registry.reports import CellCount, SensorFault, StoredReport, count_reports, reports
 from hadeda.registry.restoring import hold_all
@@ -21,6 +22,7 @@ __all__ = [
     "Epoch",
     "EpochState",
     "Node",
+    "PolicyRow",
     "Refused",
     "SensorFault",
     "Standing",

@@ -1,9 +1,10 @@
-"""The names of a node's traffic cells: classes x directions x speed bands, in the order the report counts them."""
+"""The names of a policy's traffic cells: classes x directions x speed bands, in the order the report counts them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Any
+
+from hadeda.policy.compiled import Cells
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,9 @@ class Cell:
     speed_band_kmh: str
 
 
-def cell_names(configuration: Mapping[str, Any]) -> list[Cell]:
-    """The cells of a node's configuration, class-major; none where it counts no traffic."""
-    cells = configuration.get("cells")
-    if not cells:
-        return []
-    bands = speed_bands(cells["speed_bands_kmh"])
-    return [Cell(*names) for names in product(cells["classes"], cells["directions"], bands)]
+def cell_names(cells: Cells) -> list[Cell]:
+    """The cells of a policy, class-major."""
+    return [Cell(*names) for names in product(cells.classes, cells.directions, speed_bands(cells.speed_bands_kmh))]
 
 
 def speed_bands(edges: Sequence[int]) -> list[str]:

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from hadeda.envelope import labels, sealing, thumbprint
+from hadeda.envelope import cose, labels, sealing, thumbprint
 from hadeda.errors import CityError
+from hadeda.policy.compiled import decompile
 from hadeda.registry.database import Base, UtcDateTime
 from hadeda.registry.epochs import Promotion, newest_number
 from hadeda.registry.nodes import Node
@@ -97,9 +98,9 @@ def queue(
 
     `operation` is one of labels.OPERATION_*, `arguments` its map as in envelope.cddl: for rotate
     {labels.ROTATE_KEYS: {role: 65 bytes, ...}} and/or {labels.ROTATE_IDENTITY: 1}, for set-period
-    {labels.SET_PERIOD_WINDOW: seconds}, else {}. A waiting command of the same operation is superseded. `compromised`
-    goes with rotate: when the node has its new keys, the keys of all its older epochs are erased at once, and what was
-    sealed with them is refused.
+    {labels.SET_PERIOD_WINDOW: seconds}, for set-policy what city/policies.py makes, else {}. A waiting command of the
+    same operation is superseded. `compromised` goes with rotate: when the node has its new keys, the keys of all its
+    older epochs are erased at once, and what was sealed with them is refused.
 
     It may be executed for `lifetime` ratchets, and a re-key on the way does not end it: epoch numbers jump there, so
     where there is none it lives for REKEY_JUMP ratchets more. The node knows only a number, and it is signed.
@@ -149,8 +150,21 @@ def answer(session: Session, node: Node, low: int, result: int, now: datetime) -
     for command in waiting(session, node):
         if command.number & ANSWER_MASK == low:
             command.state, command.result, command.answered_at = CommandState.ANSWERED, result, now
+            if result == labels.RESULT_DONE:
+                _note_effect(node, command)
             return command
     return None
+
+
+def _note_effect(node: Node, command: Command) -> None:
+    """Keep what the node holds now, as far as the city has to know it."""
+    if command.operation != labels.OPERATION_SET_POLICY:
+        return
+    arguments = sealing.read_command(command.signed).arguments
+    if labels.SET_POLICY_POLICY in arguments:
+        node.policy = decompile(cose.parse_sign1(arguments[labels.SET_POLICY_POLICY]).payload).version
+    if labels.SET_POLICY_FLOOR in arguments:
+        node.floor = cose.parse_sign1(arguments[labels.SET_POLICY_FLOOR]).payload
 
 
 def answer_rotate(session: Session, node: Node, number: int, now: datetime) -> None:

@@ -7,8 +7,9 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hadeda.envelope import Enrolment, thumbprint
+from hadeda.envelope import Enrolment, cose, thumbprint
 from hadeda.errors import CityError
+from hadeda.policy.compiled import decompile
 from hadeda.registry.database import Database
 from hadeda.registry.epochs import Chain, EpochState, node_of_identity, open_chain, retire_older
 from hadeda.registry.key_material import KeyMaterial
@@ -51,6 +52,7 @@ def enrol(
         node.name, node.board, node.firmware = name, enrolment.board, enrolment.firmware
         node.configuration = kept_configuration(configuration)
         node.authorities = {str(role): thumbprint(public).hex() for role, public in sorted(authorities.items())}
+        give(node, configuration)
         node.enrolments, node.enrolled_at, node.held = node.enrolments + 1, now, None
         session.flush()
         _open_first_chain(session, node, enrolment, root, now)
@@ -74,6 +76,13 @@ def _open_first_chain(session: Session, node: Node, enrolment: Enrolment, root: 
     )
     retire_older(session, node, chain, now)
     open_chain(session, chain)
+
+
+def give(node: Node, configuration: Mapping[str, Any]) -> None:
+    """Note the policy and the floor that a node takes from its configuration; raises PolicyError for a damaged one."""
+    if "policy" in configuration:
+        node.policy = decompile(cose.parse_sign1(configuration["policy"]).payload).version
+    node.floor = configuration.get("floor", node.floor)
 
 
 def _refuse_taken(session: Session, name: str, known: Node | None) -> None:

@@ -12,7 +12,7 @@ from hadeda.registry.database import Base, Database, UtcDateTime
 
 NAME_MAX: Final = 64
 # What reading a node's reports needs of its configuration; Wi-Fi and broker passwords are not kept here
-KEPT_CONFIGURATION: Final = ("board", "version", "window_s", "sensors", "cells")
+KEPT_CONFIGURATION: Final = ("board", "version", "sensors")
 ID_PREFIX_MIN: Final = 4
 
 
@@ -22,7 +22,8 @@ class Node(Base):
     `authorities` are the city keys it knows: role (digits) to thumbprint (hexadecimal). `held` is the challenge that
     it has to echo before anything is taken from it, after the registry was restored. `close_past` is the number of the
     rotate command after which its older epochs are closed at once, or 0. `command_base` is a number that its commands
-    stay above.
+    stay above. `policy` is the version that it was last known to count under (0: none), `floor` the CBOR of the floor
+    it was last known to hold.
     """
 
     __tablename__ = "node"
@@ -42,6 +43,8 @@ class Node(Base):
     held: Mapped[bytes | None] = mapped_column(LargeBinary)
     close_past: Mapped[int] = mapped_column(BigInteger, default=0)
     command_base: Mapped[int] = mapped_column(BigInteger, default=0)
+    policy: Mapped[int] = mapped_column(default=0)
+    floor: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 def nodes(database: Database) -> list[Node]:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
-from hadeda.envelope import AirReading, Fault, Health, Opened
+from hadeda.envelope import AirReading, Count, Fault, Health, Opened, Report
 from hadeda.envelope.labels import CHANNELS
 from hadeda.errors import Rejected
-from hadeda.registry.cells import Cell, cell_names
+from hadeda.policy.compiled import Compiled
+from hadeda.registry.cells import cell_names
 from hadeda.registry.database import Base, Database, UtcDateTime
 from hadeda.registry.epochs import Epoch
 from hadeda.registry.nodes import Node, select_node
+from hadeda.registry.policies import policy_of_version, window_s_of
 
 _CHANNELS = [name for name, _, _ in CHANNELS.values()]
 
@@ -32,7 +34,7 @@ class AirRow(Base):
 
 
 class TrafficRow(Base):
-    """One traffic cell of one report; `count` is null where the node withheld it."""
+    """One traffic cell of one report; where the node withheld it `count` is null and `withheld` says why."""
 
     __tablename__ = "traffic"
 
@@ -42,6 +44,7 @@ class TrafficRow(Base):
     direction: Mapped[str] = mapped_column(String(32))
     speed_band_kmh: Mapped[str] = mapped_column(String(16))
     count: Mapped[int | None]
+    withheld: Mapped[str | None] = mapped_column(String(16))
 
 
 class FaultRow(Base):
@@ -70,7 +73,7 @@ class HealthRow(Base):
 
 
 class ReportRow(Base):
-    """A report as it was accepted, with the sealed bytes it came in."""
+    """A report as it was accepted, with the sealed bytes it came in. `epsilon` and `spent` are millionths."""
 
     __tablename__ = "report"
     __table_args__ = (UniqueConstraint("epoch", "sequence"),)
@@ -83,6 +86,11 @@ class ReportRow(Base):
     window_start: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     window_s: Mapped[int]
     clock: Mapped[str] = mapped_column(String(16))
+    policy_version: Mapped[int]
+    epsilon: Mapped[int]
+    spent: Mapped[int]
+    footfall_bits: Mapped[int | None]  # both null: nobody listened
+    footfall_withheld: Mapped[str | None] = mapped_column(String(16))
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     air: Mapped[list[AirRow]] = relationship(lazy="raise")
@@ -93,12 +101,13 @@ class ReportRow(Base):
 
 @dataclass(frozen=True)
 class CellCount:
-    """The passages counted in one cell; None was withheld."""
+    """The passages released in one cell, noise included; None was withheld, and `withheld` says why."""
 
     road_user: str
     direction: str
     speed_band_kmh: str
     count: int | None
+    withheld: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,13 @@ class SensorFault:
 
 @dataclass(frozen=True)
 class StoredReport:
-    """A report as the city reads it."""
+    """A report as the city reads it.
+
+    It was made under the version `policy_version` of the city's policy (0: none, so nothing was released). Its release
+    cost `epsilon`; `spent` is the sum of the node's ledger day, with it (SPENT_UNKNOWN where it has
+    lost count): both in millionths, for one passage in one window. `footfall` is in bits of a sketch that
+    collect/footfall.py knows how to read; None where nobody listened.
+    """
 
     node: str
     node_id: str
@@ -121,20 +136,47 @@ class StoredReport:
     window_start: datetime
     window_s: int
     clock: str
+    policy_version: int
+    epsilon: int
+    spent: int
     received_at: datetime
     sealed_bytes: int
     air: tuple[AirReading, ...]
     traffic: tuple[CellCount, ...]
     faults: tuple[SensorFault, ...]
     health: Health
+    footfall: Count | None = None
 
 
-def name_cells(node: Node, counts: tuple[int | None, ...]) -> tuple[CellCount, ...]:
-    """Put the node's cell names to `counts`; raises Rejected where they are not as many as it was configured with."""
-    cells = cell_names(node.configuration)
-    if len(cells) != len(counts):
-        raise Rejected(f"{len(counts)} traffic cells from a node that has {len(cells)}")
-    return tuple(_counted(cell, count) for cell, count in zip(cells, counts, strict=True))
+def name_cells(session: Session, report: Report) -> tuple[CellCount, ...]:
+    """Put the names of its policy's cells to the report's counts.
+
+    Raises Rejected where the city has signed no such policy, or the report is not one that could be made under it.
+    """
+    if report.privacy.policy == 0:
+        return ()
+    policy = policy_of_version(session, report.privacy.policy)
+    _refuse_what_it_forbids(policy, report)
+    cells = cell_names(policy.cells)
+    if len(cells) != len(report.traffic):
+        raise Rejected(f"{len(report.traffic)} traffic cells under a policy that has {len(cells)}")
+    named = zip(cells, report.traffic, strict=True)
+    return tuple(CellCount(**vars(cell), **vars(counted)) for cell, counted in named)
+
+
+def _refuse_what_it_forbids(policy: Compiled, report: Report) -> None:
+    """Raise Rejected for what no honest node sends under this policy."""
+    if any(cell.count is not None and cell.count < policy.k for cell in report.traffic):
+        raise Rejected("count below the policy's k")
+    if report.footfall is not None:
+        if policy.footfall is None:
+            raise Rejected("footfall under a policy that has none")
+        if report.footfall.count is not None and report.footfall.count < policy.footfall.k:
+            raise Rejected("footfall below the policy's k")
+    if report.privacy.epsilon > policy.epsilon_window:
+        raise Rejected("release costs more than the policy allows")
+    if any(reading.channel not in policy.channel_names for reading in report.air):
+        raise Rejected("air channel that the policy does not allow")
 
 
 def name_faults(node: Node, faults: tuple[Fault, ...]) -> tuple[SensorFault, ...]:
@@ -145,7 +187,7 @@ def name_faults(node: Node, faults: tuple[Fault, ...]) -> tuple[SensorFault, ...
 def add_report(session: Session, node: Node, epoch: Epoch, opened: Opened, sealed: bytes, now: datetime) -> ReportRow:
     """Store an opened report in the caller's transaction; raises Rejected where it does not fit the node."""
     report = opened.report
-    traffic = name_cells(node, report.traffic)
+    traffic = name_cells(session, report)
     health = report.health
     row = ReportRow(
         node=node.id,
@@ -155,6 +197,11 @@ def add_report(session: Session, node: Node, epoch: Epoch, opened: Opened, seale
         window_start=datetime.fromtimestamp(report.start_s, UTC),
         window_s=report.window_s,
         clock=report.clock,
+        policy_version=report.privacy.policy,
+        epsilon=report.privacy.epsilon,
+        spent=report.privacy.spent,
+        footfall_bits=report.footfall.count if report.footfall else None,
+        footfall_withheld=report.footfall.withheld if report.footfall else None,
         received_at=now,
         sealed=sealed,
         air=[AirRow(**vars(reading)) for reading in report.air],
@@ -190,7 +237,7 @@ def reports(database: Database, node: str | None = None, limit: int | None = Non
 def window_s(session: Session, node: Node) -> int:
     """The length of the node's windows as its newest report has it, else as it was provisioned."""
     query = select(ReportRow.window_s).where(ReportRow.node == node.id).order_by(ReportRow.received_at.desc()).limit(1)
-    return session.scalar(query) or int(node.configuration["window_s"])
+    return session.scalar(query) or window_s_of(session, node.policy)
 
 
 def count_reports(database: Database) -> int:
@@ -209,21 +256,27 @@ def _stored(row: ReportRow, node: Node) -> StoredReport:
         window_start=row.window_start,
         window_s=row.window_s,
         clock=row.clock,
+        policy_version=row.policy_version,
+        epsilon=row.epsilon,
+        spent=row.spent,
         received_at=row.received_at,
         sealed_bytes=len(row.sealed),
         air=tuple(sorted((_reading(air) for air in row.air), key=lambda reading: _CHANNELS.index(reading.channel))),
-        traffic=tuple(CellCount(t.road_user, t.direction, t.speed_band_kmh, t.count) for t in row.traffic),
+        traffic=tuple(CellCount(t.road_user, t.direction, t.speed_band_kmh, t.count, t.withheld) for t in row.traffic),
         faults=tuple(SensorFault(f.part, f.kind, f.count) for f in row.faults),
         health=Health(health.reset_cause, health.heap_high_water_bytes, health.waiting, health.key_store, health.boots),
+        footfall=_footfall(row),
     )
+
+
+def _footfall(row: ReportRow) -> Count | None:
+    if row.footfall_bits is None and row.footfall_withheld is None:
+        return None
+    return Count(row.footfall_bits, row.footfall_withheld)
 
 
 def _reading(air: AirRow) -> AirReading:
     return AirReading(air.channel, air.unit, air.n, air.mean, air.minimum, air.maximum)
-
-
-def _counted(cell: Cell, count: int | None) -> CellCount:
-    return CellCount(cell.road_user, cell.direction, cell.speed_band_kmh, count)
 
 
 def _part(node: Node, sensor: int) -> str:

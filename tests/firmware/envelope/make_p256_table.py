@@ -1,11 +1,13 @@
 """Writes firmware/envelope/p256_table.py: the comb tables of the P-256 generator as bytes literals.
 
-Run it from the project's root: PYTHONPATH=firmware python tests/firmware/envelope/make_p256_table.py
+Run it from the project's root: PYTHONPATH=firmware:tests python tests/firmware/envelope/make_p256_table.py
 """
 
 from pathlib import Path
 
-from envelope import p256, p256_comb
+from firmware import comb_tables
+
+from envelope import p256
 
 _TARGET = Path("firmware/envelope/p256_table.py")
 _TABLES = 4
@@ -22,7 +24,7 @@ GENERATOR = (
 
 def main() -> None:
     rows = []
-    for table in p256_comb.tables(*p256.G, _TABLES):
+    for table in comb_tables.tables(*p256.G, _TABLES):
         literals = [_literal(table[at : at + _WIDTH]) for at in range(0, len(table), _WIDTH)]
         rows.extend(f"    {literal}\n" for literal in literals[:-1])
         rows.append(f"    {literals[-1]},\n")

@@ -2,6 +2,8 @@
 
 from binascii import unhexlify
 
+from firmware import comb_tables
+
 from envelope import ecdsa, p256
 from envelope.drbg import Drbg
 from envelope.errors import KeyInvalid
@@ -129,3 +131,27 @@ def test_made_keys_differ_and_match_their_public_key():
     assert private != other_private
     assert public != other_public
     assert ecdsa.public_key(private, generator) == public
+
+
+def test_a_check_with_the_keys_comb_says_the_same():
+    generator, private, public = _key()
+    verifier = ecdsa.Verifier(public, comb_tables.tables(*p256.decode(public), 1)[0] + b"a digest")
+    for size in (0, 1, 200):
+        message = bytes(range(size))
+        signature = ecdsa.sign(private, message, generator)
+        assert verifier.verify(message, signature)
+        assert not verifier.verify(message + b"!", signature)
+        for bit in range(0, 512, 41):
+            changed = bytearray(signature)
+            changed[bit >> 3] ^= 1 << (bit & 7)
+            assert not verifier.verify(message, bytes(changed))
+    other = ecdsa.make_key(generator)[0]
+    assert not verifier.verify(message, ecdsa.sign(other, message, generator))
+
+
+def test_a_wrong_comb_makes_signatures_of_its_key_invalid():
+    generator, private, public = _key()
+    signature = ecdsa.sign(private, b"m", generator)
+    good = comb_tables.tables(*p256.decode(public), 1)[0]
+    for comb in (good[64:] + good[:64], bytes(4096), b"\xff" * 4096, comb_tables.tables(*p256.G, 1)[0]):
+        assert not ecdsa.Verifier(public, comb).verify(b"m", signature)

@@ -5,7 +5,9 @@ flip one bit of one result: a first run counts the operations, then each of them
 What a multiplication is made of (blinded scalar, its digits, tables) is flipped where it is made.
 """
 
-from envelope import ecdh, ecdsa, p256, p256_comb
+from firmware import comb_tables
+
+from envelope import ecdh, ecdsa, p256, p256_comb, p256_point
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
 
@@ -162,29 +164,35 @@ def test_faults_let_no_wrong_shared_secret_out():
     assert not wrong
 
 
-def _digits_flipped(step):
-    """Stand-ins for _digits that flip a bit each: in the first call only, and in every call."""
-    real = p256_comb._digits
-
-    def once(bit):
-        calls = []
-
-        def digits(scalar):
-            calls.append(None)
-            return _flipped(real(scalar), bit) if len(calls) == 1 else real(scalar)
-
-        return digits
-
-    for bit in range(0, 320, step):
-        if bit & 7 != 7:  # there are seven teeth
-            yield once(bit)
-            yield lambda scalar, bit=bit: _flipped(real(scalar), bit)
+def _digits_flipped(module, bits):
+    """Stand-ins for module._digits that flip a bit each."""
+    real = module._digits
+    for bit in bits:
+        yield lambda scalar, bit=bit: _flipped(real(scalar), bit)
 
 
 def test_faults_in_digits_let_nothing_out():
-    assert _wrong(_sign, p256_comb, "_digits", _digits_flipped(1)) == (0, 560)
-    assert _wrong(_public_key, p256_comb, "_digits", _digits_flipped(5)) == (0, 112)
-    assert _wrong(_agree, p256_comb, "_digits", _digits_flipped(37)) == (0, 16)
+    bits = [bit for bit in range(320) if bit & 7 != 7]  # there are seven teeth
+    assert _wrong(_sign, p256_comb, "_digits", _digits_flipped(p256_comb, bits)) == (0, 280)
+    assert _wrong(_public_key, p256_comb, "_digits", _digits_flipped(p256_comb, bits[::5])) == (0, 56)
+    bits = range(0, 280, 3)
+    assert _wrong(_agree, p256_point, "_digits", _digits_flipped(p256_point, bits)) == (0, len(bits))
+    assert _wrong(_agree, p256_point, "_digits", _digits_flipped(p256_point, range(272, 280))) == (0, 8)
+
+
+def test_faults_in_the_digits_of_a_check_are_noticed():
+    signature, public = _sign(), _public_key()
+    comb = comb_tables.tables(*p256.decode(public), 1)[0]
+    for verifier, module in (
+        (ecdsa.Verifier(public, comb), p256_comb),
+        (ecdsa.Verifier(public), p256_comb),
+        (ecdsa.Verifier(public), p256_point),
+    ):
+        flipped = _digits_flipped(module, range(1, 280, 40))
+        assert _wrong(lambda verifier=verifier: verifier.verify(b"message", signature), module, "_digits", flipped) == (
+            0,
+            7,
+        )
 
 
 def test_a_bit_that_no_tooth_reads_does_no_harm():
@@ -217,11 +225,17 @@ def test_faults_in_the_generators_tables_let_nothing_out():
 
 
 def test_faults_in_a_peers_table_let_nothing_out():
-    real = p256_comb.tables
+    """Of the eight multiples, each is used: 70 columns meet all of them."""
+    real = p256.all_affine
 
-    def flipped(entry):
-        return lambda x, y, count: _flipped_table(real(x, y, count), entry * 512 + entry * 37 % 512)
+    def flipped(entry, bit):
+        def all_affine(points):
+            table = real(points)
+            x, y = table[entry]
+            table[entry] = (x ^ 1 << bit, y) if bit < 256 else (x, y ^ 1 << bit - 256)
+            return table
 
-    wrong, noticed = _wrong(_agree, p256_comb, "tables", [flipped(entry) for entry in range(0, 64, 2)])
-    assert wrong == 0
-    assert noticed >= 8
+        return all_affine
+
+    stand_ins = [flipped(entry, bit) for entry in range(8) for bit in range(entry, 512, 61)]
+    assert _wrong(_agree, p256, "all_affine", stand_ins) == (0, len(stand_ins))

@@ -1,6 +1,8 @@
 """P-256: the group law with its exceptional cases, point validation, and the comb against plain double-and-add."""
 
-from envelope import p256, p256_comb
+from firmware import comb_tables
+
+from envelope import p256, p256_comb, p256_point
 from envelope.drbg import Drbg
 from envelope.errors import KeyInvalid
 from envelope.p256_table import GENERATOR
@@ -83,7 +85,7 @@ def test_inverse_at_every_bit_length():
 
 
 def test_the_generator_table_is_the_comb_of_the_generator():
-    assert p256_comb.tables(*p256.G, 4) == GENERATOR
+    assert comb_tables.tables(*p256.G, 4) == GENERATOR
 
 
 def test_no_two_points_of_the_generator_comb_are_equal_or_opposite():
@@ -94,7 +96,7 @@ def test_no_two_points_of_the_generator_comb_are_equal_or_opposite():
 def test_a_comb_of_any_number_of_tables_agrees_with_double_and_add():
     scalars = [1, 2, p256.N - 1, p256.N - 2, 1 << 255, (1 << 256) - (1 << 224)]
     for count in (1, 2, 4):
-        tables = p256_comb.tables(*_3G, count)
+        tables = comb_tables.tables(*_3G, count)
         assert [len(table) for table in tables] == [4096] * count
         for scalar in scalars + _numbers(4, p256.N):
             expected = _double_and_add(scalar % p256.N, *_3G)
@@ -115,11 +117,23 @@ def test_blinding_changes_the_way_and_not_the_result():
 
 
 def test_sums_of_two_combs_with_their_exceptional_cases():
-    tables = p256_comb.tables(*_2G, 1)
+    tables = comb_tables.tables(*_2G, 1)
     for u1, u2 in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, p256.N - 1), (p256.N - 2, 1), (4, p256.N - 2)):
         total = (u1 + 2 * u2) % p256.N
         point = p256_comb.multiply(((p256_comb.blinded(u1, 0), GENERATOR), (p256_comb.blinded(u2, 0), tables)))
         assert _same(point, _double_and_add(total, *p256.G))
+
+
+def test_a_point_met_once_agrees_with_double_and_add():
+    scalars = [0, 1, 2, 3, 15, 16, 17, p256.N - 1, p256.N - 2, 1 << 255, (1 << 256) - (1 << 224)]
+    for scalar in scalars + _numbers(4, p256.N):
+        expected = _double_and_add(scalar % p256.N, *_3G)
+        assert _same(p256_point.multiply(p256_comb.blinded(scalar, 0), *_3G), expected)
+        stretched = p256_point.multiply(p256_comb.blinded(scalar, 0x12345678), *_3G, 0x1234567)
+        assert _same(stretched, expected)
+        plain = p256_point.multiply(p256_comb.blinded(scalar, 0x12345678), *_3G)
+        # A sum that comes to infinity on its way forgets the stretch: a few scalars of 2^256 only
+        assert plain[0] != stretched[0] or not 15 < scalar < p256.N - 15
 
 
 def test_public_keys_are_validated_in_full():

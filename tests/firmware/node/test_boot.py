@@ -4,7 +4,7 @@ import asyncio
 from binascii import hexlify, unhexlify
 
 from firmware.board_fakes import Board
-from firmware.city_pen import Address, Led, Pen, topic
+from firmware.city_pen import Address, Led, Pen, floor_map, topic
 from firmware.fakes import Flash, PowerCut, SelfRunningClock, Uart, raises
 from firmware.key_sectors import KeySectors
 from firmware.opened_ready import OpenedReady
@@ -15,6 +15,7 @@ from envelope.errors import Rejected
 from node import counter
 from node.errors import NodeError, Unprovisioned
 from node.keystore import open_keystore
+from node.ledger import LOST
 
 HOST = Drbg(b"h" * 32)
 PEN = Pen()
@@ -24,6 +25,7 @@ NONCE = b"n" * 16
 ENTROPY_HEX = "5a" * 32
 NONCE_HEX = hexlify(NONCE).decode()
 WINDOW_S = 60
+EPSILON = 10000000
 
 
 def _pms_frame():
@@ -58,15 +60,21 @@ def _car(radar, metre):
     radar.arrive(b"\xf4\xf3\xf2\xf1\x07\x00\x01\x01\x80" + bytes((metre, 1, 36, 20)) + b"\xf8\xf7\xf6\xf5")
 
 
-def _config(topic="hadeda/up"):
+# Noise that is hardly ever there, so that a test can count cars
+PLAIN = {"window": WINDOW_S, "k": 1, "epsilon_release": EPSILON, "epsilon_day": 200 * EPSILON}
+FLOOR = {"window": WINDOW_S, "k": 1, "epsilon_release": EPSILON, "epsilon_day": 200 * EPSILON}
+
+
+def _config(topic="hadeda/up", pen=PEN, **policy):
+    content = dict(PLAIN)
+    content.update(policy)
     return {
         "board": "esp32-s3-devkitc-1",
-        "version": 2,
+        "version": 3,
         "wifi": {"ssid": "", "password": ""},
         "broker": {"host": "broker", "port": 1883, "topic": topic},
         "ntp": "",
-        "window_s": WINDOW_S,
-        "authorities": PEN.authorities,
+        "authorities": pen.authorities,
         "buses": {
             "uart1": {"kind": "uart", "id": 1, "tx": 17, "rx": 18, "baudrate": 9600},
             "uart2": {"kind": "uart", "id": 2, "tx": 15, "rx": 16, "baudrate": 115200},
@@ -75,19 +83,16 @@ def _config(topic="hadeda/up"):
             {"part": "pms5003", "bus": "uart1", "period_s": 5},
             {"part": "ld2451", "bus": "uart2", "period_s": 0},
         ],
-        "cells": {
-            "classes": ["vehicle"],
-            "directions": ["approaching", "receding"],
-            "speed_bands_kmh": [30, 50, 70],
-        },
+        "floor": cbor.encode(floor_map(**FLOOR)),
+        "policy": pen.policy(**content),
     }
 
 
-def _board(sectors=False):
+def _board(sectors=False, **policy):
     flash = Flash()
     partition = KeySectors(flash) if sectors else None
     board = Board({("uart", 1): _pms(), ("uart", 2): _radar()}, partition, flash)
-    board.flash.files["/config.cbor"] = cbor.encode(_config())
+    board.flash.files["/config.cbor"] = cbor.encode(_config(**policy))
     return board
 
 
@@ -261,9 +266,10 @@ def test_windows_become_reports_that_the_city_can_open():
     assert [report[labels.REPORT_START] for report in reports] == [start, start + 60, start + 120]
     assert [report[labels.REPORT_WINDOW] for report in reports] == [60, 60, 60]
     assert reports[1][labels.REPORT_AIR][5] == [reports[1][labels.REPORT_AIR][5][0], 90, 0, 0]
-    assert sum(reports[0][labels.REPORT_TRAFFIC]) == 1
-    assert reports[0][labels.REPORT_TRAFFIC][1] == 1
-    assert sum(reports[1][labels.REPORT_TRAFFIC]) == 0
+    assert reports[0][labels.REPORT_TRAFFIC] == [-1, 1, -1, -1, -1, -1, -1, -1]
+    assert reports[1][labels.REPORT_TRAFFIC] == [labels.WITHHELD_BELOW_K] * 8
+    spent = [report[labels.REPORT_PRIVACY] for report in reports]
+    assert spent == [[1, EPSILON, number * EPSILON, 1] for number in (1, 2, 3)]
     assert labels.REPORT_FAULTS not in reports[1]
     assert reports[2][labels.REPORT_HEALTH][0] == 1
     assert max(len(sealed) for sealed in board.city.messages) <= 256
@@ -339,9 +345,7 @@ def test_the_outbox_of_another_city_is_thrown_away():
     _enrol(board)
     board.city.reachable = False
     _run_windows(board, 1)
-    elsewhere = _config()
-    elsewhere["authorities"] = Pen(b"e").authorities
-    board.flash.files["/config.cbor"] = cbor.encode(elsewhere)
+    board.flash.files["/config.cbor"] = cbor.encode(_config(pen=Pen(b"e")))
     enrol = board.repl()
     enrol.begin(ENTROPY_HEX, NONCE_HEX)
     enrol.commit()
@@ -361,7 +365,8 @@ def test_a_dead_radar_withholds_traffic_and_the_air_goes_on():
     board.buses["uart", 2].on_write = None
     _run_windows(board, 2)
     _, report = registered.open(board.city.messages[1])
-    assert report[labels.REPORT_TRAFFIC] == [None] * 8
+    assert report[labels.REPORT_TRAFFIC] == [labels.WITHHELD_BLIND] * 8
+    assert report[labels.REPORT_PRIVACY] == [1, 0, 0, 1]
     assert report[labels.REPORT_FAULTS][8 + labels.FAULT_NO_ANSWER] > 0
     assert report[labels.REPORT_AIR][5][1] == 90
 
@@ -423,17 +428,19 @@ def test_report_now_says_nothing_of_the_street_and_leaves_the_open_window_alone(
     first, extra, second = [report for _, report in opened]
     assert extra[labels.REPORT_ANSWER] == [7, labels.RESULT_DONE]
     assert extra[labels.REPORT_AIR] == {}
-    assert extra[labels.REPORT_TRAFFIC] == [None] * 8
+    assert extra[labels.REPORT_TRAFFIC] == [labels.WITHHELD_BLIND] * 8
+    assert extra[labels.REPORT_PRIVACY] == [1, 0, EPSILON, 1]
     assert labels.REPORT_FAULTS not in extra
     assert extra[labels.REPORT_WINDOW] == 1
     assert second[labels.REPORT_START] <= extra[labels.REPORT_START] < second[labels.REPORT_START] + 9
     assert second[labels.REPORT_START] == first[labels.REPORT_START] + 60
     assert (first[labels.REPORT_WINDOW], second[labels.REPORT_WINDOW]) == (60, 60)
-    assert sum(second[labels.REPORT_TRAFFIC]) == 1
+    assert second[labels.REPORT_TRAFFIC].count(1) == 1
+    assert second[labels.REPORT_PRIVACY] == [1, EPSILON, 2 * EPSILON, 1]
     assert second[labels.REPORT_AIR][5][0] == WINDOW_S // 5
 
 
-def test_a_longer_window_begins_with_the_next_window_and_never_undercuts_the_configuration():
+def test_a_longer_window_begins_with_the_next_window_and_never_undercuts_the_policy():
     board = _board()
     registered = _enrol(board)
     command = PEN.command(registered.node_id, 7, labels.OPERATION_SET_PERIOD, {1: 120})
@@ -443,10 +450,9 @@ def test_a_longer_window_begins_with_the_next_window_and_never_undercuts_the_con
     assert lengths[:2] == [60, 60]
     assert lengths[-1] == 120
     assert min(lengths) >= 60
-    # A later configuration promises more
-    config = _config()
-    config["window_s"] = 300
-    board.flash.files["/config.cbor"] = cbor.encode(config)
+    # A later policy promises more
+    board.flash.files["/config.cbor"] = cbor.encode(_config(window=300, version=2))
+    board.repl().renew()
     assert board.boot().window_s() == 300
 
 
@@ -466,7 +472,7 @@ def test_the_epoch_ends_after_a_days_worth_of_windows():
     board = _board()
     registered = _enrol(board)
     pipeline = board.boot()
-    pipeline._configured_s = 43200
+    pipeline.policy.window_s = 43200
     for _ in range(4):
         pipeline.report_now()
     asyncio.run(pipeline.sender.session())
@@ -510,7 +516,10 @@ def test_a_rotation_from_command_to_commit():
     registered.verifier = ecdsa.Verifier(ready.identity)
     registered.node_id = ready.node_id
     registered.collector_id = keys.thumbprint(new.authorities[labels.ROLE_COLLECTOR])
-    assert registered.open(sealed)[0] == 0
+    sequence, opened = registered.open(sealed)
+    assert sequence == 0
+    # The new identity goes on in the ledger of the old one; the windows after the first were cut short by resets
+    assert opened[labels.REPORT_PRIVACY] == [1, 0, EPSILON, 1]
     assert report not in board.city.messages
 
 
@@ -524,3 +533,172 @@ def test_junk_in_the_mailbox_keeps_no_report_from_leaving():
     _run_windows(board, 2)
     sequences = [registered.open(sealed)[0] for sealed in board.city.messages]
     assert sorted(set(sequences)) == [0, 1, 2, 3]
+
+
+def _traffic_and_privacy(registered, board):
+    opened = [registered.open(sealed)[1] for sealed in board.city.messages]
+    return [(report[labels.REPORT_TRAFFIC], report[labels.REPORT_PRIVACY]) for report in opened]
+
+
+def test_another_policy_holds_from_the_next_window_and_reports_name_it():
+    board = _board()
+    registered = _enrol(board)
+    cells = {1: ["vehicle"], 2: ["approaching"], 3: []}
+    changed = dict(PLAIN)
+    changed.update({"version": 2, "cells": cells, "channels": [5], "epsilon_release": 500000, "k": 5})
+    command = PEN.command(registered.node_id, 7, labels.OPERATION_SET_POLICY, {1: PEN.policy(**changed)})
+    board.city.retained[registered.topic()] = PEN.letter(registered, 1, command)
+    _run_windows(board, 3)
+    opened = [registered.open(sealed)[1] for sealed in board.city.messages]
+    assert [report[labels.REPORT_PRIVACY] for report in opened] == [
+        [1, EPSILON, EPSILON, 1],
+        [1, EPSILON, 2 * EPSILON, 1],  # the letter came while this window was open
+        [2, 500000, 2 * EPSILON + 500000, 1],
+    ]
+    assert [len(report[labels.REPORT_TRAFFIC]) for report in opened] == [8, 8, 1]
+    assert [sorted(report[labels.REPORT_AIR]) for report in opened] == [[4, 5, 6], [4, 5, 6], [5]]
+    assert opened[1][labels.REPORT_ANSWER] == [7, labels.RESULT_DONE]
+
+
+def test_an_exhausted_budget_withholds_the_counts_and_says_so():
+    board = _board(epsilon_day=2 * EPSILON)
+    registered = _enrol(board)
+    _run_windows(board, 4)
+    withheld = [labels.WITHHELD_BUDGET] * 8, [1, 0, 2 * EPSILON, 1]
+    said = _traffic_and_privacy(registered, board)
+    assert [privacy for _, privacy in said[:2]] == [[1, EPSILON, EPSILON, 1], [1, EPSILON, 2 * EPSILON, 1]]
+    assert said[2:] == [withheld, withheld]
+    assert registered.open(board.city.messages[3])[1][labels.REPORT_AIR][5][1] == 90
+    # Neither a reboot nor a lost RTC memory refills it
+    board.power.retained.data = b""
+    _run_windows(board, 2)
+    assert _traffic_and_privacy(registered, board)[-1] == withheld
+
+
+def test_a_clock_that_is_set_refills_nothing():
+    for jump_s in (-86400, 86400 * 365):
+        for at_window in range(3):
+            board = _board(epsilon_day=2 * EPSILON)
+            registered = _enrol(board)
+
+            def set_clock(second, board=board, at=at_window * WINDOW_S + 30, jump_s=jump_s):
+                if second == at:
+                    board.clock.set_unix_ms(board.clock.unix_ms() + jump_s * 1000)
+
+            _run_windows(board, 4, set_clock)
+            said = _traffic_and_privacy(registered, board)
+            spent = [privacy[1] for _, privacy in said]
+            assert sum(spent) == 2 * EPSILON
+            assert said[-1] == ([labels.WITHHELD_BUDGET] * 8, [1, 0, 2 * EPSILON, 1])
+            # What the jump cut short is shorter than the floor allows: its counts stay on the node, for nothing
+            lengths = [registered.open(sealed)[1][labels.REPORT_WINDOW] for sealed in board.city.messages]
+            for length_s, (traffic, privacy) in zip(lengths, said):  # noqa: B905
+                assert length_s >= WINDOW_S - 2 or (traffic, privacy[1]) == ([labels.WITHHELD_POLICY] * 8, 0)
+            assert min(lengths) < WINDOW_S - 2
+
+
+def test_a_ledger_that_is_lost_or_another_nodes_withholds_and_says_so():
+    other = _board()
+    other.noise = 1000
+    _enrol(other)
+    for record in (None, b"", bytes(16), other.flash.values["ledger"]):
+        board = _board()
+        registered = _enrol(board)
+        if record is None:
+            del board.flash.values["ledger"]
+        else:
+            board.flash.values["ledger"] = record
+        _run_windows(board, 1)
+        assert _traffic_and_privacy(registered, board) == [([labels.WITHHELD_BUDGET] * 8, [1, 0, LOST, 1])]
+
+
+def test_without_a_valid_policy_nothing_of_the_street_or_the_air_leaves():
+    for changes in ({"policy": b""}, {"policy": b"\xff"}, {"floor": b""}):
+        board = _board()
+        registered = _enrol(board)
+        store = open_keystore(board.flash, None)
+        store.save(store.load().changed(**changes))
+        pipeline = board.boot()
+        assert pipeline.window_s() == 900
+        pipeline.report_now()
+        asyncio.run(pipeline.sender.session())
+        (sealed,) = board.city.messages
+        report = registered.open(sealed)[1]
+        assert (report[labels.REPORT_AIR], report[labels.REPORT_TRAFFIC]) == ({}, [])
+        assert report[labels.REPORT_PRIVACY] == [0, 0, 0, 1]
+
+
+def test_the_power_fails_anywhere_in_a_release_and_no_count_is_out_that_was_not_paid():
+    cut = 0
+    paid_for_nothing = 0
+    while True:
+        board = _board()
+        registered = _enrol(board)
+        board.city.reachable = False
+        pipeline = board.boot()
+        minimiser = pipeline.minimiser
+        minimiser.open(pipeline._drbg)
+        board.flash.cut_after(cut)
+        try:
+            _close_window(pipeline)
+            break
+        except PowerCut:
+            cut += 1
+        board.flash.power_on()
+        board.power.retained.data = b""
+        pipeline = board.boot()
+        board.city.reachable = True
+        asyncio.run(pipeline.sender.session())
+        released = sum(privacy[1] for _, privacy in _traffic_and_privacy(registered, board))
+        assert released <= pipeline.ledger.spent <= EPSILON
+        paid_for_nothing += released < pipeline.ledger.spent
+    assert cut >= 3
+    assert paid_for_nothing >= 1
+
+
+def _close_window(pipeline):
+    """What one_window does at a window's end."""
+    cost = pipeline.minimiser.cost(WINDOW_S)
+    granted = pipeline.ledger.spend(cost, pipeline.policy.epsilon_day, WINDOW_S)
+    aggregates = pipeline.minimiser.release(granted)
+    pipeline._report(pipeline.clock.unix_s(), WINDOW_S, 2, aggregates, cost if granted else 0)
+
+
+def test_what_is_sent_again_is_the_same_bytes():
+    board = _board(epsilon_release=100000)
+    _enrol(board)
+    lost = []
+
+    def lose_the_line(_message):
+        if len(lost) < 2:
+            lost.append(1)
+            raise OSError(104)
+
+    board.city.on_message = lose_the_line
+    _run_windows(board, 2)
+    assert board.city.messages[0] == board.city.messages[1] == board.city.messages[2]
+    assert len(set(board.city.messages)) >= 2
+
+
+def test_a_burst_of_passages_blinds_nobody():
+    board = _board()
+    registered = _enrol(board)
+
+    def burst(second):
+        if second == 30:
+            pipeline = pipelines[0]
+            for _ in range(1000):
+                pipeline.sampler._outputs[1].passage("vehicle", "receding", 40)
+
+    pipelines = []
+    boot = board.boot
+
+    def booted():
+        pipelines.append(boot())
+        return pipelines[0]
+
+    board.boot = booted
+    _run_windows(board, 1, burst)
+    report = registered.open(board.city.messages[0])[1]
+    assert report[labels.REPORT_TRAFFIC] == [-1, -1, -1, -1, -1, 1000, -1, -1]
+    assert labels.REPORT_FAULTS not in report

@@ -1,12 +1,14 @@
 """The closed table of commands: executed once, by the command key, for this node; everything else does nothing."""
 
-from firmware.city_pen import Led, Node, Pen
+import sys
+
+from firmware.city_pen import Led, Node, Pen, floor_map
 from firmware.fakes import PowerCut, raises
 
 from envelope import cbor, labels, p256
 from envelope.errors import Rejected
 from node.commands import Commands
-from node.keystore import Secrets
+from node.keystore import Secrets, open_keystore
 from node.report import Owed
 
 PEN = Pen()
@@ -19,16 +21,15 @@ LOW = NUMBER & 0xFFFF
 class Stage:
     """A node with its commands, and what they did."""
 
-    def __init__(self, node=None, led=True, window_s=WINDOW_S):
+    def __init__(self, node=None, led=True):
         self.node = node or Node(PEN)
         self.keychain = self.node.boot()
         self.owed = Owed()
         self.led = Led()
         self.reports = []
         self.resets = 0
-        self.commands = Commands(
-            self.keychain, self.owed, self.node.drbg, window_s, self.led if led else None, self._reset
-        )
+        lamp = self.led if led else None
+        self.commands = Commands(self.keychain, self.owed, self.node.drbg, lamp, self._reset, lambda _public: b"")
         self.commands.report_now = self._report
 
     def _report(self):
@@ -107,6 +108,62 @@ def test_the_city_can_make_windows_longer_and_undo_that_but_never_shorter():
         number += 1
 
 
+def test_set_policy_is_done_in_the_write_that_takes_it():
+    stage = Stage()
+    arguments = {1: PEN.policy(version=2, window=1800, k=10), 2: PEN.floor(version=2, k=10)}
+    assert stage.order(labels.OPERATION_SET_POLICY, arguments) == (LOW, labels.RESULT_DONE)
+    for keychain in (stage.keychain, stage.node.boot()):
+        assert (keychain.command, keychain.result) == (NUMBER, labels.RESULT_DONE)
+        assert keychain.secrets.policy == cbor.encode(PEN.policy_map(version=2, window=1800, k=10))
+        assert keychain.secrets.floor == cbor.encode(floor_map(version=2, k=10))
+    assert stage.order(labels.OPERATION_SET_PERIOD, {1: 900}, NUMBER + 1)[1] == labels.RESULT_REFUSED
+    assert stage.order(labels.OPERATION_SET_PERIOD, {1: 1800}, NUMBER + 2)[1] == labels.RESULT_DONE
+    if sys.implementation.name == "micropython":  # here nothing else has imported it
+        assert "node.accept" not in sys.modules
+
+
+def test_the_same_policy_again_is_done_and_changes_nothing_else():
+    stage = Stage()
+    before = stage.keychain.secrets
+    assert stage.order(labels.OPERATION_SET_POLICY, {1: PEN.policy()}) == (LOW, labels.RESULT_DONE)
+    after = stage.keychain.secrets
+    assert (after.policy, after.floor, after.command) == (before.policy, before.floor, NUMBER)
+
+
+def test_a_policy_or_floor_that_is_refused_changes_nothing():
+    stage = Stage()
+    before = stage.kept()
+    number = 1
+    for arguments in (
+        {},
+        {1: b"policy"},
+        {1: PEN.policy(version=2, k=1)},
+        {1: PEN.policy(version=1, k=9)},
+        {1: PEN.policy(version=2, k=0)},
+        {1: STRANGER.policy(version=2)},
+        {1: PEN.policy(labels.ROLE_COMMAND, version=2)},
+        {2: PEN.floor(version=2, k=1)},
+        {1: PEN.policy(version=2), 2: PEN.floor(version=2, k=1), 3: PEN.floor(version=2, k=1)},
+        {1: PEN.policy(version=2), 2: PEN.floor(version=2, k=50)},
+    ):
+        assert stage.order(labels.OPERATION_SET_POLICY, arguments, number) == (number, labels.RESULT_REFUSED)
+        assert stage.kept() == before
+        number += 1
+    if sys.implementation.name == "micropython":  # here nothing else has imported it
+        assert "node.accept" not in sys.modules
+
+
+def test_the_command_key_cannot_bring_its_own_release_key():
+    stage = Stage()
+    point = STRANGER.authorities[labels.ROLE_RELEASE]
+    before = stage.kept()
+    number = 1
+    for keys in ({labels.ROLE_RELEASE: point}, STRANGER.authorities):
+        assert stage.order(labels.OPERATION_ROTATE, {1: keys}, number) == (number, labels.RESULT_REFUSED)
+        assert stage.kept() == before
+        number += 1
+
+
 def test_report_now_reports_at_once_and_tells_its_own_answer():
     stage = Stage()
     assert stage.order(labels.OPERATION_REPORT_NOW) == (LOW, labels.RESULT_DONE)
@@ -136,7 +193,7 @@ def test_locate_blinks_for_a_minute_where_there_is_a_lamp():
 
 
 def test_what_is_not_in_the_table_is_unsupported_and_changes_nothing():
-    for operation in (labels.OPERATION_SET_POLICY, 0, 7, 255, 1 << 32):
+    for operation in (0, 7, 255, 1 << 32):
         stage = Stage()
         before = stage.kept()
         assert stage.order(operation, {1: b"print('hello')"}) == (LOW, labels.RESULT_UNSUPPORTED)
@@ -256,7 +313,7 @@ def test_arguments_that_are_not_allowed_are_refused_and_change_nothing():
         None,
     ):
         bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: key}}))
-        bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: point, labels.ROLE_RELEASE: key}}))
+        bad.append((labels.OPERATION_ROTATE, {1: {labels.ROLE_COLLECTOR: point, labels.ROLE_POLICY: key}}))
     stage = Stage()
     before = stage.kept()
     number = 1
@@ -269,13 +326,17 @@ def test_arguments_that_are_not_allowed_are_refused_and_change_nothing():
 
 
 def test_what_was_refused_once_never_runs():
-    """Not when the configuration allows it later, not when the board has got a lamp, and the answer stays."""
+    """Not when the policy allows it later, not when the board has got a lamp, and the answer stays."""
     refused = Stage()
     shorter = refused.command(labels.OPERATION_SET_PERIOD, {1: 450})
     assert refused.commands.take(shorter, 0) == (LOW, labels.RESULT_REFUSED)
-    later = Stage(refused.node, window_s=450)
+    policy = cbor.encode(PEN.policy_map(version=2, window=450))
+    open_keystore(refused.node.flash, None).save(refused.keychain.secrets.changed(policy=policy))
+    later = Stage(refused.node)
+    assert later.keychain.secrets.policy == policy
     assert later.commands.take(shorter, 0) == (LOW, labels.RESULT_REFUSED)
     assert later.keychain.window_s(900) == 900
+    assert later.order(labels.OPERATION_SET_PERIOD, {1: 450}, NUMBER + 1)[1] == labels.RESULT_DONE
     dark = Stage(led=False)
     locate = dark.command(labels.OPERATION_LOCATE)
     assert dark.commands.take(locate, 0) == (LOW, labels.RESULT_UNSUPPORTED)
@@ -355,8 +416,12 @@ def test_power_cut_between_number_and_execution_means_interrupted_and_never_twic
         assert outcomes[2][2] == labels.RESULT_INTERRUPTED
 
 
-def test_rotate_and_set_period_take_effect_with_their_number_or_not_at_all():
-    for operation, arguments in ((labels.OPERATION_ROTATE, None), (labels.OPERATION_SET_PERIOD, {1: 1800})):
+def test_rotate_set_period_and_set_policy_take_effect_with_their_number_or_not_at_all():
+    for operation, arguments in (
+        (labels.OPERATION_ROTATE, None),
+        (labels.OPERATION_SET_PERIOD, {1: 1800}),
+        (labels.OPERATION_SET_POLICY, {1: PEN.policy(version=2)}),
+    ):
         outcomes = list(_power_cuts(operation, arguments))
         assert len(outcomes) == 2  # one write
         assert [result for _, _, result in outcomes] == [labels.RESULT_DONE] * 2

@@ -20,7 +20,6 @@ def test_the_good_one_is_taken():
     flash = Flash()
     flash.files["/config.cbor"] = cbor.encode(good())
     assert config.load(flash) == good()
-    assert config.cell_count(good()["cells"]) == 8
 
 
 def test_user_password_ca_and_downlink_topic_may_be_absent():
@@ -75,16 +74,16 @@ def test_unknown_keys_are_errors():
 
 
 def test_wrong_types_are_errors():
-    _refused(lambda c: c.update({"window_s": "900"}), "window_s")
-    _refused(lambda c: c.update({"window_s": True}), "window_s")
+    _refused(lambda c: c.update({"version": True}), "version")
+    _refused(lambda c: c.update({"ntp": 900}), "ntp")
     _refused(lambda c: c.update({"authorities": "key"}), "authorities")
     _refused(lambda c: c["wifi"].update({"ssid": 5}), "wifi.ssid")
-    _refused(lambda c: c["cells"].update({"speed_bands_kmh": ["30"]}), "speed_bands_kmh")
+    _refused(lambda c: c.update({"policy": {}}), "policy")
+    _refused(lambda c: c.update({"floor": None}), "floor")
 
 
 def test_values_that_cannot_be_are_errors():
-    _refused(lambda c: c.update({"version": 1}), "version")
-    _refused(lambda c: c.update({"window_s": 5}), "window_s")
+    _refused(lambda c: c.update({"version": 2}), "version")
     _refused(lambda c: c["broker"].update({"port": 0}), "broker.port")
     _refused(lambda c: c["buses"]["i2c0"].update({"kind": "can"}), "buses.i2c0.kind", "can")
     _refused(lambda c: c["buses"]["uart1"].pop("tx"), "buses.uart1", "tx")
@@ -94,8 +93,9 @@ def test_values_that_cannot_be_are_errors():
     _refused(lambda c: c.update({"sensors": []}), "sensors")
 
 
-def test_cells_that_cannot_be_are_errors():
-    _refused(lambda c: c["cells"].update({"speed_bands_kmh": [50, 30]}), "speed_bands_kmh", "30")
-    _refused(lambda c: c["cells"].update({"speed_bands_kmh": [30, 30]}), "speed_bands_kmh")
-    _refused(lambda c: c["cells"].update({"classes": ["vehicle", "vehicle"]}), "classes")
-    _refused(lambda c: c["cells"].update({"speed_bands_kmh": list(range(1, 99))}), "cells")
+def test_only_the_chips_own_radio_is_on_no_bus():
+    listening = good()
+    listening["sensors"].append({"part": "ble_footfall", "period_s": 0})
+    config.check(listening)
+    _refused(lambda c: c["sensors"].append({"part": "pms5003", "period_s": 5}), "sensors[3] lacks 'bus'")
+    _refused(lambda c: c["sensors"].append({"part": "ble_footfall", "bus": "uart1", "period_s": 0}), "sensors[3].bus")

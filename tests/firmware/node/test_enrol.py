@@ -3,16 +3,20 @@
 from binascii import hexlify, unhexlify
 
 from firmware import board_fakes
+from firmware.city_pen import Pen, floor_map
 from firmware.fakes import Flash, Retained, raises
 from firmware.key_sectors import KeySectors, until_cut
 from firmware.node_config import good
 
-from envelope import cbor, ecdsa, keys, labels
+from envelope import cbor, keys, labels
 from envelope.drbg import Drbg
 from envelope.errors import KeyInvalid
 from node import counter, enrol
+from node.errors import PolicyRefused, Unprovisioned
 from node.keychain import Keychain
 from node.keystore import KIND_SECTORS, open_keystore
+from node.ledger import LOST, Ledger
+from node.policy import in_force
 
 assert board_fakes  # puts machine, network and esp32 in place
 DRBG = Drbg(b"a generator for the enrolment tests..")
@@ -21,11 +25,11 @@ DRBG = Drbg(b"a generator for the enrolment tests..")
 class Bench:
     """A board on the provisioning bench, as node.enrol sees it; what it prints is in `lines`."""
 
-    def __init__(self, authorities, sectors=True):
+    def __init__(self, pen, sectors=True):
         self.flash = Flash()
         self.sectors = KeySectors(self.flash) if sectors else None
         self.lines = []
-        self.configure(authorities)
+        self.configure(pen)
         bench = self
 
         class Board:
@@ -37,9 +41,12 @@ class Bench:
         enrol.Files = enrol.Nvs = lambda: bench.flash
         enrol.print = lambda *words: bench.lines.append(" ".join(words))
 
-    def configure(self, authorities):
+    def configure(self, pen, authorities=None, policy=None, **floor):
+        """A configuration for this pen's city."""
         config = good()
-        config["authorities"] = authorities
+        config["authorities"] = authorities or pen.authorities
+        config["policy"] = policy or pen.policy()
+        config["floor"] = cbor.encode(floor_map(**floor))
         self.flash.files["/config.cbor"] = cbor.encode(config)
 
     def begin(self):
@@ -63,12 +70,20 @@ class Bench:
         self.sectors.sectors = [bytearray(sector) for sector in state[2]]
 
 
-def _authorities():
-    return {role: ecdsa.make_key(DRBG)[1] for role in labels.ROLES}
+def _pen():
+    return Pen(DRBG.generate(1))
+
+
+def _enrolled(pen, **floor):
+    bench = Bench(pen)
+    bench.configure(pen, **floor)
+    bench.begin()
+    bench.says(enrol.commit)
+    return bench
 
 
 def test_with_a_partition_no_file_holds_a_secret():
-    bench = Bench(_authorities())
+    bench = Bench(_pen())
     bench.begin()
     pending = bench.store().load_pending_enrolment()
     for values in (bench.flash.files, bench.flash.values):
@@ -81,27 +96,29 @@ def test_with_a_partition_no_file_holds_a_secret():
 
 
 def test_all_of_the_citys_keys_come_from_the_configuration():
-    authorities = _authorities()
+    pen = _pen()
     for with_sectors in (False, True):
-        bench = Bench(authorities, with_sectors)
+        bench = Bench(pen, with_sectors)
         bench.begin()
         bench.says(enrol.commit)
         secrets = bench.store().load()
-        assert secrets.authorities == authorities
+        assert secrets.authorities == pen.authorities
         assert (secrets.epoch, secrets.chain_start, secrets.ceiling, secrets.command) == (1, 1, 1, 0)
 
 
 def test_a_key_of_the_city_that_is_no_point_stops_the_enrolment():
     for role in labels.ROLES:
-        authorities = _authorities()
+        pen = _pen()
+        authorities = pen.authorities
         authorities[role] = b"\x04" + bytes(64)
-        bench = Bench(authorities)
+        bench = Bench(pen)
+        bench.configure(pen, authorities)
         raises(KeyInvalid, bench.begin)
         assert bench.says(enrol.status) == "STATUS unprovisioned"
 
 
 def test_a_new_identity_in_a_partition_erases_the_old_one():
-    bench = Bench(_authorities())
+    bench = Bench(_pen())
     bench.begin()
     bench.says(enrol.commit)
     old = bench.store().load()
@@ -115,10 +132,12 @@ def test_a_new_identity_in_a_partition_erases_the_old_one():
 
 
 def test_a_commit_cut_anywhere_leaves_one_identity_that_works():
-    bench = Bench(_authorities())
+    bench = Bench(_pen())
     old_id = bench.begin()
     bench.says(enrol.commit)
-    Keychain(bench.store(), bench.flash, Retained()).spend()
+    old = Keychain(bench.store(), bench.flash, Retained())
+    old.spend()
+    assert Ledger(bench.flash, old).spend(500000, 1000000, 900)
     new_id = bench.begin()
     before = bench.state()
     bench.flash.cut_after(1000)
@@ -138,22 +157,93 @@ def test_a_commit_cut_anywhere_leaves_one_identity_that_works():
             assert (chain.epoch, chain.rekey_wanted) == (1, False)
             # The old identity goes on where it was, the new one begins
             assert chain.spend() == (counter.BLOCK if chain.node_id == old_id else 0)
+            # and what was spent of the ledger day is spent for both
+            assert Ledger(bench.flash, chain).spent == 500000
             seen.add(chain.node_id)
             assert bench.says(enrol.commit) == "ENROLLED " + hexlify(new_id).decode()
     assert seen == {old_id, new_id}
 
 
 def test_the_outbox_goes_only_when_no_key_of_the_city_is_the_same():
-    authorities = _authorities()
+    pen = _pen()
     for changed, kept in ((labels.ROLES[:1], True), (labels.ROLES[:4], True), (labels.ROLES, False)):
-        bench = Bench(authorities)
-        bench.begin()
-        bench.says(enrol.commit)
+        bench = _enrolled(pen)
         bench.flash.files["/outbox/00000001.seg"] = b"sealed"
-        rotated = dict(authorities)
-        for role in changed:
-            rotated[role] = ecdsa.make_key(DRBG)[1]
+        rotated = Pen(b"r")
+        for role in labels.ROLES:
+            if role not in changed:
+                rotated.keys[role] = pen.keys[role]
         bench.configure(rotated)
         bench.begin()
         bench.says(enrol.commit)
         assert ("/outbox/00000001.seg" in bench.flash.files) == kept
+
+
+def test_policy_and_floor_come_from_the_configuration_and_the_ledger_is_opened():
+    bench = _enrolled(_pen(), k=5)
+    secrets = bench.store().load()
+    assert secrets.floor == cbor.encode(floor_map(k=5))
+    assert in_force(secrets).version == 1
+    assert Ledger(bench.flash, Keychain(bench.store(), bench.flash, Retained())).spent == 0
+
+
+def test_a_policy_that_the_node_does_not_take_stops_the_enrolment():
+    pen = _pen()
+    for policy, floor in (
+        (pen.policy(), {"k": 6}),
+        (pen.policy(k=0), {}),
+        (pen.policy(labels.ROLE_RELEASE), {}),
+        (Pen(b"x").policy(), {}),
+        (b"policy", {}),
+        (pen.policy(), {"k": 0}),
+        (pen.policy(), {"version": None}),
+    ):
+        bench = Bench(pen)
+        bench.configure(pen, policy=policy, **floor)
+        raises(PolicyRefused, bench.begin)
+        assert bench.says(enrol.status) == "STATUS unprovisioned"
+
+
+def test_a_new_enrolment_of_a_node_whose_ledger_is_lost_does_not_refill_it():
+    bench = _enrolled(_pen())
+    del bench.flash.values["ledger"]
+    bench.begin()
+    bench.says(enrol.commit)
+    assert Ledger(bench.flash, Keychain(bench.store(), bench.flash, Retained())).spent == LOST
+
+
+def test_renew_takes_what_the_cable_brings():
+    pen = _pen()
+    bench = _enrolled(pen, k=5)
+    before = bench.state()
+    assert bench.says(enrol.renew) == "RENEWED 1"
+    assert bench.state() == before
+    # A looser floor, and a policy that needs it
+    bench.configure(pen, policy=pen.policy(version=3, k=1), version=2, k=1)
+    identity = bench.store().load().public
+    assert bench.says(enrol.renew) == "RENEWED 3"
+    secrets = bench.store().load()
+    assert (in_force(secrets).k, secrets.floor) == (1, cbor.encode(floor_map(version=2, k=1)))
+    assert secrets.public == identity
+
+
+def test_renew_refuses_what_does_not_hold_together():
+    pen = _pen()
+    bench = _enrolled(pen, k=5)
+    for policy, floor in (
+        (pen.policy(version=2), {"version": 2, "k": 6}),
+        (pen.policy(version=1, k=6), {"k": 5}),
+        (pen.policy(version=2), {"version": 1, "k": 4}),
+        (Pen(b"x").policy(version=2), {"k": 5}),
+        (pen.policy(labels.ROLE_COMMAND, version=2), {"k": 5}),
+    ):
+        bench.configure(pen, policy=policy, **floor)
+        before = bench.state()
+        raises(PolicyRefused, enrol.renew)
+        assert bench.state() == before
+    raises(Unprovisioned, _unprovisioned(pen))
+
+
+def _unprovisioned(pen):
+    Bench(pen)
+    return enrol.renew

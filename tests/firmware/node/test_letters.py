@@ -1,10 +1,15 @@
 """Letters: opened only when the city wrote them for this node; whatever else lies in the mailbox does nothing."""
 
+from binascii import hexlify
+from hashlib import sha256
+
+from firmware import comb_tables
 from firmware.city_pen import Address, Led, Node, Pen, topic
 from firmware.fakes import Random, raises
 from firmware.opened_ready import OpenedReady
 
-from envelope import labels
+from envelope import keys, labels, p256
+from node import combs
 from node.commands import Commands
 from node.letters import Mailbox
 from node.report import Owed
@@ -24,9 +29,16 @@ class Stage:
         self.keychain = self.node.boot()
         self.owed = Owed()
         self.led = Led()
-        self.commands = Commands(self.keychain, self.owed, self.node.drbg, 900, self.led, lambda: None)
-        self.mailbox = Mailbox(self.keychain, self.commands, self.owed, self.node.drbg, "hadeda/down")
+        self.found = []
+        self.commands = Commands(self.keychain, self.owed, self.node.drbg, self.led, lambda: None, self.comb)
+        self.mailbox = Mailbox(self.keychain, self.commands, self.owed, self.node.drbg, "hadeda/down", self.comb)
         self.mailbox.topics()
+
+    def comb(self, public):
+        """As the node finds it on its flash."""
+        data = combs.read(self.node.flash, public)
+        self.found.append(bool(data))
+        return data
 
     def topic(self):
         return topic(self.keychain.epoch_keys)
@@ -337,3 +349,45 @@ def test_a_rekey_that_is_due_begins_with_the_session():
     assert ready is not None
     assert stage.mailbox.ready() == ready
     assert Stage(stage.node).mailbox.ready() == ready
+
+
+def _comb_file(public):
+    """(path, content), as the host writes it."""
+    table = comb_tables.tables(*p256.decode(public), 1)[0]
+    path = "/combs/" + hexlify(keys.thumbprint(public)[:8]).decode()
+    return path, table + sha256(public + table).digest()[:8]
+
+
+def test_letters_and_commands_are_checked_with_combs_where_they_are_on_the_flash():
+    stage = Stage()
+    for role in (labels.ROLE_RECEIPT, labels.ROLE_COMMAND):
+        path, content = _comb_file(PEN.authorities[role])
+        stage.node.flash.files[path] = content
+        assert combs.read(stage.node.flash, PEN.authorities[role]) == content
+    stage.arrive(PEN.letter(stage.keychain, 1, stage.locate()))
+    assert (stage.found, stage.led.blinks) == ([True, True], [60])
+    forged = STRANGER.command(stage.keychain.node_id, 2, labels.OPERATION_LOCATE)
+    stage.arrive(PEN.letter(stage.keychain, 2, forged))
+    stage.arrive(STRANGER.letter(stage.keychain, 3, stage.locate(4)))
+    assert (stage.found, stage.led.blinks, stage.mailbox.failures) == ([True] * 5, [60], 2)
+
+
+def test_a_damaged_comb_is_not_used_and_does_no_harm():
+    path, content = _comb_file(PEN.authorities[labels.ROLE_RECEIPT])
+    flipped = bytearray(content)
+    flipped[2000] ^= 4
+    of_another = _comb_file(STRANGER.authorities[labels.ROLE_RECEIPT])[1]
+    for damaged in (bytes(flipped), content[:-1], content + b"\x00", b"", content[:4096] + bytes(8), of_another):
+        stage = Stage()
+        stage.node.flash.files[path] = damaged
+        stage.arrive(PEN.letter(stage.keychain, 1, stage.locate()))
+        assert (stage.found, stage.led.blinks) == ([False, False], [60])
+
+
+class _Full:
+    def read(self, _path):
+        raise MemoryError()
+
+
+def test_a_comb_without_room_for_it_is_none():
+    assert combs.read(_Full(), PEN.authorities[labels.ROLE_RECEIPT]) == b""

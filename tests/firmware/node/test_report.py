@@ -5,6 +5,7 @@ from node import report
 from node.minimise import Aggregates
 
 HEALTH = [5, 131072, 3360, 0, 999]
+PRIVACY = [99, 500000, 48000000, labels.UNIT_PASSAGE_WINDOW]
 
 
 def _aggregates(faults=None):
@@ -15,17 +16,17 @@ def _aggregates(faults=None):
         5: [90, 9999, 999, 9999],
         6: [90, 9999, 999, 9999],
     }
-    return Aggregates(air, [300, 23, 300, 300, 300, 0, None, 300], faults or {})
+    return Aggregates(air, [300, 23, 300, 300, 300, 5, labels.WITHHELD_BELOW_K, 300], faults or {})
 
 
 def test_five_channels_and_eight_cells_fit_into_128_bytes():
-    assert len(report.encode(1900000000, 900, 2, _aggregates(), HEALTH)) <= 128
+    assert len(report.encode(1900000000, 900, 2, _aggregates(), PRIVACY, HEALTH)) <= 128
 
 
 def test_labels_and_order():
     aggregates = _aggregates({9: 255})
-    decoded = cbor.decode(report.encode(1654041600, 900, 2, aggregates, HEALTH))
-    assert sorted(decoded) == [1, 2, 3, 4, 5, 6, 7]
+    decoded = cbor.decode(report.encode(1654041600, 900, 2, aggregates, PRIVACY, HEALTH))
+    assert sorted(decoded) == [1, 2, 3, 4, 5, 6, 7, 10]
     assert decoded[labels.REPORT_START] == 1654041600
     assert decoded[labels.REPORT_WINDOW] == 900
     assert decoded[labels.REPORT_CLOCK] == labels.CLOCK_SYNCHRONISED
@@ -33,21 +34,22 @@ def test_labels_and_order():
     assert decoded[labels.REPORT_TRAFFIC] == aggregates.traffic
     assert decoded[labels.REPORT_FAULTS] == {9: 255}
     assert decoded[labels.REPORT_HEALTH] == HEALTH
+    assert decoded[labels.REPORT_PRIVACY] == PRIVACY
 
 
 def test_no_faults_no_label():
-    assert labels.REPORT_FAULTS not in cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH))
+    assert labels.REPORT_FAULTS not in cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH))
 
 
 def test_what_is_owed_is_told_once():
     owed = report.Owed()
-    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH, owed))) == [1, 2, 3, 4, 5, 7]
+    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, owed))) == [1, 2, 3, 4, 5, 7, 10]
     owed.answer = (65535, labels.RESULT_INTERRUPTED)
     owed.echo = b"8 bytes!"
-    decoded = cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH, owed))
+    decoded = cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, owed))
     assert decoded[labels.REPORT_ANSWER] == [65535, 3]
     assert decoded[labels.REPORT_ECHO] == b"8 bytes!"
-    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), HEALTH, owed))) == [1, 2, 3, 4, 5, 7]
+    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, owed))) == [1, 2, 3, 4, 5, 7, 10]
 
 
 def test_everything_that_can_go_wrong_still_fits_a_sealed_message():
@@ -55,4 +57,4 @@ def test_everything_that_can_go_wrong_still_fits_a_sealed_message():
     owed = report.Owed()
     owed.answer = (65535, 3)
     owed.echo = bytes(8)
-    assert len(report.encode(1900000000, 900, 2, _aggregates(faults), HEALTH, owed)) < 512
+    assert len(report.encode(1900000000, 900, 2, _aggregates(faults), PRIVACY, HEALTH, owed)) < 512

@@ -3,14 +3,16 @@
 import asyncio
 import errno
 
+from firmware.city_pen import Pen, floor_map
 from firmware.fakes import Clock
 
 from envelope import labels
 from node import sample
 from node.errors import SensorFault
+from node.policy import Policy
 from node.sample import Output, Queue, Sampler
 
-CELLS = {"classes": ["vehicle"], "directions": ["approaching", "receding"], "speed_bands_kmh": [30, 50, 70]}
+POLICY = Policy(Pen().policy_map(), floor_map())
 
 
 def _drain(take):
@@ -19,6 +21,12 @@ def _drain(take):
     while take(event):
         events.append(tuple(event))
     return events
+
+
+def _output(queue, sensor, source=0):
+    out = Output(queue, sensor, source)
+    out.use(POLICY)
+    return out
 
 
 def test_the_queue_keeps_the_order_and_its_bound():
@@ -31,7 +39,7 @@ def test_the_queue_keeps_the_order_and_its_bound():
 
 def test_readings_passages_and_faults_become_events():
     queue = Queue()
-    out = Output(queue, 2, CELLS)
+    out = _output(queue, 2)
     out.reading(3, 101325)
     out.passage("vehicle", "receding", 47)
     out.fault(labels.FAULT_BAD_FRAME)
@@ -44,7 +52,7 @@ def test_readings_passages_and_faults_become_events():
 
 def test_what_has_no_cell_is_dropped():
     queue = Queue()
-    out = Output(queue, 0, CELLS)
+    out = _output(queue, 0)
     out.passage("pedestrian", "approaching", 5)
     out.passage("vehicle", "sideways", 5)
     assert _drain(queue.take) == []
@@ -52,12 +60,42 @@ def test_what_has_no_cell_is_dropped():
 
 def test_an_overflow_becomes_a_fault():
     queue = Queue(3)
-    out = Output(queue, 1, CELLS)
+    out = _output(queue, 1)
     for _ in range(5):
         out.reading(1, 7)
     assert len(_drain(queue.take)) == 3
     out.reading(1, 8)
     assert _drain(queue.take) == [(sample.FAULT, 1, labels.FAULT_DRIVER, 0), (sample.READING, 1, 1, 8)]
+
+
+def test_a_full_queue_is_emptied_before_anything_is_lost():
+    queue = Queue(3)
+    out = _output(queue, 1)
+    taken = []
+    queue.on_full = lambda: taken.extend(_drain(queue.take))
+    for speed in range(100):
+        out.passage("vehicle", "receding", speed)
+    taken.extend(_drain(queue.take))
+    assert taken == [(sample.PASSAGE, 0, 1, speed) for speed in range(100)]
+
+
+def test_without_a_policy_no_passage_is_told():
+    queue = Queue()
+    out = _output(queue, 0)
+    out.use(None)
+    out.passage("vehicle", "receding", 47)
+    out.reading(1, 5)
+    assert _drain(queue.take) == [(sample.READING, 0, 1, 5)]
+
+
+def test_a_source_that_the_policy_does_not_allow_tells_no_passage():
+    queue = Queue()
+    out = _output(queue, 0, labels.SOURCE_VISION)
+    out.passage("vehicle", "receding", 0)
+    assert _drain(queue.take) == []
+    out.use(Policy(Pen().policy_map(sources=[labels.SOURCE_VISION]), floor_map()))
+    out.passage("vehicle", "receding", 0)
+    assert _drain(queue.take) == [(sample.PASSAGE, 0, 1, 0)]
 
 
 def test_exceptions_become_fault_kinds():
@@ -102,7 +140,7 @@ def test_a_broken_driver_is_started_again_with_growing_pauses_and_disturbs_nobod
     async def scene():
         clock = Clock()
         broken = Broken(clock)
-        sampler = Sampler([broken, Steady(clock)], CELLS, clock)
+        sampler = Sampler([broken, Steady(clock)], [0, 0], clock)
         sampler.start()
         events = []
         for _ in range(150):
@@ -126,7 +164,7 @@ def test_a_driver_that_returns_counts_as_broken():
 
     async def scene():
         clock = Clock()
-        sampler = Sampler([Short()], CELLS, clock)
+        sampler = Sampler([Short()], [0], clock)
         sampler.start()
         await clock.advance(500)
         sampler.stop()

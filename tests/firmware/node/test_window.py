@@ -112,7 +112,7 @@ def test_a_new_length_holds_from_the_next_window_on():
     clock = Clock(BOUNDARY_MS)
     timetable = Timetable(clock, WINDOW_S)
     window = timetable.open(2)
-    timetable.set_window_s(3600)
+    timetable.set_window_s(3600, WINDOW_S)
     _pass_window(clock, window)
     assert window.length_s() == WINDOW_S
     lengths = []
@@ -122,7 +122,7 @@ def test_a_new_length_holds_from_the_next_window_on():
         _pass_window(clock, window)
         lengths.append(window.length_s())
     assert lengths == [2700, 3600, 3600]
-    timetable.set_window_s(900)
+    timetable.set_window_s(900, WINDOW_S)
     _pass_window(clock, timetable.open(2))
     assert timetable.open(2).start_s == BOUNDARY_MS // 1000 + 900 + 2700 + 3600 + 3600 + 900
 
@@ -133,7 +133,7 @@ def test_no_window_is_shorter_than_provisioned_however_the_length_changes():
     lengths = []
     start_s = BOUNDARY_MS // 1000
     for window_s in (900, 1200, 900, 1350, 60, 1200, 86400, 900, 7200, 1, 3600, 43200, 86400, 1350):
-        timetable.set_window_s(window_s)
+        timetable.set_window_s(window_s, 900)
         window = timetable.open(2)
         assert window.start_s == start_s
         _pass_window(clock, window)

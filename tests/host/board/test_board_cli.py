@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hadeda import __version__
-from hadeda.board import names
+from hadeda.board import load, load_parts, names
 from hadeda.board import page as pages
 from hadeda.cli import main, output
 from hadeda.cli.main import COMMANDS, app
@@ -120,7 +120,10 @@ def test_list_as_json_is_one_line() -> None:
 def test_show(name: str) -> None:
     shown = RUN.invoke(app, ["board", "show", name])
     assert shown.exit_code == 0
-    for word in ("BME280", "PMS5003", "HLK-LD2451", "Sensors", "Pins", "Budgets", "0x76", "115200 baud"):
+    board, parts = load(name), load_parts()
+    titles = [parts[sensor.part].title for sensor in board.sensors]
+    bauds = [f"{bus.baud} baud" for bus in board.buses.values() if bus.kind == "uart"]
+    for word in (*titles, *bauds, "Sensors", "Pins", "Budgets", "0x76"):
         assert word in shown.stdout
     data = json.loads(RUN.invoke(app, ["board", "show", name, "--json"]).stdout)
     assert data["name"] == name

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hadeda.board import BoardError, load, load_parts, names
+from hadeda.board.parts import PARTS
 from hadeda.envelope import labels
 from hadeda.paths import FIRMWARE, ROOT
 
@@ -39,8 +40,10 @@ def test_a_row_is_consistent_in_itself(part: str) -> None:
         assert (channel.unit is None) == (row.kind == "air"), "an air channel has the report's unit"
         assert channel.reported_unit
     signals = {wire.to for wire in row.wiring}
-    assert signals >= ({"scl", "sda"} if row.bus == "i2c" else {"tx", "rx"})
-    assert {row.current.supply, "GND"} <= signals
+    assert (row.bus is None) == (not row.wiring) == (row.kind == "radio")
+    if row.bus is not None:
+        assert signals >= ({"scl", "sda"} if row.bus == "i2c" else {"tx", "rx"})
+        assert {row.current.supply, "GND"} <= signals
     assert bool(row.address) == (row.bus == "i2c") == ("address" in signals)
     assert (row.baud is not None) == (row.bus == "uart")
     assert row.current.peak_ma >= row.current.working_ma
@@ -55,3 +58,13 @@ def test_a_broken_row_names_table_and_key(tmp_path: Path) -> None:
     assert f"{file}: [x] title: should be text in quotes, not 3" in text
     assert f"{file}: [x.current] supply: should be '3V3' or '5V', not '12V'" in text
     assert f"{file}: [x] maker: is missing; add it" in text
+
+
+def test_what_has_no_bus_is_a_radio(tmp_path: Path) -> None:
+    """A row needs its bus and its wires, unless it is a radio, which has neither."""
+    text = PARTS.read_text(encoding="utf-8")
+    file = tmp_path / "parts.toml"
+    for wrong in (text.replace('kind = "radio"', 'kind = "traffic"'), text.replace('bus = "i2c"\n', "", 1)):
+        file.write_text(wrong, encoding="utf-8")
+        with pytest.raises(BoardError, match="needs a bus and its wiring, unless it is a radio"):
+            load_parts(file)

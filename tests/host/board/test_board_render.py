@@ -4,20 +4,25 @@ from typing import Any
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from sealing import PROFILE, cose_thumbprint, dumps, floor_map, point, policy_map, sign1
 
 from hadeda.board import Board, load, names
 from hadeda.board.render import node_config
-from hadeda.errors import ProvisionError
+from hadeda.errors import PolicyError, ProvisionError
 from hadeda.provision.network import BrokerAccess, NodeNetwork, Wifi
 
-AUTHORITIES = {role: b"\x04" + bytes([role]) * 64 for role in range(1, 6)}
+POLICY_KEY = ec.generate_private_key(ec.SECP256R1())
+AUTHORITIES = {role: b"\x04" + bytes([role]) * 64 for role in range(1, 6)} | {4: point(POLICY_KEY)}
+POLICY = sign1(POLICY_KEY, dumps(policy_map(cose_thumbprint(point(POLICY_KEY)))), dumps([PROFILE, "policy"]))
+FLOOR = dumps(floor_map())
 NETWORK = NodeNetwork(Wifi("street", "lamp post"), BrokerAccess("broker.city", 8883, "city", "secret", b"\x30\x00"))
 
 
 def test_the_whole_configuration_of_the_s3_board() -> None:
-    assert node_config(load("esp32-s3-devkitc-1"), NETWORK, AUTHORITIES) == {
+    assert node_config(load("esp32-s3-devkitc-1"), NETWORK, AUTHORITIES, POLICY, FLOOR) == {
         "board": "esp32-s3-devkitc-1",
-        "version": 2,
+        "version": 3,
         "wifi": {"ssid": "street", "password": "lamp post"},
         "broker": {
             "host": "broker.city",
@@ -29,7 +34,6 @@ def test_the_whole_configuration_of_the_s3_board() -> None:
             "down": "hadeda/down",
         },
         "ntp": "",
-        "window_s": 900,
         "authorities": AUTHORITIES,
         "buses": {
             "i2c0": {"kind": "i2c", "id": 0, "scl": 9, "sda": 8, "freq": 100_000},
@@ -41,24 +45,21 @@ def test_the_whole_configuration_of_the_s3_board() -> None:
             {"part": "pms5003", "bus": "uart1", "period_s": 10},
             {"part": "ld2451", "bus": "uart2", "period_s": 0},
         ],
-        "cells": {
-            "classes": ["vehicle"],
-            "directions": ["approaching", "receding"],
-            "speed_bands_kmh": [30, 50, 70],
-        },
+        "floor": FLOOR,
+        "policy": POLICY,
         "led": {"kind": "neopixel", "pin": 38},
     }
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_boards_configuration_survives_cbor(name: str) -> None:
-    config = node_config(load(name), NETWORK, AUTHORITIES, window_s=300)
+    config = node_config(load(name), NETWORK, AUTHORITIES, POLICY, FLOOR)
     assert cbor2.loads(cbor2.dumps(config, canonical=True)) == config
 
 
 def test_plain_tcp_has_no_ca() -> None:
     network = NodeNetwork(Wifi("street"), BrokerAccess("10.0.0.1", 1883), ntp="pool.ntp.org")
-    config = node_config(load("esp32-devkitc-v4"), network, AUTHORITIES)
+    config = node_config(load("esp32-devkitc-v4"), network, AUTHORITIES, POLICY, FLOOR)
     assert "ca" not in config["broker"]
     assert config["ntp"] == "pool.ntp.org"
     assert config["wifi"] == {"ssid": "street", "password": ""}
@@ -67,23 +68,37 @@ def test_plain_tcp_has_no_ca() -> None:
 @pytest.mark.parametrize("key", [b"", AUTHORITIES[3][:-1], b"\x02" + AUTHORITIES[3][1:]])
 def test_another_key_than_an_uncompressed_point_is_refused(key: bytes) -> None:
     with pytest.raises(ValueError, match="uncompressed P-256 point"):
-        node_config(load("esp32-devkitc-v4"), NETWORK, AUTHORITIES | {3: key})
+        node_config(load("esp32-devkitc-v4"), NETWORK, AUTHORITIES | {3: key}, POLICY, FLOOR)
 
 
 @pytest.mark.parametrize("roles", [(), (1, 2, 3, 4), (1, 2, 3, 4, 5, 6)])
 def test_a_node_is_told_a_key_for_every_role_and_no_other(roles: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="each of the city's roles"):
-        node_config(load("esp32-devkitc-v4"), NETWORK, dict.fromkeys(roles, AUTHORITIES[1]))
+        node_config(load("esp32-devkitc-v4"), NETWORK, dict.fromkeys(roles, AUTHORITIES[1]), POLICY, FLOOR)
 
 
 def test_a_board_without_a_lamp_has_none_in_its_configuration() -> None:
-    assert "led" not in node_config(load("esp32-devkitc-v4").model_copy(update={"led": None}), NETWORK, AUTHORITIES)
+    assert "led" not in node_config(
+        load("esp32-devkitc-v4").model_copy(update={"led": None}), NETWORK, AUTHORITIES, POLICY, FLOOR
+    )
 
 
-@pytest.mark.parametrize("window_s", [0, 59, 61, 86401, -900])
-def test_a_window_that_does_not_divide_a_day_is_refused(window_s: int) -> None:
-    with pytest.raises(ValueError, match="divides a day"):
-        node_config(load("esp32-devkitc-v4"), NETWORK, AUTHORITIES, window_s)
+@pytest.mark.parametrize(
+    ("policy", "floor", "words"),
+    [
+        (b"", FLOOR, "signature is not accepted"),
+        (POLICY[:-1] + b"\0", FLOOR, "signature is not accepted"),
+        (POLICY, b"", "not a compiled floor"),
+        (POLICY, dumps(floor_map(f1=3600)), "900 s is below the floor's 3600 s"),
+        (POLICY, dumps(floor_map(f2=6)), "k 5 is below the floor's 6"),
+        (POLICY, dumps(floor_map(f3=499_999)), "0.5 is above the floor's 0.499999"),
+        (POLICY, dumps(floor_map(f4=1_000_000)), "48 is above the floor's 1"),
+        (POLICY, dumps(floor_map(f5=[5])), "'pm2_5' is never allowed"),
+    ],
+)
+def test_what_the_node_would_refuse_is_not_sent_to_it(policy: bytes, floor: bytes, words: str) -> None:
+    with pytest.raises(PolicyError, match=words):
+        node_config(load("esp32-devkitc-v4"), NETWORK, AUTHORITIES, policy, floor)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +124,7 @@ def test_secrets_are_not_in_the_text_of_a_network() -> None:
     assert "lamp post" not in repr(NETWORK)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", ["esp32-devkitc-v4", "esp32-s3-devkitc-1"])
 def test_the_boards_are_what_the_first_node_needs(name: str) -> None:
     board: Board = load(name)
     assert {sensor.part for sensor in board.sensors} == {"bme280", "pms5003", "ld2451"}

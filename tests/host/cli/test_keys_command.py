@@ -203,16 +203,26 @@ def test_a_node_that_missed_a_rotation_is_told_again(two_nodes: City) -> None:
     assert keys == {labels.ROLE_COLLECTOR: two_nodes.collector_public}
 
 
-def test_all_five_keys_at_once_still_fit_a_letter(two_nodes: City) -> None:
+def test_all_keys_at_once_still_fit_a_letter(two_nodes: City) -> None:
     flags = [part for role in ROLES for part in ("--role", role)]
     answer(two_nodes, "keys", "rotate", *flags, "--identity")
     (command,) = queued(two_nodes, "corner")
-    assert len(arguments_of(command)[labels.ROTATE_KEYS]) == 5
+    assert len(arguments_of(command)[labels.ROTATE_KEYS]) == 4
     letter = sealing.Letter(labels.EPOCH_MESSAGES_MAX, command.signed, bytes(8))
     node_id = bytes.fromhex(find_node(two_nodes.database, "corner").node_id)
     keys = epoch_keys(bytes(32), 2**32 - 1)
     sealed = sealing.seal_letter(keys, 2**32 - 1, 2**40 - 1, two_nodes.keyring.private(2), node_id, letter)
     assert len(sealed) <= labels.SEALED_MAX
+
+
+def test_a_node_in_service_is_never_told_another_release_key(two_nodes: City) -> None:
+    said = answer(two_nodes, "keys", "rotate", "--role", "release")
+    assert all("only over the cable" in (row["skipped"] or "") for row in said["nodes"] if row["node"] != "gone")
+    assert queued(two_nodes, "corner") == []
+    rows = [row for row in answer(two_nodes, "keys", "list")["keys"] if row["role"] == "release"]
+    assert [row["nodes"] for row in rows if row["state"] == "retiring"][-1] == 2, "the nodes still know the old one"
+    said = answer(two_nodes, "keys", "rotate", "--role", "release", "--role", "policy")
+    assert {tuple(row["tells"]) for row in said["nodes"] if not row["skipped"]} == {("policy",)}
 
 
 def test_a_retiring_key_is_erased_when_the_last_node_has_the_new_one(two_nodes: City) -> None:

@@ -58,7 +58,11 @@ def test_a_command_is_signed_and_waits(
     [
         (["self-destruct"], "nodes know no command self-destruct: one of report-now"),
         (["rotate"], "nodes know no command rotate"),
-        (["reboot", "5"], "takes no number"),
+        (["reboot", "5"], "takes no argument"),
+        (["set-period", "1e3"], "does not divide a day"),
+        (["set-period", "9" * 5000], "does not divide a day"),
+        (["locate", "--floor", "floor.toml"], "takes no floor"),
+        (["set-policy"], "needs a policy or a floor"),
         (["set-period"], "needs the window's length"),
         (["set-period", "1000"], "does not divide a day"),
         (["set-period", "0"], "does not divide a day"),

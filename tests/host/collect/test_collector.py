@@ -47,7 +47,9 @@ def test_a_report_is_stored_in_words_and_units(city: City, collector: Collector)
         "temperature", "relative_humidity", "pressure", "pm1_0", "pm2_5",
     ]  # fmt: skip
     assert (report.air[0].mean, report.air[0].minimum, report.air[0].maximum) == (18.34, 17.82, 18.95)
-    assert [cell.count for cell in report.traffic] == [12, 30, 7, None, 11, 28, 9, 1]
+    assert [cell.count for cell in report.traffic] == [12, 30, 7, None, 11, 28, 9, 5]
+    assert [cell.withheld for cell in report.traffic] == [None] * 3 + ["below k"] + [None] * 4
+    assert (report.policy_version, report.epsilon, report.spent) == (2, 500_000, 1_500_000)
     assert (report.traffic[5].direction, report.traffic[5].speed_band_kmh) == ("receding", "30-49")
     assert [(fault.part, fault.kind, fault.count) for fault in report.faults] == [("pms5003", "bad frame", 2)]
     assert (report.health.heap_high_water_bytes, report.health.key_store) == (61_440, "file")

@@ -33,7 +33,15 @@ def sealed(city: City, tmp_path: Path) -> Path:
 def test_reports_as_a_table_and_as_json(city: City) -> None:
     table = hadeda("reports", "--city", city.directory)
     assert table.exit_code == 0
-    for text in ("2 of 2 reports", "2022-06-01 00:15", "corner", "18.34", "98", "withheld"):
+    for text in (
+        "2 of 2 reports",
+        "2022-06-01 00:15",
+        "corner",
+        "18.34",
+        "102",
+        "cells",
+        "0.5/1.5",
+    ):
         assert text in table.stdout
     answer = json.loads(hadeda("reports", "--city", city.directory, "--json", "-n", "1").stdout)
     assert len(answer) == 1
@@ -43,7 +51,9 @@ def test_reports_as_a_table_and_as_json(city: City) -> None:
     }  # fmt: skip
     assert answer[0]["traffic"][3] == {
         "road_user": "vehicle", "direction": "approaching", "speed_band_kmh": ">=70", "count": None,
+        "withheld": "below k",
     }  # fmt: skip
+    assert (answer[0]["policy_version"], answer[0]["epsilon"], answer[0]["spent"]) == (2, 500_000, 1_500_000)
 
 
 def test_reports_of_an_empty_city_and_of_an_unknown_node(city: City) -> None:
@@ -58,7 +68,8 @@ def test_open_explains_every_layer_and_stores_nothing(city: City, sealed: Path) 
     assert result.exit_code == 0, result.output
     for text in (
         "COSE_Encrypt0", "AES-CCM-16-128-128", "sequence number 2", "COSE_Sign1", "ESP256", "corner",
-        "not in the report store", "temperature", "18.34 degC", "vehicle receding 30-49", "withheld", "fault bme280",
+        "not in the report store", "temperature", "18.34 degC", "vehicle receding 30-49", "withheld",
+        "below k", "test 2", "1.5 in the node's ledger day", "fault bme280",
         "no answer", "power on", "unsupported", "515", "c4c4c4c4c4c4c4c4",
     ):  # fmt: skip
         assert text in result.stdout, text

@@ -195,16 +195,17 @@ def test_noise_signed_by_a_genuine_node_is_refused(noise: bytes) -> None:
 
 
 def test_padding_is_zero_and_whole_blocks_or_the_floor() -> None:
-    length = len(dumps(example_report()))
+    report = example_report(r4={})
+    length = len(dumps(report))
     fill = -length % 32
     floor = 128 - length
-    assert fill + 32 == floor, "the example is one block below the floor"
+    assert fill + 32 <= floor, "the example is at least one block below the floor"
     for padding in (fill, floor):
-        opened(NODE.seal(example_report(), 5, padding=bytes(padding)))
-    assert "padding" in reason(NODE.seal(example_report(), 5, padding=bytes(floor + 32)))
-    assert "padding" in reason(NODE.seal(example_report(), 5, padding=bytes(floor - 1) + b"\1"))
+        opened(NODE.seal(report, 5, padding=bytes(padding)))
+    assert "padding" in reason(NODE.seal(report, 5, padding=bytes(floor + 32)))
+    assert "padding" in reason(NODE.seal(report, 5, padding=bytes(floor - 1) + b"\1"))
     for padding in (fill - 1, floor - 1):
-        assert "whole padding blocks" in reason(NODE.seal(example_report(), 5, padding=bytes(padding)))
+        assert "whole padding blocks" in reason(NODE.seal(report, 5, padding=bytes(padding)))
 
 
 def test_two_nodes_may_share_a_kid() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sealing import SealingNode, dumps, example_report
 
-from hadeda.envelope import parse_report
+from hadeda.envelope import Count, Privacy, parse_report
+from hadeda.envelope.report import SPENT_UNKNOWN
 from hadeda.errors import Rejected
 from hadeda.paths import FIRMWARE
 
@@ -25,7 +26,9 @@ def test_integers_become_units() -> None:
     assert report.air[2].mean == 101_325.0
     assert report.air[4].maximum == 20.0
     assert report.clock == "synchronised"
-    assert report.traffic == (12, 30, 7, None, 11, 28, 9, 1)
+    assert [cell.count for cell in report.traffic] == [12, 30, 7, None, 11, 28, 9, 5]
+    assert [cell.withheld for cell in report.traffic if cell.withheld] == ["below k"]
+    assert report.privacy == Privacy(policy=2, epsilon=500_000, spent=1_500_000)
     assert [(fault.sensor, fault.kind, fault.count) for fault in report.faults] == [
         (0, "no answer", 3),
         (2, "implausible value", 1),
@@ -34,25 +37,53 @@ def test_integers_become_units() -> None:
 
 
 def test_a_node_without_readings_still_reports() -> None:
-    report = parse_report(dumps(example_report(r3=0, r4={}, r5=[], r6={1: 90})))
-    assert (report.clock, report.air, report.traffic) == ("never set", (), ())
+    report = parse_report(dumps(example_report(r3=0, r4={}, r5=[-4] * 8, r6={1: 90}, r10=[2, 0, 0, 1])))
+    assert (report.clock, report.air, report.traffic[0]) == ("never set", (), Count(None, "sensor blind"))
+
+
+def test_every_reason_for_withholding_has_its_words() -> None:
+    report = parse_report(dumps(example_report(r5=[-1, -2, -3, -4])))
+    assert [cell.withheld for cell in report.traffic] == ["below k", "no budget", "not allowed", "sensor blind"]
+
+
+def test_a_node_without_a_policy_still_reports() -> None:
+    report = parse_report(dumps(example_report(r4={}, r5=[], r10=[0, 0, 2**31 - 1, 1])))
+    assert report.privacy == Privacy(0, 0, SPENT_UNKNOWN)
 
 
 BAD = [
     {"r1": -1}, {"r1": None}, {"r1": b"x"}, {"r2": 0}, {"r2": 86_401}, {"r3": 3}, {"r3": -1}, {"r4": []},
     {"r4": {1: [0, 1, 1, 1]}}, {"r4": {1: [1, 1, 1]}}, {"r4": {1: [1, 1, -1, 1]}}, {"r4": {1: [65_536, 1, 0, 0]}},
-    {"r4": {1: None}}, {"r4": {1: [1, None, 0, 0]}}, {"r5": {}}, {"r5": [-1]}, {"r5": ["1"]}, {"r5": [2**31]},
+    {"r4": {1: None}}, {"r4": {1: [1, None, 0, 0]}}, {"r5": {}}, {"r5": [-5]}, {"r5": [None]}, {"r5": [0]},
+    {"r5": ["1"]}, {"r5": [2**31]},
     {"r6": {}}, {"r6": []}, {"r6": {1: 0}}, {"r6": {1: 256}}, {"r6": {1: None}}, {"r7": [1, 2, 3, 0]},
     {"r7": [1, 2, 3, 2, 5]}, {"r7": [256, 2, 3, 0, 5]}, {"r7": [1, -2, 3, 0, 5]}, {"r8": 1}, {"r0": 1},
+    {"r10": [2, 1, 2]}, {"r10": [-1, 0, 0, 1]}, {"r10": [2, -1, 0, 1]}, {"r10": [2, 0, 2**31, 1]}, {"r10": {}},
+    {"r10": [2, 0, 0, 0]}, {"r10": [2, 0, 0, 2]}, {"r10": [2, None, 0, 1]}, {"r10": None},
 ]  # fmt: skip
 # Bounds that the CDDL gives in a comment, because pycddl does not hold them
 BAD_BEYOND_THE_CDDL = [
-    {"r1": 2**32}, {"r4": {9: [1, 1, 1, 1]}}, {"r4": {1: [1, 2**31, 0, 0]}}, {"r6": {512: 1}}, {"r6": {0: 1}},
+    {"r1": 2**32},
+    {"r4": {9: [1, 1, 1, 1]}},
+    {"r4": {1: [1, 2**31, 0, 0]}},
+    {"r6": {512: 1}},
+    {"r6": {0: 1}},
     {"r6": {6: 1}},
+    {"r5": [0] * 8},
+    {"r5": [5, 0]},
+    {"r5": [-4] * 65, "r10": [2, 0, 0, 1]},
+    {"r10": [2**31, 0, 0, 1]},
+    {"r10": [2, 2_000_000, 1_999_999, 1]},
+]
+# Each number is one that could be, but not beside the others
+CONTRADICTIONS = [
+    {"r10": [2, 0, 0, 1]}, {"r5": [-1], "r10": [2, 0, 0, 1]}, {"r5": [5, -2], "r10": [2, 0, 500_000, 1]},
+    {"r10": [0, 0, 0, 1]}, {"r4": {}, "r10": [0, 0, 0, 1]}, {"r5": [], "r10": [0, 0, 0, 1]},
+    {"r4": {}, "r5": [], "r10": [0, 1, 1, 1]}, {"r4": {}, "r5": [-4], "r10": [0, 0, 0, 1]},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("changes", BAD + BAD_BEYOND_THE_CDDL, ids=str)
+@pytest.mark.parametrize("changes", BAD + BAD_BEYOND_THE_CDDL + CONTRADICTIONS, ids=str)
 def test_wrong_types_and_ranges_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Rejected):
         parse_report(dumps(example_report(**changes)))
@@ -64,7 +95,7 @@ def test_the_cddl_refuses_them_too(changes: dict[str, Any]) -> None:
         REPORT_CDDL.validate_cbor(dumps(example_report(**changes)))
 
 
-@pytest.mark.parametrize("field", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("field", [1, 2, 3, 4, 5, 7, 10])
 def test_a_missing_field_is_refused(field: int) -> None:
     report = example_report()
     del report[field]
@@ -80,7 +111,7 @@ statistics = st.tuples(
     st.integers(0, 2**31 - 1),
     st.integers(0, 2**31 - 1),
 ).map(list)
-counts = st.integers(0, 2**31 - 1)
+counts = st.integers(1, 2**31 - 1)
 fault_codes = st.builds(lambda sensor, kind: sensor * 8 + kind, st.integers(0, 63), st.integers(1, 5))
 whole_reports = st.fixed_dictionaries(
     {
@@ -88,8 +119,11 @@ whole_reports = st.fixed_dictionaries(
         2: st.integers(1, 86_400),
         3: st.integers(0, 2),
         4: st.dictionaries(st.integers(1, 6), statistics, max_size=6),
-        5: st.lists(st.none() | counts, max_size=20),
+        5: st.lists(st.integers(-4, -1) | counts, max_size=20),
         7: st.tuples(st.integers(0, 255), counts, counts, st.integers(0, 1), counts).map(list),
+        10: st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 10**6), st.integers(10**6, 2**31 - 1), st.just(1)).map(
+            list
+        ),
     },
     optional={6: st.dictionaries(fault_codes, st.integers(1, 255), min_size=1, max_size=4)},
 )

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import cbor2
 import pytest
@@ -10,15 +11,20 @@ from hypothesis import strategies as st
 from policy_texts import BELOW_FLOOR, FLOOR, STREET, policy
 
 from hadeda.policy import Compiled, PolicyError, compile_floor, compile_policy, decompile, read_floor, read_policy
-from hadeda.policy.compiled import Cells, CompiledFootfall
+from hadeda.policy.compiled import Cells, CompiledFootfall, decompile_floor
 from hadeda.policy.schema import DAY_S, EPSILON_DAY_MAX, EPSILON_RELEASE_MAX, K_MAX, VERSION_MAX, WINDOW_MIN_S
 
 CITY = bytes(range(32))
 WINDOWS = [s for s in range(WINDOW_MIN_S, DAY_S + 1) if DAY_S % s == 0]
 WORDS = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), min_size=1, max_size=4, unique=True)
 
+
+def _policy(footfall: CompiledFootfall | None, vision: bool, **others: Any) -> Compiled:
+    return Compiled(footfall=footfall, sources=(1,) * (footfall is not None) + (2,) * vision, **others)
+
+
 POLICIES = st.builds(
-    Compiled,
+    _policy,
     city=st.binary(min_size=32, max_size=32),
     version=st.integers(1, VERSION_MAX),
     window_s=st.sampled_from(WINDOWS),
@@ -35,7 +41,21 @@ POLICIES = st.builds(
     name=st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True),
     footfall=st.none()
     | st.builds(CompiledFootfall, k=st.integers(1, K_MAX), epsilon_release=st.integers(1, EPSILON_RELEASE_MAX)),
-    sources=st.sampled_from([(), (2,)]),
+    vision=st.booleans(),
+)
+FLOORS = st.builds(
+    lambda content: {**content, 5: sorted(content[5]), 6: sorted(content[6])},
+    st.fixed_dictionaries(
+        {
+            1: st.integers(WINDOW_MIN_S, DAY_S),
+            2: st.integers(1, K_MAX),
+            3: st.integers(1, EPSILON_RELEASE_MAX),
+            4: st.integers(1, EPSILON_DAY_MAX),
+            5: st.sets(st.integers(1, 6)),
+            6: st.sets(st.integers(1, 2)),
+            7: st.integers(1, VERSION_MAX),
+        }
+    ),
 )
 
 
@@ -56,7 +76,44 @@ def test_the_map_is_the_one_the_node_knows() -> None:
 
 def test_the_floor_is_the_one_the_node_knows() -> None:
     floor = compile_floor(read_floor(FLOOR).model)
-    assert cbor2.loads(floor) == {1: 300, 2: 3, 3: 1_000_000, 4: 96_000_000, 5: [], 6: [1]}
+    assert cbor2.loads(floor) == {1: 300, 2: 3, 3: 1_000_000, 4: 96_000_000, 5: [], 6: [1], 7: 1}
+
+
+@settings(deadline=None)
+@given(content=FLOORS)
+def test_a_floor_comes_back(content: dict[int, object]) -> None:
+    data = cbor2.dumps(content, canonical=True)
+    assert compile_floor(decompile_floor(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (1, 59),
+        (2, 0),
+        (2, "3"),
+        (3, None),
+        (3, 10_000_001),
+        (4, -1),
+        (5, [7]),
+        (5, [2, 1]),
+        (6, [3]),
+        (6, 1),
+        (7, 0),
+        (8, 1),
+    ],
+)
+def test_values_no_floor_can_have_do_not_come_back(key: int, value: object) -> None:
+    content = cbor2.loads(compile_floor(read_floor(FLOOR).model))
+    with pytest.raises(PolicyError, match="not a compiled floor"):
+        decompile_floor(cbor2.dumps(content | {key: value}, canonical=True))
+
+
+@settings(deadline=None)
+@given(data=st.binary(max_size=64))
+def test_anything_else_is_no_floor(data: bytes) -> None:
+    with pytest.raises(PolicyError):
+        decompile_floor(data)
 
 
 def test_what_is_not_asked_for_is_off(tmp_path: Path) -> None:
@@ -68,6 +125,7 @@ def test_what_is_not_asked_for_is_off(tmp_path: Path) -> None:
 
 def test_footfall_and_vision_are_in_it_when_asked_for(tmp_path: Path) -> None:
     assert cbor2.loads(compile_policy(read_policy(BELOW_FLOOR).model, CITY))[10] == {1: 1, 2: 2_000_000}
+    assert cbor2.loads(compile_policy(read_policy(BELOW_FLOOR).model, CITY))[11] == [1]
     assert cbor2.loads(compile_policy(policy(tmp_path, more="[vision]").model, CITY))[11] == [2]
 
 
@@ -101,6 +159,8 @@ def test_anything_else_is_a_policy_error(data: bytes) -> None:
         (7, 0),
         (7, 10_000_001),
         (8, -1),
+        (10, {1: 5, 2: 500_000}),
+        (11, [1]),
         (12, 1),
         (1, b"short"),
         (5, [1]),

@@ -41,7 +41,7 @@ def test_a_node_enrols_with_its_first_epoch(city: City) -> None:
 def test_passwords_of_the_configuration_are_not_kept(city: City) -> None:
     enrolled(city)
     (node,) = nodes(city.database)
-    assert set(node.configuration) == {"board", "version", "window_s", "sensors", "cells"}
+    assert set(node.configuration) == {"board", "version", "sensors"}
     city.database.close()
     assert b"wifi-secret" not in (city.directory / "city.db").read_bytes()
 

@@ -65,4 +65,10 @@ class UartChip(Protocol):
         ...
 
 
-Chip: TypeAlias = I2cChip | UartChip
+class RadioChip(Protocol):
+    """What the chip's own radio hears; see emulator/bluetooth.py."""
+
+    on_event: OnEvent | None
+
+
+Chip: TypeAlias = I2cChip | UartChip | RadioChip

@@ -3,7 +3,7 @@
 import sys
 
 import _wire  # opens the wire before the files of the machine underneath are gone
-import errno, esp, esp32, flashbdev, machine, network, os, select, socket, time
+import bluetooth, errno, esp, esp32, flashbdev, machine, network, os, select, socket, time
 import _console, _host, _micropython, _vfs, vfs
 from _boot_info import info
 

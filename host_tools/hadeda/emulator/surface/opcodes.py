@@ -65,3 +65,7 @@ SOCKET_SEND = 48  # handle u8, data -> count u16
 SOCKET_SENDTO = 49  # handle u8, port u16, host length-prefixed text, data -> count u16
 SOCKET_RECEIVE = 50  # handle u8, count u16 -> port u16, host length-prefixed text, data
 SOCKET_CLOSE = 51  # handle u8
+
+BLE_ACTIVE = 60  # on u8
+BLE_SCAN = 61  # duration_ms u32 (0: stop), interval_us u32, window_us u32
+BLE_HEARD = 62  # -> scanning u8, then of each: address type, advertising type u8, rssi i8, length u8, address, data

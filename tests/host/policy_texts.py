@@ -7,7 +7,7 @@ from hadeda.policy import Policy, Read, read_policy
 
 STREET = ROOT / "policies" / "street.toml"
 FLOOR = ROOT / "policies" / "floor.toml"
-BELOW_FLOOR = Path(__file__).parent / "below_floor.toml"
+BELOW_FLOOR = Path(__file__).parent / "policy" / "below_floor.toml"
 
 
 def written(folder: Path, changes: dict[str, str] | None = None, more: str = "", source: Path = STREET) -> Path:

@@ -1,0 +1,28 @@
+"""Combs of the city's keys as files on the node (firmware/node/combs.py reads them): letters are checked faster.
+
+Only the two keys that sign what comes by radio have one. A file never says whose signature is valid for longer than the
+next visit: what is not of today's keys is removed. A key that a command brings has no comb until then.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from hadeda.envelope.keys import thumbprint
+from hadeda.envelope.labels import ROLE_COMMAND, ROLE_RECEIPT
+from hadeda.provision.comb import tables
+
+FOLDER = "combs"
+DIGEST_SIZE = 8
+NAME_BYTES = 8  # of the key's thumbprint
+
+
+def files(authorities: Mapping[int, bytes]) -> dict[str, bytes]:
+    """Path on the node -> content, for the receipt and the command key among public keys (65 bytes) by role."""
+    return dict(file(authorities[role]) for role in (ROLE_RECEIPT, ROLE_COMMAND))
+
+
+def file(public: bytes) -> tuple[str, bytes]:
+    """(path on the node, content) of one public key's comb: the table, then 8 bytes of SHA-256 over key and table."""
+    (table,) = tables(int.from_bytes(public[1:33], "big"), int.from_bytes(public[33:], "big"), 1)
+    name = thumbprint(public)[:NAME_BYTES].hex()
+    return f"/{FOLDER}/{name}", table + hashlib.sha256(public + table).digest()[:DIGEST_SIZE]
