@@ -509,7 +509,7 @@ class PluggedIn:
             board,
             world,
             seed=seed,
-            clock=VirtualTime(),
+            clock=VirtualTime(pace=1.0),  # or windows would end while the technician types
             start_s=world.start_s,
             flash_file=flash,
             serial=self.serial,
