@@ -108,7 +108,7 @@ def whole_record(data: bytes) -> bytes:
     """The record that `data` begins with; nothing when it is not whole."""
     record = data[: _BODY_AT + int.from_bytes(data[8:10], "big")]
     head, digest, body = record[:10], record[10:_BODY_AT], record[_BODY_AT:]
-    return record if head.startswith(b"HKR1") and digest == sha256(head + body).digest() else b""
+    return record if head.startswith(b"HKR2") and digest == sha256(head + body).digest() else b""
 
 
 def _file_system(image: Path, board: Board) -> Partition:

@@ -77,7 +77,7 @@ def test_windows_get_longer_and_never_shorter_than_promised(standing: LampPost) 
     assert post.stored[-1].window_s == 60
 
 
-def test_locate_blinks_for_a_minute_and_policies_are_unsupported(standing: LampPost) -> None:
+def test_locate_blinks_for_a_minute_and_nothing_to_set_is_refused(standing: LampPost) -> None:
     post = standing
     lamp = post.emulated.wiring.led
     assert lamp is not None
@@ -87,7 +87,7 @@ def test_locate_blinks_for_a_minute_and_policies_are_unsupported(standing: LampP
     assert len(lamp.changes) == BLINKS
     assert not lamp.lit
     assert lamp.changes[-1][0] - lamp.changes[0][0] == pytest.approx(60, abs=2)
-    assert answered(post, labels.OPERATION_SET_POLICY) == "unsupported"
+    assert answered(post, labels.OPERATION_SET_POLICY) == "refused"
     assert len(lamp.changes) == BLINKS
 
 
