@@ -2,6 +2,6 @@
 
 build     MicroPython for QEMU's RV32IMC board, from the distribution's source package
 machine   one such board, powered up, with the firmware's compiled modules on it
-on_board  what runs there and measures
+on_board  what runs there and measures: sealing and minimising
 figures   what comes back: medians, and the answer of `hadeda bench`
 """

@@ -1,4 +1,4 @@
-"""What the board prints, "name value" a line, becomes figures: medians and ranges over keys and messages."""
+"""What the board prints, "name value" a line, becomes figures: medians and ranges over keys or seeds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -37,19 +37,34 @@ SUBJECTS = {
     "point_double": "double a point",
     "point_add": "add an affine point",
     "inverse": "inverse modulo p",
+    "noise_05": "noise of eight cells, epsilon 0.5",
+    "noise_1": "noise of eight cells, epsilon 1",
+    "noise_2": "noise of eight cells, epsilon 2",
+    "passage": "put one passage into its cell",
+    "ledger": "account for the window in the ledger, flash not counted",
+    "release": "add the noise, hold eight cells against k, overwrite",
+    "window": "a whole window: noise at epsilon 0.5, 92 passages, ledger, release",
+    "footfall_open": "footfall: new salt, empty sketch, noise of one number",
+    "footfall_device": "footfall: hash one address into the sketch",
+    "footfall_release": "footfall: add the noise, hold it against k, overwrite",
 }
-BYTES = (
-    "table_bytes",
-    "heap_peak_bytes",
-    "verify_heap_peak_bytes",
-    "open_letter_heap_peak_bytes",
-    "ready_heap_peak_bytes",
-)
+BYTES = {
+    "table_bytes": "generator's table, bytes",
+    "heap_peak_bytes": "least free heap for a sign, bytes",
+    "verify_heap_peak_bytes": "the same for a check with a comb",
+    "open_letter_heap_peak_bytes": "the same for a letter with a command",
+    "ready_heap_peak_bytes": "the same for beginning a re-key",
+    "report_bytes": "a report of five channels and eight cells, bytes",
+    "privacy_row_bytes": "of these the privacy row",
+    "markers_bytes": "what two withheld markers add in place of small counts",
+    "padded_bytes": "that report, padded as it is sealed",
+    "padded_without_bytes": "the same with true counts and no privacy row",
+}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Instructions: median, least and most over `runs` keys and messages."""
+    """Instructions: median, least and most over `runs` keys or seeds."""
 
     median: int
     min: int
@@ -77,7 +92,7 @@ def summarise(values: Iterable[int]) -> Figure:
 
 
 def answer(values: Mapping[str, list[int]], yardstick: Yardstick) -> dict[str, object]:
-    """What `hadeda bench sign --json` says: `<name>_instructions` medians, bytes, every figure's range, the tools."""
+    """What `hadeda bench ... --json` says: `<name>_instructions` medians, bytes, every figure's range, the tools."""
     figures = {name: summarise(values[name]) for name in SUBJECTS if name in values}
     said: dict[str, object] = {f"{name}_instructions": figure.median for name, figure in figures.items()}
     said.update({name: values[name][0] for name in BYTES if name in values})

@@ -1,4 +1,4 @@
-"""A whole measurement: the board's part (on_board.py), called for one key after another."""
+"""A whole measurement: the board's part (on_board/), called for one key or seed after another."""
 
 from pathlib import Path
 
@@ -8,16 +8,25 @@ from hadeda.bench.machine import CHUNK, Machine
 from hadeda.paths import FIRMWARE
 from hadeda.provision.combs import file
 
-ON_BOARD = Path(__file__).with_name("on_board.py")
+ON_BOARD = Path(__file__).with_name("on_board")
 CROWDED = 32 * 1024  # bytes free
-# envelope.labels is for ON_BOARD: in what is shipped its numbers stand for its names
-MODULES = (
-    "import envelope.cose, envelope.ecdh, envelope.ecdh_es, envelope.hkdf, envelope.labels, node.combs, node.ready"
+# envelope.labels is for on_board/: in what is shipped its numbers stand for its names
+SEALING = (
+    "import envelope.cose, envelope.ecdh, envelope.ecdh_es, envelope.hkdf, envelope.labels, node.combs, node.ready, "
+    "on_board.counting"
+)
+# This MicroPython has no asyncio; node.sample names it, and nothing that is measured calls it
+MINIMISING = (
+    "import sys\nsys.modules['asyncio'] = sys\n"
+    "import envelope.labels, envelope.padding, node.minimise, node.ledger, node.report, node.policy, node.footfall, "
+    "on_board.counting"
 )
 PARTS = ("signatures", "symmetric", "seal", "downlink")
 
+Calls = list[tuple[int, str]]
 
-def measure(yardstick: Yardstick, keys: int, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
+
+def measure_sealing(yardstick: Yardstick, keys: int, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
     """Values by name, one for every key. Heap figures come from boards of their own: they leave a heap in shreds."""
     numbers = range(1, keys + 1)
     whole = [
@@ -25,19 +34,27 @@ def measure(yardstick: Yardstick, keys: int, firmware: Path = FIRMWARE) -> dict[
         *[(number, f"measure_{part}({number})") for number in numbers for part in PARTS],
         *[(0, f"measure_crowded({number}, {CROWDED})") for number in numbers],
     ]
-    boards = [whole, [(1, "measure_heap()")], [(1, "measure_downlink_heap()")]]
-    return parse("".join(_printed(yardstick, calls, firmware) for calls in boards))
+    boards: list[Calls] = [whole, [(1, "measure_heap()")], [(1, "measure_downlink_heap()")]]
+    return parse("".join(_sealing(yardstick, calls, firmware) for calls in boards))
 
 
-def _printed(yardstick: Yardstick, calls: list[tuple[int, str]], firmware: Path) -> str:
+def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
+    """Values by name, one for every seed of the noise."""
+    node = ("__init__", "errors", "sample", "noise", "minimise", "ledger", "report", "policy", "footfall")
+    with Machine(yardstick) as machine:
+        _load(machine, firmware, node, MINIMISING)
+        machine.run((ON_BOARD / "minimising.py").read_text())
+        printed = [machine.run("measure_bytes()")]
+        for seed in range(1, seeds + 1):
+            printed += [machine.run(f"measure_{part}({seed})") for part in ("noise", "window", "footfall")]
+    return parse("".join(printed))
+
+
+def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path) -> str:
     """What `calls` print, each with the combs of the keys of its number on the board (0: none)."""
     with Machine(yardstick) as machine:
-        node = firmware / "node"
-        modules = [node / f"{name}.py" for name in ("__init__", "combs", "ready")]
-        machine.load([*sorted((firmware / "envelope").glob("*.py")), *modules])
-        machine.run(MODULES)  # before the text of ON_BOARD takes its part of the heap
-        machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()")
-        machine.run(ON_BOARD.read_text())
+        _load(machine, firmware, ("__init__", "combs", "ready"), SEALING)
+        machine.run((ON_BOARD / "sealing.py").read_text())
         printed, put = [], 0
         for number, call in calls:
             if number != put:
@@ -45,6 +62,14 @@ def _printed(yardstick: Yardstick, calls: list[tuple[int, str]], firmware: Path)
                 put = number
             printed.append(machine.run(call))
         return "".join(printed)
+
+
+def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str) -> None:
+    """Import the firmware's modules before the text that measures them takes its part of the heap."""
+    modules = [firmware / "node" / f"{name}.py" for name in node]
+    machine.load([*sorted((firmware / "envelope").glob("*.py")), *modules, ON_BOARD / "counting.py"])
+    machine.run(imports)
+    machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()")
 
 
 def _put_combs(machine: Machine, number: int) -> None:

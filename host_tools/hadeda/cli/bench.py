@@ -6,7 +6,7 @@ import typer
 
 from hadeda.bench import figures
 from hadeda.bench.build import OPTIMISATIONS, Yardstick, build
-from hadeda.bench.run import measure
+from hadeda.bench.run import measure_minimising, measure_sealing
 from hadeda.cli import output
 from hadeda.cli.options import JsonOption
 from hadeda.errors import BenchError
@@ -22,19 +22,40 @@ def _group() -> None:
     """What the node's code costs, in instructions of a RISC-V core (RV32IMC, as in an ESP32-C3) under QEMU."""
 
 
+OptimiseOption = Annotated[
+    str, typer.Option("--optimise", help=f"The compiler's level for MicroPython: {', '.join(OPTIMISATIONS)}.")
+]
+
+
 @app.command()
 def sign(
     keys: Annotated[int, typer.Option("--keys", min=1, help="So many keys and messages.")] = 5,
-    optimise: Annotated[
-        str, typer.Option("--optimise", help=f"The compiler's level for MicroPython: {', '.join(OPTIMISATIONS)}.")
-    ] = OPTIMISATIONS[0],
+    optimise: OptimiseOption = OPTIMISATIONS[0],
     as_json: JsonOption = False,
 ) -> None:
     """Measure signatures, and everything else a sealed report is made of. Builds its MicroPython the first time."""
+    yardstick = _built(optimise)
+    _say(measure_sealing(yardstick, keys), yardstick, as_json)
+
+
+@app.command()
+def minimise(
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="So many draws of the noise.")] = 20,
+    optimise: OptimiseOption = OPTIMISATIONS[0],
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what minimisation adds to a window: noise, threshold, ledger, and bytes of the report."""
+    yardstick = _built(optimise)
+    _say(measure_minimising(yardstick, seeds), yardstick, as_json)
+
+
+def _built(optimise: str) -> Yardstick:
     if optimise not in OPTIMISATIONS:
         raise BenchError(f"no level {optimise}", f"one of {', '.join(OPTIMISATIONS)}")
-    yardstick = build(optimise)
-    values = measure(yardstick, keys)
+    return build(optimise)
+
+
+def _say(values: dict[str, list[int]], yardstick: Yardstick, as_json: bool) -> None:
     output.console().print(draw(values, yardstick))
     if as_json:
         output.print_json(figures.answer(values, yardstick))
@@ -47,6 +68,6 @@ def draw(values: dict[str, list[int]], yardstick: Yardstick) -> "Table":
         if name in values:
             figure = figures.summarise(values[name])
             rows.append((name, subject, figure.median, figure.min, figure.max))
-    rows.extend((name, "", values[name][0], None, None) for name in figures.BYTES if name in values)
+    rows.extend((name, what, values[name][0], None, None) for name, what in figures.BYTES.items() if name in values)
     title = f"MicroPython {yardstick.micropython}, {yardstick.flags}; gcc {yardstick.gcc}; QEMU {yardstick.qemu}"
     return output.table(title, ("", "instructions (bytes at the end)", "median", "least", "most"), rows)

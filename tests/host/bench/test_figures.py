@@ -60,8 +60,9 @@ def test_the_table_has_a_row_for_every_figure_that_was_measured() -> None:
 
 
 def test_every_name_the_board_measures_has_its_line() -> None:
-    tree = ast.parse(run.ON_BOARD.read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    trees = [ast.parse(file.read_text()) for file in run.ON_BOARD.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     names = {
         call.args[0].value
         for call in calls

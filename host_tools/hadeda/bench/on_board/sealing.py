@@ -1,57 +1,30 @@
 # mypy: ignore-errors
-"""MicroPython that runs under QEMU: measures the node's own modules with the RISC-V machine timer.
-
-Every call of `cost` prints one line, "name instructions"; the host makes the table (figures.py). The timer counts
-instructions by hundreds under `-icount shift=0`, and reading it is subtracted.
-"""
+"""MicroPython that runs under QEMU: measures what a sealed report, a letter and a re-key are made of."""
 
 import gc
 
-from machine import mem32
+from on_board.counting import cost, drbg
 
 from envelope import aes_ccm, cbor, cose, ecdh, ecdh_es, ecdsa, hkdf, keys, labels, p256, p256_table
-from envelope.drbg import Drbg
 from node import combs, ready
 
-MTIME = 0x0200BFF8
-INSTRUCTIONS_A_TICK = 100
 PIECE = 512
 COMBS = {}  # path -> file, as provisioning leaves them on the flash
 REPORT = {
-    1: 1654041600,
-    2: 900,
-    3: 2,
-    4: {
+    labels.REPORT_START: 1654041600,
+    labels.REPORT_WINDOW: 900,
+    labels.REPORT_CLOCK: labels.CLOCK_SYNCHRONISED,
+    labels.REPORT_AIR: {
         1: [90, 1834, 52, 61],
         2: [90, 6120, 210, 180],
         3: [90, 101325, 12, 9],
         4: [88, 81, 20, 33],
         5: [88, 123, 41, 77],
     },
-    5: [12, 30, 7, None, 11, 28, 9, 1],
-    7: [1, 61440, 3, 0, 17],
+    labels.REPORT_TRAFFIC: [12, 30, 7, labels.WITHHELD_BELOW_K, 11, 28, 9, labels.WITHHELD_BELOW_K],
+    labels.REPORT_HEALTH: [1, 61440, 3, 0, 17],
+    labels.REPORT_PRIVACY: [1, 500000, 24000000, labels.UNIT_PASSAGE_WINDOW],
 }
-
-
-def ticks(action):
-    """Ticks of the machine timer that `action()` takes, on a heap that has just been collected."""
-    gc.collect()
-    start = mem32[MTIME]
-    action()
-    return mem32[MTIME] - start
-
-
-EMPTY = ticks(lambda: None)
-
-
-def cost(name, action):
-    """Print what `action()` takes, in instructions."""
-    print(name, (ticks(action) - EMPTY) * INSTRUCTIONS_A_TICK)
-
-
-def drbg(number):
-    """A generator of its own for every key, the same in every run."""
-    return Drbg(number.to_bytes(32, "big"), b"hadeda bench")
 
 
 def fits(pieces, action):
