@@ -100,7 +100,7 @@ def _problem(detail: ErrorDetails, content: dict[str, Any], skip: int) -> Proble
         return Problem(table, key, "is missing", "add it")
     what = _WORDS[kind].format(**detail.get("ctx", {})) if kind in _WORDS else detail["msg"]
     given = detail["input"]
-    if isinstance(given, str | int | float):
+    if isinstance(given, str | int | float) and kind != "policy":  # its own words say what was given
         what = f"{what}, not {given!r}"
     return Problem(table, key, what)
 

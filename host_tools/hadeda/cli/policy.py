@@ -118,7 +118,7 @@ def utility(
     with output.progress("drawing noise", len(wanted) * seeds) as advance:
         rows = measure(policy, played, wanted, seeds, advance)
     drawn = picture or Path(f"{file.stem}-utility.svg")
-    draw_utility(rows, drawn)
+    draw_utility(policy, rows, drawn)
     data = {
         "policy": policy.name,
         "k": policy.traffic.k,
@@ -261,18 +261,29 @@ def _explained(data: dict[str, Any], clocks: Sequence[str], rows: Sequence[Seque
 
 
 def _measured(policy: "Policy", rows: "Sequence[Row]", seeds: int) -> "RenderableType":
-    def percent(share: float | None) -> str:
-        return "-" if share is None else f"{100 * share:.1f} %"
+    from hadeda.policy.utility import PERIODS
+
+    def percent(share: float) -> str:
+        return f"{100 * share:.1f}"
 
     table = [
         (
             row.cell,
             decimal_text(row.epsilon_micro),
             f"{row.mean_count:.1f}",
-            percent(row.released),
-            *(percent(share) for share in row.error.values()),
+            f"{100 * row.released:.0f} %",
+            *(
+                f"{percent(error.median)} ({percent(error.nine_in_ten)}; {percent(error.noise_alone)})"
+                if error
+                else "-"
+                for error in row.error.values()
+            ),
         )
         for row in rows
     ]
-    title = f"Median relative error of sums, k = {policy.traffic.k}, windows of {policy.window_s} s, {seeds} seeds"
-    return output.table(title, ("cell", "epsilon", "mean count", "released", "hour", "day", "week"), table)
+    title = (
+        f"Relative error of sums in %: median (nine in ten are below; median if nothing were withheld)\n"
+        f"k = {policy.traffic.k}, windows of {policy.window_s} s, {seeds} seeds"
+    )
+    heads = ("cell", "epsilon", "in a window", "told", *(f"an {p}" if p == "hour" else f"a {p}" for p in PERIODS))
+    return output.table(title, heads, table)

@@ -111,7 +111,10 @@ def leaves(policy: Policy) -> list[str]:
             "people: a phone changes its address about every 15 minutes, so one device may count twice in a window and "
             "again in the next; somebody may carry several devices, or none"
         )
-    found.append("the node's own health: its clock, its memory, sensors that failed, how much epsilon it has spent")
+    found.append(
+        "the node's own health: its clock, its memory, sensors that failed; the policy it counted under, and how much "
+        "of the day's privacy budget (epsilon) is spent"
+    )
     return found
 
 
@@ -124,6 +127,8 @@ def exactness(policy: Policy) -> list[str]:
         f"20 is then reported as something from {max(0, 20 - far)} to {20 + far}.",
         f"Counts near {traffic.k} are reported only when they come out at {traffic.k} or more, so the small ones that "
         "are reported tend to be too high.",
+        "Sums over a day or a week are closer to the truth than single counts: noise averages out. What is not told "
+        "does not; `hadeda policy utility` measures both on a real month.",
     ]
     paid, windows = policy.windows_paid, policy.windows_per_day
     if paid < windows:
@@ -146,6 +151,7 @@ def revelation(policy: Policy) -> list[str]:
         "Suppose somebody wants to know whether you passed in a certain window, and knows about everybody else there. "
         f"For one passage (epsilon = {decimal_text(once)}), {_shift(once)}.",
         f"There and back again is two passages: {_shift(2 * once)}.",
+        f"Ten passages on one day, with all of their windows known: {_shift(10 * once)}.",
     ]
     if policy.footfall:
         heard = policy.footfall.epsilon_release
@@ -154,9 +160,9 @@ def revelation(policy: Policy) -> list[str]:
             f"window, as phones do about every 15 minutes, has two: {_shift(2 * heard)}."
         )
     found.append(
-        f"Somebody who passes in n windows of a day adds n times {decimal_text(once)}; the ledger on the node stops at "
-        f"{decimal_text(policy.traffic.epsilon_day)} for a day, whatever the city asks for. Who passes every day adds "
-        "up from day to day: noise hides a passage, not a habit of years."
+        f"Each further passage adds {decimal_text(once)} to epsilon. The ledger on the node tells no more counts once "
+        f"a day has cost {decimal_text(policy.traffic.epsilon_day)}, whatever the city asks for. Who passes every day "
+        "adds up from day to day: noise hides a passage, not a habit."
     )
     return found
 
@@ -165,9 +171,10 @@ def _shift(epsilon_micro: int) -> str:
     factor = noise.odds_factor(epsilon_micro)
     if factor > 1000:
         return "the report can shift the odds so far that it protects nobody"
+    times = f"{factor:.2f}" if factor < 10 else f"{factor:.0f}"
     most = noise.sure_after(epsilon_micro)
     return (
-        f"the report can shift the odds at most {factor:.2f} times: an even guess, 50 in 100, becomes at most "
+        f"the report can shift the odds at most {times} times: an even guess, 50 in 100, becomes at most "
         f"{100 * most:.0f} in 100 and at least {100 * (1 - most):.0f} in 100"
     )
 

@@ -1,5 +1,6 @@
 """Reading policy and floor files: every problem at once, each with its line."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -72,8 +73,8 @@ def _read(model: type[Model], file: Path) -> Read[Model]:
     try:
         content = parsed(text)
     except ValueError as error:
-        todo = "put that line right"
-        raise PolicyFileError(file, [Finding("", "", f"not valid TOML: {error}", todo)]) from error
+        finding = Finding("", "", f"not valid TOML: {error}", "put that line right", _line_told(str(error), text))
+        raise PolicyFileError(file, [finding]) from error
     places = lines(text)
     try:
         return Read(file, validated(model, content, file), places)
@@ -87,6 +88,14 @@ def _read(model: type[Model], file: Path) -> Read[Model]:
                 for problem in error.problems
             ],
         ) from error
+
+
+def _line_told(what: str, text: str) -> int | None:
+    """The line that the parser's words name; it says "end of document" for the last one."""
+    found = re.search(r"\(at line (\d+)", what)
+    if found:
+        return int(found[1])
+    return text.count("\n") + 1 if "end of document" in what else None
 
 
 def _text(file: Path) -> str:

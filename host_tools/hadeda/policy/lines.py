@@ -33,13 +33,13 @@ def lines(text: str) -> dict[Place, int]:
 
 
 def line_of(found: dict[Place, int], table: str, key: str) -> int | None:
-    """The line of a key; for an element of a list the list's, for a key that is missing its table's."""
+    """The line of a key; for an element of a list the list's; for a key that is missing its table's, or the first."""
     name = table.strip("[]")
     parent = tuple(name.split(".")) if name else ()
     for place in ((table, key), (table, key.rpartition(" ")[0]), where(parent)):
         if place in found:
             return found[place]
-    return None
+    return None if name else 1
 
 
 def _statements(text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:

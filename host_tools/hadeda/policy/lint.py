@@ -21,14 +21,14 @@ COARSER = (2, 3, 4, 6, 8, 12, 16, 24, 48, 96)
 
 
 def lint(policy: Read[Policy], floor: Read[Floor] | None = None, street: "Street | None" = None) -> list[Finding]:
-    """Everything to say about the policy, errors first; each part that is given is looked at."""
+    """Everything to say about the policy, errors first, then by line; each part that is given is looked at."""
     found = contradictions(policy)
     if floor is not None:
         found += below_floor(policy, floor.model)
     found += budget(policy)
     if street is not None:
         found += too_fine(policy, street)
-    return sorted(found, key=lambda finding: finding.severity != "error")
+    return sorted(found, key=lambda finding: (finding.severity != "error", finding.line or 0))
 
 
 def contradictions(policy: Read[Policy]) -> list[Finding]:

@@ -4,6 +4,7 @@ Epsilon is written as a decimal number and held as an integer of micro-units (0.
 counts its budget in. It is read from the digits in the file, never through a float.
 """
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -45,7 +46,7 @@ def micro_units(value: object) -> int:
     if not exact.is_finite():
         raise _refused(f"should be a finite number, not {written}")
     if exact <= 0:
-        raise _refused(f"should be more than 0, not {written}: a share of nothing would mean infinite noise")
+        raise _refused(f"should be more than 0, not {written}: no epsilon at all would mean endless noise")
     if exact > EPSILON_DAY_MAX // MICRO:
         raise _refused(f"should be at most {EPSILON_DAY_MAX // MICRO}, not {written}")
     if exact.adjusted() < -6 or len(exact.as_tuple().digits) > 60:
@@ -100,10 +101,22 @@ def _listed(items: Sequence[object]) -> str:
     return ", ".join(str(item) for item in items)
 
 
+def _phone(text: str) -> str:
+    if not re.fullmatch(r"\+?[0-9][0-9 ()/-]{4,30}", text):
+        raise _refused(f"should be a number such as +27 21 400 1234, not {text[:40]!r}")
+    return text
+
+
+def _email(text: str) -> str:
+    if len(text) > 254 or not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
+        raise _refused(f"should be an address such as privacy@city.example, not {text[:40]!r}")
+    return text
+
+
 Prose = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 ()/-]{4,30}$")]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+Phone = Annotated[str, AfterValidator(_phone)]
+Email = Annotated[str, AfterValidator(_email)]
 K = Annotated[int, Field(ge=1, le=K_MAX)]
 WindowSeconds = Annotated[int, Field(ge=WINDOW_MIN_S, le=DAY_S), AfterValidator(_divides_the_day)]
 MicroRelease = Annotated[int, Field(ge=1, le=EPSILON_RELEASE_MAX)]

@@ -33,7 +33,8 @@ def test_the_risk_is_said_in_odds() -> None:
     text = " ".join(revelation(read_policy(STREET).model))
     assert "at most 1.65 times: an even guess, 50 in 100, becomes at most 62 in 100" in text
     assert "2.72 times" in text
-    assert "not a habit of years" in text
+    assert "Ten passages on one day, with all of their windows known: the report can shift the odds at most 148" in text
+    assert "not a habit" in text
 
 
 def test_an_epsilon_that_protects_nobody_is_called_that(tmp_path: Path) -> None:

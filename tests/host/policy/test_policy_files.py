@@ -71,6 +71,22 @@ def test_what_is_missing_is_named_with_its_tables_line(start: str, table: str, k
     assert f"{file}:{line_number(file, f'[{table}]')}: [{table}] {key}: is missing" in refusal(file)
 
 
+def test_what_is_missing_outside_of_a_table_belongs_at_the_top(tmp_path: Path) -> None:
+    file = written(tmp_path, {"city": ""})
+    assert refusal(file) == f"{file}:1: city: is missing; add it"
+
+
+@pytest.mark.parametrize(("line", "at"), [("seconds = ", "seconds = "), ("seconds = 1\nseconds = 2", "seconds = 2")])
+def test_what_is_no_toml_is_named_with_its_line(line: str, at: str, tmp_path: Path) -> None:
+    file = written(tmp_path, {"seconds": line})
+    number = next(n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if text == at)
+    assert refusal(file).startswith(f"{file}:{number}: not valid TOML")
+    file.write_text('name = "street\n\n[purpose]\ntext = """no end\n', encoding="utf-8")
+    assert refusal(file).startswith(f"{file}:1: not valid TOML")
+    file.write_text('[purpose]\ntext = """no end', encoding="utf-8")
+    assert refusal(file).startswith(f"{file}:2: not valid TOML")
+
+
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     file = written(tmp_path, {"k = ": "k = 0", "seconds": "seconds = 700", "version": "version = 0"})
     said = refusal(file).splitlines()
@@ -125,7 +141,7 @@ def test_the_nearest_windows_that_do_are_offered(tmp_path: Path) -> None:
         ("version", "version = 2147483648", "at most 2147483647"),
         ("city", 'city = ""', "at least 1"),
         ("days", "days = 0", "at least 1"),
-        ("email", 'email = "nobody"', "pattern"),
+        ("email", 'email = "nobody"', "privacy@city.example, not 'nobody'"),
     ],
 )
 def test_other_values_that_cannot_be(start: str, line: str, says: str, tmp_path: Path) -> None:

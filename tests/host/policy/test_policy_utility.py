@@ -37,7 +37,8 @@ def test_more_epsilon_means_less_error_by_the_hour(shipped: Policy, street: Stre
     coarse, fine = rows[250_000].error["hour"], rows[1_000_000].error["hour"]
     assert coarse is not None
     assert fine is not None
-    assert coarse > fine > 0
+    assert coarse.median > fine.median > 0
+    assert coarse.nine_in_ten > coarse.median
 
 
 def test_noise_averages_out_over_a_week(shipped: Policy, street: Street) -> None:
@@ -45,14 +46,33 @@ def test_noise_averages_out_over_a_week(shipped: Policy, street: Street) -> None
         hour, week = row.error["hour"], row.error["week"]
         assert hour is not None
         assert week is not None
-        assert week < hour
-        assert week < 0.03
+        assert week.median < hour.median
+        assert week.median < 0.03
+
+
+def test_what_the_threshold_takes_does_not_average_out(shipped: Policy, street: Street) -> None:
+    for row in utility(shipped, street, [1_000_000], 10):
+        hour, week = row.error["hour"], row.error["week"]
+        assert hour is not None
+        assert week is not None
+        assert week.noise_alone < hour.noise_alone / 3
+        assert week.median > 2 * week.noise_alone
+
+
+def test_without_a_threshold_the_two_are_one(tmp_path: Path, street: Street) -> None:
+    busy = Street(street.start_s, street.window_s, street.cells, street.counts + 100, street.known)
+    for row in utility(policy(tmp_path, {"k = ": "k = 1"}).model, busy, [500_000], 3):
+        for error in row.error.values():
+            assert error is not None
+            assert error.median == error.noise_alone
 
 
 def test_without_noise_or_threshold_nothing_is_lost(tmp_path: Path, street: Street) -> None:
     plain = policy(tmp_path, {"k = ": "k = 1"}).model
     for row in utility(plain, street, [10_000_000], 3):
-        assert row.error["week"] == pytest.approx(0, abs=0.001)
+        week = row.error["week"]
+        assert week is not None
+        assert week.median == pytest.approx(0, abs=0.001)
 
 
 def test_an_hour_means_nothing_under_longer_windows(tmp_path: Path) -> None:
