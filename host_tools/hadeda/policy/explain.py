@@ -128,7 +128,7 @@ def exactness(policy: Policy) -> list[str]:
         f"Counts near {traffic.k} are reported only when they come out at {traffic.k} or more, so the small ones that "
         "are reported tend to be too high.",
         "Sums over a day or a week are closer to the truth than single counts: noise averages out. What is not told "
-        "does not; `hadeda policy utility` measures both on a real month.",
+        "does not: hadeda policy utility measures both on a real month.",
     ]
     paid, windows = policy.windows_paid, policy.windows_per_day
     if paid < windows:

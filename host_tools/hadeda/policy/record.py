@@ -36,6 +36,13 @@ LAWS: Final = {
     "gdpr": "GDPR article {}",
     "etsi": "ETSI EN 303 645 provision {}",
 }
+TITLES: Final = {
+    "popia": "POPIA, sections 8 to 25",
+    "gdpr": "GDPR, articles 5, 25, 30 and 35",
+    "etsi": "ETSI EN 303 645, data-protection provisions",
+}
+
+KINDS: Final = ("test", "document", "person")
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -163,13 +170,17 @@ def render(policy: Policy, record: Record, kind: str) -> str:
     def said(text: str) -> str:
         return environment.from_string(text).render(values)
 
+    rows = [_shown(record, number, row, said) for number, row in enumerate(record.rows, 1)]
     sections = [
-        (title, [_shown(record, row, said) for row in record.rows if row.principle == principle])
-        for principle, title in PRINCIPLES.items()
+        (title, [row for row in rows if row["principle"] == principle]) for principle, title in PRINCIPLES.items()
     ]
     return environment.get_template(f"record.{kind}.j2").render(
         values,
         sections=sections,
+        index=_index(record),
+        rows=len(rows),
+        to_sign=record.to_sign,
+        evidence={kind: len({getattr(e, kind) for r in record.rows for e in r.evidence} - {None}) for kind in KINDS},
         leaves=explain.leaves(policy),
         never=explain.NEVER,
         exactness=explain.exactness(policy),
@@ -177,14 +188,29 @@ def render(policy: Policy, record: Record, kind: str) -> str:
     )
 
 
-def _shown(record: Record, row: Row, said: Any) -> dict[str, Any]:
+def _shown(record: Record, number: int, row: Row, said: Any) -> dict[str, Any]:
     laws = [
         (LAWS[law].format(provision), getattr(record, law)[provision])
         for law in LAWS
         for provision in getattr(row, law)
     ]
     evidence = [item.model_copy(update={"does": said(item.does)}) if item.does else item for item in row.evidence]
-    return {"title": row.title, "says": said(row.says), "laws": laws, "evidence": evidence}
+    shown = {"number": number, "principle": row.principle, "title": row.title, "says": said(row.says)}
+    return shown | {"laws": laws, "evidence": evidence}
+
+
+def _index(record: Record) -> list[tuple[str, list[tuple[str, str, list[int]]]]]:
+    """By law: its provisions, what they are called, and the numbers of the rows that answer them."""
+    return [
+        (
+            title,
+            [
+                (provision, name, [at for at, row in enumerate(record.rows, 1) if provision in getattr(row, law)])
+                for provision, name in getattr(record, law).items()
+            ],
+        )
+        for law, title in TITLES.items()
+    ]
 
 
 def _for_markdown(value: Any) -> Any:
