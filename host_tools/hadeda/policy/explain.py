@@ -92,13 +92,18 @@ def duration(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
+def every(seconds: int) -> str:
+    """How often, in words."""
+    return f"every {duration(seconds).removeprefix('1 ')}"
+
+
 def leaves(policy: Policy) -> list[str]:
     """What a report may hold."""
     traffic = policy.traffic
     cells = cells_of(policy)
     bands = ", ".join(dict.fromkeys(cell.speed for cell in cells)) if traffic.speed_bands_kmh else "at any speed"
     found = [
-        f"every {duration(policy.window_s)}, how many passed, in {len(cells)} numbers, each with noise: by class "
+        f"{every(policy.window_s)}, how many passed, in {len(cells)} numbers, each with noise: by class "
         f"({', '.join(traffic.classes)}), by direction ({', '.join(traffic.directions)}), by speed ({bands})",
         f"no such number when it is below {traffic.k} after noise: then only that it was below",
     ]
@@ -157,7 +162,8 @@ def revelation(policy: Policy) -> list[str]:
         heard = policy.footfall.epsilon_release
         found.append(
             f"An address of a device you carry, heard in one window: {_shift(heard)}. A device that changes it in the "
-            f"window, as phones do about every 15 minutes, has two: {_shift(2 * heard)}."
+            f"window, as phones do about every 15 minutes, has two: {_shift(2 * heard)}. Who passes and is heard in "
+            f"one window adds both: {_shift(once + heard)}."
         )
     found.append(
         f"Each further passage adds {decimal_text(once)} to epsilon. The ledger on the node tells no more counts once "

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from hadeda.errors import PolicyError
 from hadeda.policy import noise
-from hadeda.policy.explain import BELOW_K, NO_BUDGET, Day, duration
+from hadeda.policy.explain import BELOW_K, NO_BUDGET, Day, duration, every
 from hadeda.policy.noise import Counts
 from hadeda.policy.schema import Policy, decimal_text
 from hadeda.policy.utility import PERIODS, Error, Row
@@ -45,7 +45,7 @@ def draw_day(policy: Policy, day: Day, file: Path) -> None:
         panels[-1].set_xlim(first, last)
         panels[-1].set_xticks(range(first, last + 1), [f"{hour}:00" for hour in range(first, last + 1)], fontsize=SMALL)
         handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="lower center", ncols=2, frameon=False)
+        figure.legend(handles, names, loc="lower center", ncols=2 if len(names) < 5 else 3, frameon=False)
         title = f"What passed on a real street, and what the node said of it: {day.date}"
         figure.suptitle(title, x=0.01, y=1 - 0.1 / height, ha="left", va="top", fontsize=12)
         figure.text(0.01, 1 - 0.4 / height, _caption(policy), va="top", fontsize=SMALL, linespacing=1.4)
@@ -105,8 +105,8 @@ def _awake(day: Day) -> tuple[int, int]:
 def _caption(policy: Policy) -> str:
     traffic = policy.traffic
     return (
-        f"Every {duration(policy.window_s)} the node adds noise to each count and forgets what it counted. 95 times in "
-        f"100 the noise is at most {noise.interval(traffic.epsilon_release)}.\n"
+        f"{every(policy.window_s).capitalize()} the node adds noise to each count and forgets what it counted. "
+        f"95 times in 100 the noise is at most {noise.interval(traffic.epsilon_release)}.\n"
         f"A number below {traffic.k} is not told at all. (Policy {policy.name}, version {policy.version}: "
         f"epsilon = {decimal_text(traffic.epsilon_release)}, k = {traffic.k}.)"
     )

@@ -46,7 +46,8 @@ def test_footfall_is_said_when_it_is_on(tmp_path: Path) -> None:
     assert not any("radio" in line for line in leaves(read_policy(STREET).model))
     on = policy(tmp_path, more="[footfall]\nk = 10\nepsilon_per_release = 0.5").model
     assert any("changes its address" in line for line in leaves(on))
-    assert any("device you carry" in line for line in revelation(on))
+    (said,) = (line for line in revelation(on) if "device you carry" in line)
+    assert "Who passes and is heard in one window adds both: the report can shift the odds at most 2.72 times" in said
 
 
 def test_a_budget_that_runs_out_withholds_the_rest_of_the_day(tmp_path: Path) -> None:
