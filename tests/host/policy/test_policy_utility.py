@@ -87,6 +87,9 @@ def test_the_command_answers_with_table_json_and_picture(tmp_path: Path) -> None
     done = CliRunner().invoke(cli.app, [*base, "--epsilon", "0.5", "--epsilon", "1", "--json"])
     answer = json.loads(done.stdout)
     assert [row["epsilon"] for row in answer["rows"]] == ["0.5"] * 5 + ["1"] * 5
+    for row in answer["rows"]:
+        assert set(row["error"]) == {"hour", "day", "week"}
+        assert 0 <= row["error"]["week"]["noise_alone"] < row["error"]["hour"]["nine_in_ten"] <= 1
     assert answer["sampler"].startswith("numpy")
     assert (tmp_path / "u.svg").stat().st_size > 1000
     table = CliRunner().invoke(cli.app, base)
