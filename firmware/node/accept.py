@@ -1,8 +1,9 @@
 """Which policies and floors a node takes, and from whom: policy.cddl, read strictly.
 
 A policy is signed by the policy key, is for the city of that key, keeps the floor, and its version rises. A floor that
-is at least as strict in everything takes the policy key alone; any other takes the release key too, or the cable.
-Nothing here changes anything: what is returned is for the key store, to be written at once.
+is at least as strict in everything takes the policy key alone; any other takes the release key too, for this very node,
+or the cable. Nothing here changes anything: what is returned is for the key store, to be
+written at once.
 
 Imported only while something is taken: a node at work has no room for it.
 """
@@ -76,7 +77,7 @@ def by_command(secrets: "Secrets", arguments: "Map") -> "tuple[bytes, bytes]":
         floor = _opened(arguments[SET_POLICY_FLOOR], "floor", secrets.authorities[ROLE_POLICY])
         wanted = read_floor(floor)
         if SET_POLICY_RELEASE in arguments:
-            _check_release(arguments[SET_POLICY_RELEASE], floor, secrets.authorities)
+            _check_release(arguments[SET_POLICY_RELEASE], floor, secrets)
             _check_rises(secrets.floor, floor, FLOOR_VERSION)
         elif _check_rises(secrets.floor, floor, FLOOR_VERSION):
             _check_tighter(wanted, read_floor(secrets.floor))
@@ -148,12 +149,14 @@ def _policy(secrets: "Secrets", signed: "bytes | None", floor: bytes) -> bytes:
     return secrets.policy
 
 
-def _opened(signed: object, context: str, public: bytes) -> bytes:
-    """The payload that this key signed as a policy, a floor or a release."""
+def _opened(signed: object, context: str, public: bytes, *bound: bytes) -> bytes:
+    """The payload that this key signed as a policy, a floor or a release, `bound` to something or not."""
     payload = None
     if isinstance(signed, bytes):
+        aad: list[object] = [PROFILE, context]
+        aad.extend(bound)
         try:
-            payload = cose.open_sign1(signed, cbor.encode([PROFILE, context]), ecdsa.Verifier(public))
+            payload = cose.open_sign1(signed, cbor.encode(aad), ecdsa.Verifier(public))
         except EnvelopeError:
             pass
     if payload is None:
@@ -161,10 +164,11 @@ def _opened(signed: object, context: str, public: bytes) -> bytes:
     return payload
 
 
-def _check_release(released: object, floor: bytes, authorities: "dict[int, bytes]") -> None:
-    """The release key's signature over the same floor, by a key that is not the policy key."""
-    public = authorities[ROLE_RELEASE]
-    if public == authorities[ROLE_POLICY] or _opened(released, "release", public) != floor:
+def _check_release(released: object, floor: bytes, secrets: "Secrets") -> None:
+    """The release key's signature over the same floor for this node, by a key that is not the policy key."""
+    public = secrets.authorities[ROLE_RELEASE]
+    node_id = keys.thumbprint(secrets.public)
+    if public == secrets.authorities[ROLE_POLICY] or _opened(released, "release", public, node_id) != floor:
         raise PolicyRefused("a release that is not for this floor, or by the policy key")
 
 
@@ -180,15 +184,16 @@ def _check_rises(old: bytes, new: bytes, label: int) -> bool:
 def _check_keeps(policy: "Map", floor: "Map") -> None:
     """PolicyRefused, naming it, for what is below the floor."""
     footfall = policy.get(POLICY_FOOTFALL)
+    # Who passes with a phone is in a cell and in the sketch: what one release costs is both
+    epsilon = policy[POLICY_EPSILON_RELEASE] + (footfall[2] if footfall is not None else 0)
     for what, keeps in (
         ("window", policy[POLICY_WINDOW] >= floor[FLOOR_WINDOW]),
         ("k", policy[POLICY_K] >= floor[FLOOR_K]),
-        ("epsilon of a release", policy[POLICY_EPSILON_RELEASE] <= floor[FLOOR_EPSILON_RELEASE]),
+        ("epsilon of a release", epsilon <= floor[FLOOR_EPSILON_RELEASE]),
         ("epsilon of a day", policy[POLICY_EPSILON_DAY] <= floor[FLOOR_EPSILON_DAY]),
         ("channels", not set(policy[POLICY_CHANNELS]) & set(floor[FLOOR_CHANNELS])),
         ("sources", not set(policy.get(POLICY_SOURCES, ())) & set(floor[FLOOR_SOURCES])),
         ("footfall's k", footfall is None or footfall[1] >= floor[FLOOR_K]),
-        ("footfall's epsilon", footfall is None or footfall[2] <= floor[FLOOR_EPSILON_RELEASE]),
     ):
         if not keeps:
             raise PolicyRefused(f"below the floor: {what}")

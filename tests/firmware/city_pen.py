@@ -61,8 +61,13 @@ class Pen:
         """A signed floor; `changes` by the names of labels.FLOOR_*, in lower case."""
         return self.sign(cbor.encode(floor_map(**changes)), context, role)
 
-    def sign(self, payload, context, role=labels.ROLE_POLICY):
-        return cose.sign1(payload, cbor.encode([labels.PROFILE, context]), self.keys[role][0], self.drbg)
+    def release(self, node_id, role=labels.ROLE_RELEASE, **changes):
+        """The second signature over a floor, for one node."""
+        return self.sign(cbor.encode(floor_map(**changes)), "release", role, node_id)
+
+    def sign(self, payload, context, role=labels.ROLE_POLICY, *bound):
+        aad = cbor.encode([labels.PROFILE, context] + list(bound))  # noqa: RUF005 (MicroPython)
+        return cose.sign1(payload, aad, self.keys[role][0], self.drbg)
 
     def letter(self, node, number, command=None, heard=0, challenge=None, role=labels.ROLE_RECEIPT):
         letter = {labels.LETTER_HEARD: heard}

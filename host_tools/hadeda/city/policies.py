@@ -22,7 +22,7 @@ from hadeda.policy.files import FILE_MAX, FLOOR_FILE, POLICIES, Read, read_floor
 from hadeda.policy.floors import loosened, require_kept
 from hadeda.policy.problems import PolicyFileError
 from hadeda.policy.schema import Floor, Policy
-from hadeda.policy.signing import RELEASE, SIGNED_SUFFIX, sign_floor, sign_policy, verify_policy
+from hadeda.policy.signing import SIGNED_SUFFIX, sign_floor, sign_policy, sign_release, verify_policy
 from hadeda.registry.database import Database
 from hadeda.registry.nodes import Node
 from hadeda.registry.policies import PolicyRow, newest_policy, record
@@ -198,7 +198,7 @@ def _signed_floor(city: "City", node: Node, floor: Floor, held: Floor | None) ->
                 f"policy key ({error.message})",
                 error.hint,
             ) from error
-        arguments[labels.SET_POLICY_RELEASE] = sign_floor(floor, release_key, RELEASE)
+        arguments[labels.SET_POLICY_RELEASE] = sign_release(floor, release_key, bytes.fromhex(node.node_id))
     return arguments
 
 

@@ -35,6 +35,10 @@ def breaches(policy: Compiled, floor: Floor) -> Iterator[Breach]:
             yield Breach(
                 table, "epsilon_per_release", f"{given} is above the floor's {most}", f"make it at most {most}"
             )
+    most = decimal_text(counts.max_epsilon_release)
+    if policy.epsilon_window > counts.max_epsilon_release >= max(epsilon for _, _, epsilon in parts):
+        what = f"with the passages' {decimal_text(policy.epsilon_release)} it is above the floor's {most} for a release"
+        yield Breach("footfall", "epsilon_per_release", what, f"make the two {most} together at most")
     if policy.epsilon_day > counts.max_epsilon_day:
         given, most = decimal_text(policy.epsilon_day), decimal_text(counts.max_epsilon_day)
         yield Breach("traffic", "epsilon_per_day", f"{given} is above the floor's {most}", f"make it at most {most}")

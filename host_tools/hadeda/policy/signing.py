@@ -1,8 +1,8 @@
 """Policies and floors under the city's signatures: COSE_Sign1 (RFC 9052 section 4.2, tag 18), ESP256.
 
 The policy key signs both; a floor that is looser than the node's carries a second signature, by the release key, over
-the same bytes. external_aad is CBOR([profile, context]), so that a signature serves for one thing only. s is always the
-lower of the two that would do, as everywhere in the profile.
+the same bytes and for one node. external_aad is CBOR([profile, context]), with the node's id in a release, so that a
+signature serves for one thing only. s is always the lower of the two that would do, as everywhere in the profile.
 """
 
 from typing import Final
@@ -36,9 +36,14 @@ def sign_policy(policy: Policy, private: ec.EllipticCurvePrivateKey) -> bytes:
     return cose.sign(private, compiled, external_aad())
 
 
-def sign_floor(floor: Floor, private: ec.EllipticCurvePrivateKey, context: str = FLOOR) -> bytes:
-    """The signed floor; `context` is FLOOR for the policy key and RELEASE for the release key's second signature."""
-    return cose.sign(private, compile_floor(floor), external_aad(context))
+def sign_floor(floor: Floor, private: ec.EllipticCurvePrivateKey) -> bytes:
+    """The floor, signed by the policy key."""
+    return cose.sign(private, compile_floor(floor), external_aad(FLOOR))
+
+
+def sign_release(floor: Floor, private: ec.EllipticCurvePrivateKey, node_id: bytes) -> bytes:
+    """The release key's signature over a floor too: it lets the node with this id (32 bytes) take it, and no other."""
+    return cose.sign(private, compile_floor(floor), external_aad(RELEASE, node_id))
 
 
 def verify_policy(signed: bytes, public: bytes) -> Compiled:
@@ -54,6 +59,6 @@ def verify_policy(signed: bytes, public: bytes) -> Compiled:
     return found
 
 
-def external_aad(context: str = CONTEXT) -> bytes:
+def external_aad(context: str = CONTEXT, *bound: bytes) -> bytes:
     """What a signature is bound to beside its payload."""
-    return strict_cbor.encode([labels.PROFILE, context])
+    return strict_cbor.encode([labels.PROFILE, context, *bound])

@@ -3,7 +3,7 @@
 from firmware.city_pen import CELLS, Pen, floor_map
 from firmware.fakes import raises
 
-from envelope import cbor, labels
+from envelope import cbor, keys, labels
 from envelope.labels import (
     POLICY_EPSILON_DAY,
     POLICY_EPSILON_RELEASE,
@@ -23,6 +23,8 @@ from node.policy import WINDOW_S, in_force, least_window_s
 
 PEN = Pen()
 STRANGER = Pen(b"x")
+IDENTITY = STRANGER.keys[ROLE_POLICY][1]
+NODE_ID = keys.thumbprint(IDENTITY)
 FLOOR = cbor.encode(floor_map())
 HUGE = 1 << 63
 
@@ -47,7 +49,7 @@ LOOSER = (
 
 def _node(floor=FLOOR, authorities=None, **policy):
     """The record of a node with this floor, under a policy of version 1 unless said otherwise."""
-    secrets = Secrets(b"", b"", authorities or PEN.authorities, 1, b"", 1, 1)
+    secrets = Secrets(b"", IDENTITY, authorities or PEN.authorities, 1, b"", 1, 1)
     return secrets.changed(policy=cbor.encode(PEN.policy_map(**policy)), floor=floor)
 
 
@@ -66,7 +68,8 @@ def _policy_refused(why, **changes):
 def _floor_refused(why, **changes):
     """Refused whoever signs it, and over the cable."""
     floor = floor_map(**changes)
-    signed, released = (PEN.sign(cbor.encode(floor), *way) for way in (("floor",), ("release", ROLE_RELEASE)))
+    ways = (("floor",), ("release", ROLE_RELEASE, NODE_ID))
+    signed, released = (PEN.sign(cbor.encode(floor), *way) for way in ways)
     _refused(_node(), None, signed, released, why)
     raises(PolicyRefused, accept.by_cable, _node(), PEN.policy(), cbor.encode(floor))
 
@@ -116,7 +119,7 @@ def test_a_policy_below_the_floor_is_refused_whoever_signed_it():
         ("epsilon of a release", {"epsilon_release": 500001}),
         ("epsilon of a day", {"epsilon_day": 48000001}),
         ("channels", {"channels": [1, 6]}),
-        ("sources", {"sources": [1], "footfall": {1: 5, 2: 1}}),
+        ("sources", {"sources": [1], "footfall": {1: 5, 2: 1}, "epsilon_release": 499999}),
     ):
         content = {"version": 2, "channels": [1]}
         content.update(changes)
@@ -124,14 +127,15 @@ def test_a_policy_below_the_floor_is_refused_whoever_signed_it():
         raises(PolicyRefused, accept.by_cable, node, PEN.policy(**content), floor)
         # Nor with the release key: that one is for floors
         _refused(node, PEN.policy(ROLE_RELEASE, **content), why="signature")
-        _refused(node, PEN.policy(**content), None, PEN.floor(ROLE_RELEASE, "release", version=2))
+        _refused(node, PEN.policy(**content), None, PEN.release(NODE_ID, version=2))
     open_floor = cbor.encode(floor_map(sources=[]))
-    listening = {"version": 2, "sources": [1], "footfall": {1: 3, 2: 1000000}}
+    listening = {"version": 2, "sources": [1], "epsilon_release": 400000, "footfall": {1: 3, 2: 600000}}
     accept.by_command(_node(open_floor), {SET_POLICY_POLICY: PEN.policy(**listening)})
-    listening["footfall"] = {1: 2, 2: 1000000}
+    listening["footfall"] = {1: 2, 2: 600000}
     _refused(_node(open_floor), PEN.policy(**listening), why="footfall's k")
-    listening["footfall"] = {1: 3, 2: 1000001}
-    _refused(_node(open_floor), PEN.policy(**listening), why="footfall's epsilon")
+    # One release is paid for once: what the floor allows is for passages and footfall together
+    listening["footfall"] = {1: 3, 2: 600001}
+    _refused(_node(open_floor), PEN.policy(**listening), why="epsilon of a release")
 
 
 def test_only_the_policy_key_signs_policies():
@@ -271,15 +275,16 @@ def test_a_looser_floor_is_refused_with_every_key_but_the_second():
         _refused(node, None, signed, why="looser")
         for role in ROLES:
             if role != ROLE_RELEASE:
-                _refused(node, None, signed, PEN.floor(role, "release", **content), why="release")
+                _refused(node, None, signed, PEN.release(NODE_ID, role, **content), why="release")
         # The right key, but over something else or for something else
-        _refused(node, None, signed, PEN.floor(ROLE_RELEASE, "floor", **content), why="release")
-        _refused(node, None, signed, PEN.floor(ROLE_RELEASE, "policy", **content), why="release")
+        for context in ("floor", "policy", "command"):
+            other = PEN.sign(cbor.encode(floor_map(**content)), context, ROLE_RELEASE, NODE_ID)
+            _refused(node, None, signed, other, why="release")
         content["k"] = 100
-        _refused(node, None, signed, PEN.floor(ROLE_RELEASE, "release", **content), why="release")
+        _refused(node, None, signed, PEN.release(NODE_ID, **content), why="release")
         # The right key alone
         content["k"] = 3
-        _refused(node, None, PEN.floor(ROLE_RELEASE, **content), PEN.floor(ROLE_RELEASE, "release", **content))
+        _refused(node, None, PEN.floor(ROLE_RELEASE, **content), PEN.release(NODE_ID, **content))
         for junk in (b"", True, 5, "x", signed):
             _refused(node, None, signed, junk, why="release")
 
@@ -287,7 +292,7 @@ def test_a_looser_floor_is_refused_with_every_key_but_the_second():
 def test_a_looser_floor_takes_both_keys():
     for changes in LOOSER:
         signed = PEN.floor(version=2, **changes)
-        released = PEN.floor(ROLE_RELEASE, "release", version=2, **changes)
+        released = PEN.release(NODE_ID, version=2, **changes)
         node = _node(channels=[1, 2], epsilon_day=1, epsilon_release=1, window=86400)
         if 1 in changes.get("channels", ()):
             node = _node(channels=[], epsilon_day=1, epsilon_release=1, window=86400)
@@ -295,10 +300,20 @@ def test_a_looser_floor_takes_both_keys():
         assert taken == (node.policy, cbor.encode(floor_map(version=2, **changes)))
 
 
+def test_what_was_loosened_for_one_node_loosens_no_other():
+    signed = PEN.floor(version=2, k=1)
+    neighbour = keys.thumbprint(PEN.keys[ROLE_POLICY][1])
+    released = PEN.release(neighbour, version=2, k=1)
+    _refused(_node(), None, signed, released, why="release")
+    _refused(_node(), None, signed, PEN.floor(ROLE_RELEASE, "release", version=2, k=1), why="release")
+    there = _node().changed(public=PEN.keys[ROLE_POLICY][1])
+    accept.by_command(there, {SET_POLICY_FLOOR: signed, SET_POLICY_RELEASE: released})
+
+
 def test_one_key_in_both_roles_is_not_two_keys():
     authorities = dict(PEN.authorities)
     authorities[ROLE_RELEASE] = authorities[ROLE_POLICY]
-    signed, released = PEN.floor(version=2, k=1), PEN.floor(ROLE_POLICY, "release", version=2, k=1)
+    signed, released = PEN.floor(version=2, k=1), PEN.release(NODE_ID, ROLE_POLICY, version=2, k=1)
     _refused(_node(authorities=authorities), None, signed, released, why="release")
 
 
@@ -306,7 +321,7 @@ def test_a_floors_version_rises_too():
     node = _node(cbor.encode(floor_map(version=5)))
     for version in (1, 4, 5):
         content = {"version": version, "k": 4}
-        released = PEN.floor(ROLE_RELEASE, "release", **content)
+        released = PEN.release(NODE_ID, **content)
         _refused(node, None, PEN.floor(**content), why="does not rise")
         _refused(node, None, PEN.floor(**content), released, why="does not rise")
         raises(PolicyRefused, accept.by_cable, node, PEN.policy(), cbor.encode(floor_map(**content)))
@@ -365,14 +380,14 @@ def test_a_node_whose_floor_was_lost_takes_none_from_the_policy_key_alone():
     node = _node(floor=b"")
     _refused(node, None, PEN.floor(version=2))
     _refused(node, PEN.policy(version=2), why="floor lacks")
-    signed, released = PEN.floor(version=2), PEN.floor(ROLE_RELEASE, "release", version=2)
+    signed, released = PEN.floor(version=2), PEN.release(NODE_ID, version=2)
     accept.by_command(node, {SET_POLICY_FLOOR: signed, SET_POLICY_RELEASE: released})
 
 
 def test_arguments_of_set_policy_are_a_closed_list():
     for arguments in (
         {},
-        {3: PEN.floor(ROLE_RELEASE, "release", version=2)},
+        {3: PEN.release(NODE_ID, version=2)},
         {1: PEN.policy(version=2), 4: 1},
         {1: PEN.policy(version=2), "policy": 1},
         {1: None},
@@ -401,9 +416,9 @@ def test_the_longest_command_fits_a_letter():
     policy = PEN.policy(version=2, cells=cells, sources=[2], name="n" * 20)
     assert len(policy) > 280
     floor = {"version": 2, "channels": [1, 2, 3, 4, 5, 6], "sources": [1]}
-    arguments = {1: policy, 2: PEN.floor(**floor), 3: PEN.floor(ROLE_RELEASE, "release", **floor)}
     from firmware.city_pen import Node
 
     node = Node(PEN).boot()
+    arguments = {1: policy, 2: PEN.floor(**floor), 3: PEN.release(node.node_id, **floor)}
     letter = PEN.letter(node, 1 << 38, PEN.command(node.node_id, 1 << 38, 2, arguments), 1 << 15, b"8 bytes!")
     assert len(letter) <= labels.SEALED_MAX, len(letter)

@@ -58,8 +58,8 @@ def corner(city: City) -> City:
     return city
 
 
-def payload(city: City, signed: bytes, context: str, role: int) -> bytes:
-    return open_sign1(signed, dumps(["hadeda-1", context]), city.keyring.public(role))
+def payload(city: City, signed: bytes, context: str, role: int, *bound: bytes) -> bytes:
+    return open_sign1(signed, dumps(["hadeda-1", context, *bound]), city.keyring.public(role))
 
 
 def test_sign_then_set(corner: City, tmp_path: Path) -> None:
@@ -97,7 +97,8 @@ def test_a_looser_floor_takes_both_keys(corner: City, tmp_path: Path, looser: di
     assert done.exit_code == 0, done.stderr
     found = arguments(corner)
     assert set(found) == {labels.SET_POLICY_FLOOR, labels.SET_POLICY_RELEASE}
-    assert payload(corner, found[2], "floor", 4) == payload(corner, found[3], "release", 5)
+    node_id = bytes.fromhex(find_node(corner.database, "corner").node_id)
+    assert payload(corner, found[2], "floor", 4) == payload(corner, found[3], "release", 5, node_id)
 
 
 def test_without_the_release_key_a_looser_floor_is_not_queued(corner: City, tmp_path: Path) -> None:

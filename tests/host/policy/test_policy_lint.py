@@ -127,6 +127,20 @@ def test_footfall_is_paid_from_the_same_budget(tmp_path: Path) -> None:
     assert [f.what.split(":")[0] for f in found] == ["48 pays for 48 of a day's 96 windows at 1 each"]
 
 
+def test_passages_and_footfall_keep_the_floors_epsilon_of_a_release_together(tmp_path: Path) -> None:
+    floor = read_floor(written(tmp_path, {"sources": "sources = []"}, source=FLOOR)).model
+
+    def found(heard: str) -> list[Finding]:
+        return below_floor(policy(tmp_path, more=f"[footfall]\nk = 5\nepsilon_per_release = {heard}"), floor)
+
+    assert found("0.5") == []
+    (finding,) = found("0.500001")
+    assert (finding.table, finding.key) == ("[footfall]", "epsilon_per_release")
+    assert "with the passages' 0.5 it is above the floor's 1 for a release" in finding.what
+    (finding,) = found("1.000001")
+    assert finding.what.startswith("1.000001 is above the floor's 1;")
+
+
 def test_a_budget_that_limits_nothing_and_a_k_of_one_are_warned_about(tmp_path: Path) -> None:
     found = budget(policy(tmp_path, {"epsilon_per_day": "epsilon_per_day = 500", "k = ": "k = 1"}))
     assert [f.key for f in found] == ["epsilon_per_day", "k"]
