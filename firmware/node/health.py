@@ -1,4 +1,10 @@
-"""The node's own health for the report: nothing in it depends on what happened in the street."""
+"""The node's own health for the report: nothing in it depends on what happened in the street.
+
+A radar's tracks and a camera's lines take heap, so the high-water mark would tell of a busy street; it is told in steps
+that are larger than those.
+"""
+
+from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -7,6 +13,7 @@ if TYPE_CHECKING:
     from node.store import Store
 
 _BOOTS_KEY = "boots"
+_HEAP_STEP = const(4096)
 
 
 def count_boot(nvs: "Any") -> int:
@@ -32,5 +39,6 @@ class Health:
         self._heap_max = max(self._heap_max, self._power.heap_used())
 
     def row(self) -> "list[int]":
-        """[reset cause, heap high water in bytes, reports waiting, key store, boots]"""
-        return [self._cause, self._heap_max, self._store.waiting, self._key_store, self._boots]
+        """[reset cause, heap high water in bytes (rounded up), reports waiting, key store, boots]"""
+        heap = -(-self._heap_max // _HEAP_STEP) * _HEAP_STEP
+        return [self._cause, heap, self._store.waiting, self._key_store, self._boots]

@@ -1,5 +1,8 @@
 """Second stage: events become aggregates in fixed memory; the single reading and the single passage are gone.
 
+A passage is what a sensor takes for one, and is in one cell. A vehicle that stops in the radar's view and goes on is
+two, and so is a rider whom a camera takes for a walker: no sensor knows what it, or another, saw before.
+
 Everything is integers: sums are exact, whatever the order. Of the counts only the sum of count and noise leaves, and
 only when it is at least k. The noise is drawn when the window opens, is in RAM only and gone after the release. It
 comes from the node's generator, whose seed is from provisioning and gets hardware noise only while the radio is on.
@@ -194,6 +197,10 @@ class Minimiser:
         reason = self._withheld if self._withheld or granted else WITHHELD_BUDGET
         traffic = [reason or self._told(cell) for cell in range(len(self._counts))]
         faults = {code: count for code, count in enumerate(self._faults) if count}
+        for code in faults:
+            # How often a sensor of people failed may tell how many there were: whether it did is enough
+            if code // FAULT_KINDS in self._traffic or code // FAULT_KINDS == self._radio:
+                faults[code] = 1
         for i in range(len(self._counts)):
             self._counts[i] = 0
             if self._noise is not None:

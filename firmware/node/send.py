@@ -56,6 +56,7 @@ class Sender:
         self._mailbox = mailbox
         self._deaf = False
         self._due = asyncio.Event()
+        self._closed_ms = 0
         self._task: Any = None
         # Drawn once per boot: nodes of a city do not all call at the quarter hour
         last_ms = max(_SLOT_FIRST_MS, min(_SLOT_LAST_MS, window_s * 1000 // 15))
@@ -70,7 +71,8 @@ class Sender:
             self._task = None
 
     def due(self) -> None:
-        """A window has closed: the next slot starts now."""
+        """A window has closed: the next slot starts now, however long the next window's noise takes to be drawn."""
+        self._closed_ms = self._clock.ticks_ms()
         self._due.set()
 
     def pause_ms(self, failures: int) -> int:
@@ -82,7 +84,8 @@ class Sender:
         while True:
             await self._due.wait()
             self._due.clear()
-            await self._clock.sleep_ms(self._slot_ms)
+            gone_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._closed_ms)
+            await self._clock.sleep_ms(max(0, self._slot_ms - gone_ms))
             failures = 0
             while not await self.session():
                 failures += 1

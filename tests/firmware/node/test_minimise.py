@@ -1,5 +1,7 @@
 """Events become aggregates: exact, in bounded memory, every passage in one cell, told only as the policy says."""
 
+from array import array
+
 from firmware.city_pen import Pen, floor_map
 from firmware.fakes import Random
 
@@ -135,6 +137,21 @@ def test_a_day_long_window_of_the_real_month_is_exact():
             mean = total // count + (2 * (total % count) >= count)
             least, most = min(often[channel]), max(often[channel])
             assert air[channel] == [count, mean, mean - least, most - mean], (day, channel)
+
+
+def test_a_day_of_readings_each_second_is_exact_where_single_precision_drifts():
+    hours = _real_month()
+    minimiser = _minimiser(window=86400)
+    single = array("f", (0,))
+    total = 0
+    for second in range(86400):
+        pressure = _between(hours[second // 3600], hours[second // 3600 + 1], second % 3600)[1][1]
+        minimiser.add(_event(sample.READING, 0, 3, pressure))
+        single[0] += pressure
+        total += pressure
+    n, mean, _, _ = _released(minimiser, 86400).air[3]
+    assert (n, mean) == (65535, (2 * total + 86400) // (2 * 86400))
+    assert abs(single[0] / 86400 - mean) > 5, "single precision does as well: this test sees nothing"
 
 
 def _real_month():
