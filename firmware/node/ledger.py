@@ -2,7 +2,8 @@
 
 A ledger day is 86,400 seconds of the node's own running time, the lengths of its windows added up; no calendar is
 asked, so nobody refills it by setting a clock, and a node without power gets nothing back. A record that is missing,
-damaged or another node's counts as everything spent, for a ledger day; so does one that could not be read.
+damaged or another node's counts as everything spent, for a ledger day; so does one that could not be read. 24 hours may
+hold the end of one ledger day and the beginning of the next: they never see more than twice a day's epsilon.
 
     record = seconds of the day (4 bytes), spent in millionths (4), tag of 8 bytes (two during a change of identity)
 """

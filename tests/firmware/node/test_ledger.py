@@ -37,6 +37,18 @@ def test_a_day_has_so_much_epsilon_and_the_next_day_again():
         assert book.spent == DAY
 
 
+def test_any_24_hours_see_at_most_twice_what_a_ledger_day_has():
+    random = Random(9)
+    book = _boot(_flash())
+    paid = []
+    for _ in range(96 * 20):
+        # A city that saves a day's epsilon up for its end, and one that does not
+        wanted = EPSILON if len(paid) // 480 % 2 or book._elapsed_s > 82000 or random.below(40) == 0 else 0
+        paid.append(EPSILON if book.spend(wanted, DAY, QUARTER_S) else 0)
+    most = max(sum(paid[at : at + 96]) for at in range(len(paid)))
+    assert DAY < most <= 2 * DAY
+
+
 def test_what_is_spent_is_in_flash_when_the_caller_hears_of_it():
     flash = _flash()
     book = _boot(flash)
