@@ -130,9 +130,10 @@ def vehicles(post: LampPost, start_s: float, end_s: float) -> int:
 
 
 def total(report: StoredReport) -> int | None:
-    """Passages in a report; None where the node withheld them."""
-    counts = [cell.count for cell in report.traffic]
-    return None if None in counts else sum(count for count in counts if count is not None)
+    """Passages in a report; None where the node withheld them. Below k = 1 nobody was there."""
+    if any(cell.withheld not in (None, "below k") for cell in report.traffic):
+        return None
+    return sum(cell.count or 0 for cell in report.traffic)
 
 
 def test_a_silent_radar_withholds_its_cells_instead_of_counting_zero(raise_post: Callable[..., LampPost]) -> None:
