@@ -1,6 +1,7 @@
 """What is shipped to a node: the one list that provisioning reads. Plain assignments, nothing else.
 
-Everything is compiled by mpy-cross and lands in LIBRARY, except ROOT_FILES, which stay source and land in "/".
+Everything is compiled by mpy-cross and lands in LIBRARY, except ROOT_FILES, which stay source and land in "/", and
+DATA, which is shipped as it is.
 """
 
 # The folder on the node's flash that is on its sys.path
@@ -14,6 +15,9 @@ PACKAGES = ("envelope", "node", "ports", "sensors")
 
 # Ours: single files of this directory
 MODULES = ("busio.py", "digitalio.py")
+
+# Ours: tables that are read where they lie, in LIBRARY
+DATA = ("envelope/p256_table.bin",)
 
 # From PyPI, unmodified: distribution -> files of it that the node needs, as the distribution installs them
 DRIVERS = {

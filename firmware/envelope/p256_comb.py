@@ -4,8 +4,8 @@ A scalar of 280 bits is written with the digits +1 and -1 only (it has to be odd
 40 bits apart, take one digit each; the 64 sign patterns with a positive last tooth are in a table, the others are
 their negatives. So every bit of the 40 costs exactly one addition, whatever the scalar (Hamburg, "Fast and compact
 elliptic-curve cryptography", 2012, section 3.3). A comb may have several tables, whose teeth start at different bits
-of the 40: fewer doublings for more memory. One table is 4096 bytes, an object of its own because a crowded heap has
-no larger holes: 64 affine points of x and y, big endian.
+of the 40: fewer doublings for more memory. One table is 4096 bytes: 64 affine points of x and y, big endian. Whatever
+gives bytes for a slice may hold it: the generator's stay on the flash.
 
 The 24 bits above 256 blind the scalar with a multiple of n; `stretch` randomises what follows the sums of pairs.
 What a signature costs in millions of instructions on RV32IMC, and what its tables take, by teeth x bits x tables
@@ -34,7 +34,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Comb = tuple[bytes | bytearray, ...]
+    from ports.table import Table
+
+    Comb = tuple[bytes | bytearray | Table, ...]
 
 
 def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[int, int, int, int]:
@@ -116,8 +118,9 @@ def _entries(scalar: int, comb: "Comb") -> "Iterator[tuple[int, int]]":
             signs = digits[at]
             positive = signs >> TEETH - 1 & 1
             entry = ((signs ^ positive - 1) & ENTRIES - 1) << 6
-            y = integer(table[entry + 32 : entry + 64], "big")
-            yield integer(table[entry : entry + 32], "big"), (p - y, y)[positive]
+            point = table[entry : entry + 64]
+            y = integer(point[32:], "big")
+            yield integer(point[:32], "big"), (p - y, y)[positive]
             used[at] = (entry >> 6 ^ positive - 1) & ENTRIES - 1 | positive << TEETH - 1
             at += height
     if _scalar(used) != scalar:

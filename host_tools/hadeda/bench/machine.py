@@ -1,7 +1,8 @@
 """One RISC-V board under QEMU, counting instructions, with the firmware's modules as they are shipped.
 
 Its serial port is a pseudo-terminal, spoken to by mpremote's own transport. The modules lie in a folder in memory
-while they are imported, and are let go of one by one, so that the heap holds what a node's does: their code.
+while they are imported, and are let go of one by one, so that the heap holds what a node's does: their code. Tables
+that a node leaves on its flash lie in memory here.
 """
 
 import re
@@ -66,8 +67,9 @@ class Machine:
         """Put modules of the firmware on the board, compiled as for a node, each in its package's folder."""
         self.run(FOLDER)
         for source in sources:
-            path = f"/{source.parent.name}/{source.stem}.mpy"
-            data = compiled(source, source.name)
+            code = source.suffix == ".py"
+            path = f"/{source.parent.name}/{source.stem}{'.mpy' if code else source.suffix}"
+            data = compiled(source, source.name) if code else source.read_bytes()
             self.run(f"folder.files[{path!r}] = bytearray()")
             for at in range(0, len(data), CHUNK):
                 self.run(f"folder.files[{path!r}].extend({data[at : at + CHUNK]!r})")

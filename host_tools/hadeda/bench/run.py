@@ -67,9 +67,10 @@ def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path) -> str:
 def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str) -> None:
     """Import the firmware's modules before the text that measures them takes its part of the heap."""
     modules = [firmware / "node" / f"{name}.py" for name in node]
-    machine.load([*sorted((firmware / "envelope").glob("*.py")), *modules, ON_BOARD / "counting.py"])
+    envelope = sorted(path for path in (firmware / "envelope").iterdir() if path.suffix in (".py", ".bin"))
+    machine.load([*envelope, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"])
     machine.run(imports)
-    machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()")
+    machine.run("sys.path.remove('/lib')\ngc.collect()")
 
 
 def _put_combs(machine: Machine, number: int) -> None:

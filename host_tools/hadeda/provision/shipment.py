@@ -17,7 +17,7 @@ OPTIMISATION = "-O3"  # no asserts, no line numbers
 
 
 def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
-    """Path on the node, still with `.py` -> file on this machine, in the order they are sent (main.py last)."""
+    """Path on the node, code still as `.py` -> file on this machine, in the order they are sent (main.py last)."""
     manifest = runpy.run_path(str(firmware / "manifest.py"))
     library = manifest["LIBRARY"]
     found: dict[str, Path] = {}
@@ -26,6 +26,8 @@ def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
             found[f"{library}/{package}/{path.name}"] = path
     for module in manifest["MODULES"]:
         found[f"{library}/{module}"] = firmware / module
+    for name in manifest["DATA"]:
+        found[f"{library}/{name}"] = firmware / name
     found.update({f"{library}/{name}": path for name, path in _drivers(manifest["DRIVERS"]).items()})
     for name in manifest["ROOT_FILES"]:
         found[f"/{name}"] = firmware / name
@@ -79,7 +81,7 @@ def shipment(firmware: Path = FIRMWARE) -> dict[str, bytes]:
     drivers = {f"{manifest['LIBRARY']}/{name}" for files in manifest["DRIVERS"].values() for name in files}
     parcels = {}
     for path, source in sources(firmware).items():
-        if path.lstrip("/") in manifest["ROOT_FILES"]:
+        if source.suffix != ".py" or path.lstrip("/") in manifest["ROOT_FILES"]:
             parcels[path] = source.read_bytes()
         else:
             parcels[path.removesuffix(".py") + ".mpy"] = compiled(
