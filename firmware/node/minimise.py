@@ -217,7 +217,9 @@ class Minimiser:
 
     def _add_fault(self, sensor: int, kind: int) -> None:
         code = sensor * FAULT_KINDS + kind
-        if self._faults[code] < _FAULT_COUNT_MAX:
+        # How many frames were bad may follow how many passed: of who sees people only whether there were any is told
+        most = 1 if sensor in self._traffic or sensor == self._radio else _FAULT_COUNT_MAX
+        if self._faults[code] < most:
             self._faults[code] += 1
         if kind in _BLINDING:
             if sensor in self._eyes:

@@ -3,7 +3,9 @@
     clues = identity("plate", b"CA 481-516") + numbers("box", (173, 57, 91)) + moment("passage", 1654048820.4)
     found({"flash": image}, clues)      # {("flash", "plate"), ...}
 
-A hash counts as found by its first eight bytes, so a shortened one is found too. No clue is shorter than four bytes.
+A hash counts as found by its first eight bytes, so a shortened one is found too. In one of several hundred hunts a clue
+of four bytes is found in key material, by chance. So two different ones of a marker must be in one place: whoever
+writes such things down writes down more than one. No clue is shorter.
 """
 
 import hashlib
@@ -15,7 +17,7 @@ from datetime import UTC, datetime
 
 import cbor2
 
-CLUE_MIN = 4
+CLUE_MIN = 4  # bytes
 HASHES = ("md5", "sha1", "sha256")
 HASH_PREFIX = 8
 # The ESP32 port of MicroPython counts seconds from 2000-01-01
@@ -97,12 +99,16 @@ def tells_a_moment(number: int, moments_s: Iterable[float]) -> bool:
 
 def found(places: Mapping[str, bytes], clues: Iterable[Clue]) -> dict[tuple[str, str], list[str]]:
     """(place, marker) -> in which forms."""
-    hits: dict[tuple[str, str], list[str]] = {}
+    hits: dict[tuple[str, str], list[Clue]] = {}
     for clue in set(clues):
         for place, held in places.items():
             if clue.data in held:
-                hits.setdefault((place, clue.marker), []).append(clue.form)
-    return hits
+                hits.setdefault((place, clue.marker), []).append(clue)
+    return {where: sorted(clue.form for clue in those) for where, those in hits.items() if _is_no_chance(those)}
+
+
+def _is_no_chance(hits: list[Clue]) -> bool:
+    return len({clue.data for clue in hits}) > 1 or len(hits[0].data) > CLUE_MIN
 
 
 def _hashed(marker: str, forms: Mapping[str, bytes]) -> list[Clue]:

@@ -8,6 +8,7 @@ is inside of that, what the board printed, and what the city keeps. Ciphertexts 
 Then bugs are planted in the firmware of the same board, and the same hunt has to find every one.
 """
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ class Hunt:
             clues += moment("moment", passage.time_s)
         clues += [clue for row in (*seen.boxes, *seen.places) for clue in numbers("box", row)]
         clues += [clue for row in seen.passages for clue in numbers("passage", row)]
-        clues += [clue for speed in planted_street.SPEEDS_KMH for clue in text("passage", f"{speed} km/h")]
+        clues += [Clue("passage", "text", f"{speed} km/h".encode()) for speed in planted_street.SPEEDS_KMH]
         return clues + numbers("passage", planted_street.SPEEDS_KMH)
 
     def found(self) -> dict[tuple[str, str], list[str]]:
@@ -185,9 +186,12 @@ def test_everything_planted_was_seen_heard_and_counted(week: Hunt) -> None:
     for cell in (cell for report in stored for cell in report.traffic):
         counted[cell.road_user] += cell.count or 0
     street = week.street
-    assert counted["vehicle"] == pytest.approx(len(street.vehicles), abs=4), "the radar's markers were not counted"
-    assert counted["person"] == pytest.approx(len(street.walkers), abs=4), "the camera's markers were not counted"
-    assert any(fault.part == "grove_vision" for report in stored for fault in report.faults), "nothing was bad enough"
+    whole = (DAYS - 1) / DAYS - 0.1  # the reboot shortens a window, which is withheld; there is some noise
+    assert counted["vehicle"] >= whole * len(street.vehicles), "the radar's markers were not counted"
+    assert counted["person"] >= whole * len(street.walkers), "the camera's markers were not counted"
+    spoilt = [fault.count for report in stored for fault in report.faults if fault.part == "grove_vision"]
+    assert spoilt, "the camera said nothing that is no answer"
+    assert set(spoilt) == {1}, "how many of its lines were bad shows how many walked by"
     assert post.emulated.bluetooth.heard_in_all > 1000, "nobody listened"
     heard = [report.footfall.count or 0 for report in stored if report.footfall]
     assert max(heard) >= len(planted_street.PHONES), "the phones are not in the sketch"
@@ -203,6 +207,13 @@ def test_the_week_was_eventful(week: Hunt) -> None:
 
 def test_after_a_week_no_marker_and_no_hash_of_one_is_anywhere(week: Hunt) -> None:
     assert week.found() == {}
+
+
+def test_four_bytes_are_chance_and_eight_are_not(week: Hunt) -> None:
+    clues = week.clues()
+    checksums = [zlib.crc32(address).to_bytes(4) for address in planted_street.PHONES]
+    assert found({FLASH: bytes(9) + checksums[0]}, clues) == {}
+    assert set(found({FLASH: b"?".join(checksums[:2])}, clues)) == {(FLASH, "address")}
 
 
 @dataclass(frozen=True)
