@@ -197,10 +197,6 @@ class Minimiser:
         reason = self._withheld if self._withheld or granted else WITHHELD_BUDGET
         traffic = [reason or self._told(cell) for cell in range(len(self._counts))]
         faults = {code: count for code, count in enumerate(self._faults) if count}
-        for code in faults:
-            # How often a sensor of people failed may tell how many there were: whether it did is enough
-            if code // FAULT_KINDS in self._traffic or code // FAULT_KINDS == self._radio:
-                faults[code] = 1
         for i in range(len(self._counts)):
             self._counts[i] = 0
             if self._noise is not None:
@@ -224,7 +220,9 @@ class Minimiser:
 
     def _add_fault(self, sensor: int, kind: int) -> None:
         code = sensor * FAULT_KINDS + kind
-        if self._faults[code] < _FAULT_COUNT_MAX:
+        # How many frames were bad may follow how many passed: of who sees people only whether there were any is told
+        most = 1 if sensor in self._traffic or sensor == self._radio else _FAULT_COUNT_MAX
+        if self._faults[code] < most:
             self._faults[code] += 1
         if kind in _BLINDING:
             if sensor in self._eyes:

@@ -187,6 +187,7 @@ class LampPost:
         self.start = start
         self.world = World(seed=seed)
         self.city = City.open(folder / "city") if neighbour is None else neighbour.city
+        self.serial = TappedSerial()
         self.emulated = EmulatedBoard(
             self.board,
             self.world,
@@ -194,7 +195,7 @@ class LampPost:
             clock=VirtualTime(),
             start_s=self.world.start_s + start,
             flash_file=self.flash,
-            serial=SerialPort(),
+            serial=self.serial,
             stock_partitions=template.stock_partitions,
         )
         self.collector = Recording(self.city, lambda: datetime.fromtimestamp(self.emulated.now(), UTC))
@@ -431,8 +432,13 @@ class LampPost:
         return flash_image.files(self.flash, self.board)
 
 
-def make_template(board: Board, folder: Path, broker_port: int, *, stock_partitions: bool = False) -> Template:
-    """Provision a new node of a new city, through mpremote and the board's serial port."""
+def make_template(
+    board: Board, folder: Path, broker_port: int, *, stock_partitions: bool = False, every_source: bool = False
+) -> Template:
+    """Provision a new node of a new city, through mpremote and the board's serial port.
+
+    `every_source`: its policy has people, footfall and vision too, and its floor allows them.
+    """
     flash, unenrolled = folder / "flash.bin", folder / "unenrolled.bin"
     parcels = shipment()
 
@@ -445,17 +451,25 @@ def make_template(board: Board, folder: Path, broker_port: int, *, stock_partiti
         make_city(folder / "city", broker_port) as city,
         PluggedIn(board, flash, serial=serial, stock_partitions=stock_partitions) as plugged,
     ):
-        sign_loose_policy(city, 2, WINDOW_S)
+        sign_loose_policy(city, 2, WINDOW_S, every_source=every_source)
         steps.provision(serial.path, board, city, name=NAME, step=keep, now=plugged.now)
     return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript), stock_partitions)
 
 
-def sign_loose_policy(city: City, version: int, window_s: int) -> None:
-    """Let the city sign a policy that shows a test nearly the true counts, over a floor that allows it."""
-    policy = city.directory / "policy.toml"
+def sign_loose_policy(city: City, version: int, window_s: int, *, every_source: bool = False) -> None:
+    """Let the city sign a policy that shows a test nearly the true counts, over a floor that allows it.
+
+    `every_source`: it counts people too, by camera, and listens for footfall.
+    """
+    policy, floor = city.directory / "policy.toml", city.directory / "floor.toml"
     lines = {start: line.format(version=version, window_s=window_s) for start, line in LOOSE_POLICY.items()}
     _replace_lines(policy, lines)
-    _replace_lines(city.directory / "floor.toml", LOOSE_FLOOR)
+    _replace_lines(floor, LOOSE_FLOOR)
+    if every_source:
+        _replace_lines(policy, {"classes": 'classes = ["vehicle", "person"]'})
+        _replace_lines(floor, {"sources": "sources = []"})
+        with policy.open("a", encoding="utf-8") as file:
+            file.write("\n[vision]\n\n[footfall]\nk = 1\nepsilon_per_release = 10\n")
     sign(city, read_policy(policy))
 
 

@@ -7,9 +7,10 @@ from hadeda.emulator.surface import opcodes
 
 
 class Rtc:
-    """`now_us` is the board's time."""
+    """`now_us` is the board's time; `on_keep` is told of everything that is written to the memory."""
 
     def __init__(self, now_us: Callable[[], int]) -> None:
+        self.on_keep: Callable[[bytes], None] | None = None
         self._now_us = now_us
         self.power_down()
 
@@ -29,6 +30,8 @@ class Rtc:
 
     def _keep(self, payload: bytes) -> bytes:
         self.memory = payload
+        if self.on_keep:
+            self.on_keep(payload)
         return b""
 
     def handlers(self) -> dict[int, Callable[[bytes], bytes]]:

@@ -95,7 +95,7 @@ def open_rekey(message: RekeyMessage, collectors: CollectorKeys, identity_of: Ca
 
     `identity_of` gives the identity key (65 bytes) to a thumbprint, None for a stranger's.
     """
-    collector_id, collector, signed = _decrypted(message, collectors)
+    collector_id, collector, signed = decrypted(message, collectors)
     inner = cose.parse_sign1(signed)
     fields = _fields(unpad(inner.payload))
     signer = _bytes(fields[labels.READY_NODE], ID_SIZE, "node")
@@ -144,7 +144,7 @@ def _ephemeral(recipients: object) -> bytes:
     return point
 
 
-def _decrypted(message: RekeyMessage, collectors: CollectorKeys) -> tuple[bytes, ec.EllipticCurvePrivateKey, bytes]:
+def decrypted(message: RekeyMessage, collectors: CollectorKeys) -> tuple[bytes, ec.EllipticCurvePrivateKey, bytes]:
     """Thumbprint and private key of the collector key that opens the message, and the plaintext; raises Rejected."""
     ephemeral = load_point(message.ephemeral)
     for collector_id, collector in collectors:

@@ -391,6 +391,15 @@ def test_another_policy_begins_empty_with_cells_of_its_own():
     assert minimiser.release(True).traffic == [40 + noise.predraw(Drbg(SEED), 2000000, 1)[0]]
 
 
+def test_how_often_a_sensor_that_sees_people_failed_is_not_told():
+    minimiser = Minimiser(_policy(), 3, RADAR, 1)
+    minimiser.open(Drbg(SEED))
+    for _ in range(1000):
+        minimiser.add(_event(sample.FAULT, 1, labels.FAULT_DRIVER, 0))
+        minimiser.add(_event(sample.FAULT, 2, labels.FAULT_BAD_FRAME, 0))
+    assert _released(minimiser).faults == {8 + labels.FAULT_DRIVER: 1, 16 + labels.FAULT_BAD_FRAME: 1}
+
+
 def test_fault_counts_stop_at_255():
     minimiser = _minimiser()
     for _ in range(1000):
