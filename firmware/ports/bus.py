@@ -1,6 +1,4 @@
-"""Buses made from the configuration: a busio-shaped I2C, and UARTs that asyncio can wait for."""
-
-import asyncio
+"""Buses made from the configuration: a busio-shaped I2C, and UARTs that are read when it is time to."""
 
 from machine import I2C, UART, Pin
 from micropython import const
@@ -13,25 +11,18 @@ if TYPE_CHECKING:
 
     from ports.clock import Clock
 
-# Signing holds the loop for about a second: the radar (10 frames a second of up to 37 bytes) must fit meanwhile
-_RECEIVE_BUFFER = const(1024)
+# The radar says up to 370 bytes a second, is listened to once in one, and signing holds the loop for about another
+_RECEIVE_BUFFER = const(2048)
 
 
 class Uart:
-    """One UART: waits in asyncio, never in a read."""
+    """One UART. Nobody waits for it: what arrives waits in its buffer."""
 
     def __init__(self, uart: "Any") -> None:
         self._uart = uart
-        self._reader = asyncio.StreamReader(uart)
 
-    async def read(self, buffer: bytearray) -> int:
-        """Wait until something has arrived, then put what fits into the buffer. Returns the number of bytes."""
-        return await self._reader.readinto(buffer) or 0
-
-    def read_now(self, buffer: bytearray) -> int:
-        """What has arrived already, 0 when nothing has."""
-        if not self._uart.any():
-            return 0
+    def read_now(self, buffer: "bytearray | memoryview") -> int:
+        """Put what has arrived, as much as fits, into the buffer. Returns the number of bytes."""
         return self._uart.readinto(buffer) or 0
 
     def write(self, data: bytes) -> None:

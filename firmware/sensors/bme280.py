@@ -1,14 +1,18 @@
-"""Bosch BME280: temperature, humidity and pressure, through Adafruit's unmodified CircuitPython driver.
+"""Bosch BME280: temperature, humidity and pressure, computed by Adafruit's unmodified CircuitPython driver.
 
-The chip has no checksum anywhere, so two things guard against a value that only looks right: every reading is taken by
-two drivers, each with calibration constants it read itself, which must agree; and the raw registers must not hold the
-pattern of a measurement that never happened. Limits: BME280 datasheet, BST-BME280-DS002, sections 1.2 and 5.4.
+The driver is told that the chip measures by itself, and gets its registers through `Registers`: one forced measurement
+a period, fetched in one burst, as the datasheet has it (BST-BME280-DS002, sections 3.5.1 and 4). The chip has no
+checksum anywhere, so two things guard against a value that only looks right: whatever is read is read twice and must be
+the same, and the data must not hold the pattern of a measurement that never happened. Limits: sections 1.2 and 5.4.
 """
 
-from adafruit_bme280.basic import OVERSCAN_X1, Adafruit_BME280_I2C
+import errno
+
+from adafruit_bme280.basic import MODE_NORMAL, Adafruit_BME280
+from adafruit_bme280.protocol import I2C_Impl
 from micropython import const
 
-from envelope.labels import FAULT_BUS_HUNG, FAULT_IMPLAUSIBLE, FAULT_NO_ANSWER
+from envelope.labels import FAULT_IMPLAUSIBLE, FAULT_NO_ANSWER
 from node.errors import SensorFault
 
 TYPE_CHECKING = False
@@ -21,29 +25,75 @@ if TYPE_CHECKING:
 
 PART = {"kind": "air", "channels": (1, 2, 3)}
 
-_TEMPERATURE = const(1)  # 0.01 degC
-_HUMIDITY = const(2)  # 0.01 %
-_PRESSURE = const(3)  # Pa
+# Operating range of the chip, in the channels' integers: 0.01 degC, 0.01 %, Pa
+_RANGE = ((-4000, 8500), (0, 10000), (30000, 110000))
 
-# Operating range of the chip, in the channels' integers
-_RANGE = {_TEMPERATURE: (-4000, 8500), _HUMIDITY: (0, 10000), _PRESSURE: (30000, 110000)}
-# How far two conversions a few milliseconds apart may differ: far above noise at oversampling x1, far below nonsense
-_AGREE = {_TEMPERATURE: 50, _HUMIDITY: 200, _PRESSURE: 50}
+# What starts one measurement of everything at oversampling x1: ctrl_hum, ctrl_meas
+_MEASURE = b"\xf2\x01\xf4\x25"
+# From the status register to the last of the data: one burst
+_BURST = const(0xF3)
+_BURST_FROM = b"\xf3"
+_BURST_SIZE = const(12)
+_MEASURING = const(0x08)
+# Pressure, temperature and humidity before any conversion, or with a channel switched off
+_NEVER = b"\x80\x00\x00"
 
-_DATA_REGISTER = b"\xf7"
-# Registers 0xF7 to 0xFE before any conversion, or with a channel switched off
-_PRESSURE_NEVER = b"\x80\x00\x00"
-_HUMIDITY_NEVER = b"\x80\x00"
-
-# Start: soft reset and calibration. One value: at x1 a conversion takes 9.3 ms at most (section 9.1)
+# Start: soft reset and calibration
 _START_MS = const(200)
 _START_TRANSACTIONS = const(60)
-_VALUE_MS = const(100)
-_VALUE_TRANSACTIONS = const(60)
+# At x1 a measurement takes 9.3 ms at most (section 9.1)
+_MEASURE_MS = const(12)
+_LOOKS = const(5)
+_TRANSFER_MS = const(50)
+_TRANSFERS = const(8)
 
 
 def open(entry: "dict[str, Any]", bus: "I2C", clock: "Clock") -> "Bme280":
     return Bme280(bus, entry["address"], entry["period_s"], clock)
+
+
+class Registers:
+    """The chip as the driver sees it: what it measured stands still, what it is told it knows already.
+
+    FAULT_IMPLAUSIBLE when the same register is two things.
+    """
+
+    def __init__(self, bus: "I2C", address: int) -> None:
+        self._bus = bus
+        self._address = address
+        self._chip = I2C_Impl(bus, address)
+        self._data = bytearray(_BURST_SIZE)
+        self._again = bytearray(_BURST_SIZE)
+        self.started = False
+
+    def read_register(self, register: int, length: int) -> bytearray:
+        if register >= _BURST:
+            return self._data[register - _BURST : register - _BURST + length]
+        value: bytearray = self._chip.read_register(register, length)
+        if self._chip.read_register(register, length) != value:
+            raise SensorFault(FAULT_IMPLAUSIBLE)
+        return value
+
+    def write_register_byte(self, register: int, value: int) -> None:
+        if not self.started:
+            self._chip.write_register_byte(register, value)
+
+    def measure(self) -> None:
+        """Let the chip measure once."""
+        self._bus.writeto(self._address, _MEASURE)
+
+    def fetch(self) -> bool:
+        """Take the measurement over; False while the chip is at it."""
+        data = self._data
+        self._bus.writeto_then_readfrom(self._address, _BURST_FROM, data)
+        if data[0] & _MEASURING:
+            return False
+        self._bus.writeto_then_readfrom(self._address, _BURST_FROM, self._again)
+        # A chip that was reset behind our back, or never measured, holds a pattern that looks like weather
+        never = data[4:7] == _NEVER or data[7:10] == _NEVER or data[10:12] == _NEVER[:2]
+        if never or data != self._again:
+            raise SensorFault(FAULT_IMPLAUSIBLE)
+        return True
 
 
 class Bme280:
@@ -54,70 +104,48 @@ class Bme280:
         self._address = address
         self._period_ms = max(1, period_s) * 1000
         self._clock = clock
-        self._raw = bytearray(8)
 
     async def run(self, out: "Output") -> None:
         """Read for ever; an absent chip, a hung bus and a chip that is no BME280 raise."""
-        first = self._start()
-        await self._clock.sleep_ms(0)
-        second = self._start()
+        registers, driver = self._start()
         while True:
             try:
-                await self._read(first, second, out)
+                await self._measure(registers)
+                self._pass_on(driver, out)
             except SensorFault as fault:
                 out.fault(fault.kind)
             await self._clock.sleep_ms(self._period_ms)
 
-    def _start(self) -> Adafruit_BME280_I2C:
+    def _start(self) -> "tuple[Registers, Adafruit_BME280]":
         self._bus.allow(_START_MS, _START_TRANSACTIONS)
         try:
-            driver = Adafruit_BME280_I2C(self._bus, self._address)
+            registers = Registers(self._bus, self._address)
+            driver = Adafruit_BME280(registers)
         except ValueError:  # nothing at this address
             raise self._bus.failure or SensorFault(FAULT_NO_ANSWER)
         except RuntimeError:  # something else at this address, or a bus full of noise
             raise SensorFault(FAULT_IMPLAUSIBLE)
-        # Weather monitoring as the datasheet recommends it (section 3.5.1): forced mode, everything at x1
-        driver.overscan_pressure = OVERSCAN_X1
-        return driver
+        registers.started = True
+        driver.mode = MODE_NORMAL  # so it asks for nothing and waits for nothing
+        return registers, driver
 
-    async def _read(self, first: Adafruit_BME280_I2C, second: Adafruit_BME280_I2C, out: "Output") -> None:
-        values = []
-        for channel in (_TEMPERATURE, _HUMIDITY, _PRESSURE):
-            one = self._value(first, channel)
-            await self._clock.sleep_ms(0)  # each value blocks for one conversion, not for six
-            two = self._value(second, channel)
-            await self._clock.sleep_ms(0)
-            low, high = _RANGE[channel]
-            if not low <= one <= high or abs(one - two) > _AGREE[channel]:
-                raise SensorFault(FAULT_IMPLAUSIBLE)
-            values.append(one)
-        self._check_measured()
-        out.reading(_TEMPERATURE, values[0])
-        out.reading(_HUMIDITY, values[1])
-        out.reading(_PRESSURE, values[2])
+    async def _measure(self, registers: Registers) -> None:
+        self._bus.allow(_TRANSFER_MS, _TRANSFERS)
+        registers.measure()
+        for _ in range(_LOOKS):
+            await self._clock.sleep_ms(_MEASURE_MS)
+            self._bus.allow(_TRANSFER_MS, _TRANSFERS)
+            if registers.fetch():
+                return
+        raise OSError(errno.ETIMEDOUT)
 
-    def _value(self, driver: Adafruit_BME280_I2C, channel: int) -> int:
-        """One conversion, as the channel's integer."""
-        self._bus.allow(_VALUE_MS, _VALUE_TRANSACTIONS)
+    def _pass_on(self, driver: Adafruit_BME280, out: "Output") -> None:
         try:
-            if channel == _TEMPERATURE:
-                return round(driver.temperature * 100)
-            if channel == _HUMIDITY:
-                return round(driver.humidity * 100)
-            return round(driver.pressure * 100)
+            values = [round(value * 100) for value in (driver.temperature, driver.humidity, driver.pressure)]
         except (ArithmeticError, ValueError):  # constants read as zeros, or not a number
             raise SensorFault(FAULT_IMPLAUSIBLE)
-
-    def _check_measured(self) -> None:
-        """A chip that was reset behind our back, or never measured, holds a fixed pattern that looks like weather."""
-        self._bus.allow(_VALUE_MS, _VALUE_TRANSACTIONS)
-        if not self._bus.try_lock():
-            raise SensorFault(FAULT_BUS_HUNG)
-        try:
-            self._bus.writeto(self._address, _DATA_REGISTER)
-            self._bus.readfrom_into(self._address, self._raw)
-        finally:
-            self._bus.unlock()
-        raw = self._raw
-        if raw[0:3] == _PRESSURE_NEVER or raw[3:6] == _PRESSURE_NEVER or raw[6:8] == _HUMIDITY_NEVER:
-            raise SensorFault(FAULT_IMPLAUSIBLE)
+        for value, (low, high) in zip(values, _RANGE):
+            if not low <= value <= high:
+                raise SensorFault(FAULT_IMPLAUSIBLE)
+        for i, channel in enumerate(PART["channels"]):
+            out.reading(channel, values[i])

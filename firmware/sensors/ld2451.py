@@ -5,8 +5,6 @@ Protocol: HLK-LD2451 serial communication protocol. Ten times a second the radar
 or nothing at all. Following them is node work: sensors/vehicle_tracks.py.
 """
 
-import asyncio
-
 from micropython import const
 
 from envelope.labels import FAULT_BAD_FRAME, FAULT_NO_ANSWER
@@ -48,16 +46,20 @@ _ANGLE_ZERO = const(0x80)
 _FASTEST_KMH = const(250)
 
 _FRAME_MS = const(100)
-_GATHER_MS = const(400)
+# A street with nobody in it, as most units tell it
+_NOBODY = _REPORT + b"\x00\x00" + _REPORT_END
 _ACK_MS = const(1000)
 _ACK_POLL_MS = const(50)
 _ATTEMPTS = const(3)
-_SWEEP_MS = const(1000)
+# Frames wait in the UART for so long: one wake-up for ten of them
+_LISTEN_MS = const(1000)
 # Between two tries to configure a radar that does not answer
 _RETRY_MS = const(10000)
 # Silence may mean an empty street: after so long the radar is asked whether it is there
 _SILENT_MS = const(30000)
-_BUFFER = const(256)
+# So many reads of so many bytes empty the UART's buffer (ports/bus.py), whatever is in it
+_READS = const(2)
+_BUFFER = const(1024)
 
 
 def open(_entry: "dict[str, Any]", bus: "Uart", clock: "Clock") -> "Ld2451":
@@ -80,39 +82,41 @@ class Parser:
         """(is a report, payload) of every frame that is whole now, in order."""
         frames = []
         pending = self._pending + bytes(data)
-        while True:
-            at = _find_start(pending)
-            if len(pending) - at < _HEAD:
-                break
+        at = _find_start(pending, 0)
+        while len(pending) - at >= _HEAD:
             end = at + _HEAD + (pending[at + 4] | pending[at + 5] << 8)
-            if end - at - _HEAD > _PAYLOAD_MAX:
-                self.bad += 1
-                pending = pending[at + 1 :]
-                continue
-            if len(pending) < end + _TAIL:
-                break
-            is_report = pending[at] == _REPORT[0]
-            if pending[end : end + _TAIL] != (_REPORT_END if is_report else _COMMAND_END):
-                self.bad += 1
-                pending = pending[at + 1 :]
-                continue
-            frames.append((is_report, pending[at + _HEAD : end]))
-            pending = pending[end + _TAIL :]
+            if end - at - _HEAD <= _PAYLOAD_MAX:
+                if len(pending) < end + _TAIL:
+                    break
+                is_report = pending[at] == _REPORT[0]
+                if pending.startswith(_REPORT_END if is_report else _COMMAND_END, end):
+                    frames.append((is_report, pending[at + _HEAD : end]))
+                    at = _find_start(pending, end + _TAIL)
+                    continue
+            self.bad += 1
+            at = _find_start(pending, at + 1)
         self._pending = pending[at:]
         return frames
 
+    def nobody(self, data: "memoryview") -> int:
+        """How many frames `data` is, if all of them are whole and say that nobody is there; 0 if not."""
+        count = len(data) // len(_NOBODY)
+        return 0 if self._pending or data != _NOBODY * count else count
 
-def _find_start(data: bytes) -> int:
-    """Where the first frame starts or may still start, len(data) when nowhere."""
-    report = data.find(_REPORT)
-    acknowledgement = data.find(_COMMAND)
+
+def _find_start(data: bytes, at: int) -> int:
+    """Where from `at` on the first frame starts or may still start, len(data) when nowhere."""
+    if data.startswith(_REPORT, at):
+        return at
+    report = data.find(_REPORT, at)
+    acknowledgement = data.find(_COMMAND, at)
     if report >= 0 and (acknowledgement < 0 or report < acknowledgement):
         return report
     if acknowledgement >= 0:
         return acknowledgement
-    for at in range(max(0, len(data) - 3), len(data)):
-        if _REPORT.startswith(data[at:]) or _COMMAND.startswith(data[at:]):
-            return at
+    for start in range(max(at, len(data) - 3), len(data)):
+        if _REPORT.startswith(data[start:]) or _COMMAND.startswith(data[start:]):
+            return start
     return len(data)
 
 
@@ -146,42 +150,40 @@ class Ld2451:
         self._acknowledged = b""
 
     async def run(self, out: "Output") -> None:
-        """Listen for ever. Passages leave when their track ends, which a second task looks after."""
+        """Configure the radar, listen for ever, ask a silent radar whether it is there."""
         self._tracks = Tracks(self._clock)
         self._heard_ms = self._clock.ticks_ms()
-        listening = asyncio.create_task(self._listen(out))
-        try:
-            await self._look_after(out)
-        finally:
-            listening.cancel()
-
-    async def _listen(self, out: "Output") -> None:
-        """Sleeps until something arrives, and a little longer: a few frames at a time are fewer wake-ups."""
-        while True:
-            count = await self._uart.read(self._buffer)
-            if count:
-                self.take(self._view[:count], out)
-            await self._clock.sleep_ms(_GATHER_MS)
-
-    async def _look_after(self, out: "Output") -> None:
-        """Configure the radar, end tracks that went silent, ask a silent radar whether it is there."""
         configured = False
         until_retry_ms = 0
         while True:
             if until_retry_ms <= 0 and (not configured or self._silent()):
-                configured = await self._configure(not configured)
+                configured = await self._configure(not configured, out)
                 if not configured:
                     # An unconfigured radar may see one direction only: its silence must not be counted as zero
                     out.fault(FAULT_NO_ANSWER)
                     until_retry_ms = _RETRY_MS
-            await self._clock.sleep_ms(_SWEEP_MS)
-            until_retry_ms -= _SWEEP_MS
+            await self._clock.sleep_ms(_LISTEN_MS)
+            until_retry_ms -= _LISTEN_MS
+            self._listen(out)
             self._pass_on(out)
 
-    def take(self, data: "bytes | memoryview", out: "Output") -> None:
+    def _listen(self, out: "Output") -> None:
+        """Take in what has arrived. A buffer that was full has lost something."""
+        for _ in range(_READS):
+            count = self._uart.read_now(self._buffer)
+            if count:
+                self.take(self._view[:count], out)
+            if count < _BUFFER:
+                return
+        out.fault(FAULT_BAD_FRAME)
+
+    def take(self, data: "memoryview", out: "Output") -> None:
         """Take bytes in. Frames that waited together were measured 100 ms apart."""
-        frames = self._parser.feed(data)
         now = self._clock.ticks_ms()
+        if self._parser.nobody(data):
+            self._heard_ms = now
+            return
+        frames = self._parser.feed(data)
         age_ms = _FRAME_MS * len(frames)
         for is_report, payload in frames:
             age_ms -= _FRAME_MS
@@ -206,7 +208,7 @@ class Ld2451:
     def _silent(self) -> bool:
         return self._clock.ticks_diff(self._clock.ticks_ms(), self._heard_ms) > _SILENT_MS
 
-    async def _configure(self, parameters: bool) -> bool:
+    async def _configure(self, parameters: bool, out: "Output") -> bool:
         """Enable configuration, set the detection parameters, end configuration; False when it did not answer.
 
         The radar keeps its parameters in flash: they are written only when they are not right. Without `parameters`
@@ -214,24 +216,25 @@ class Ld2451:
         """
         done = False
         for _ in range(_ATTEMPTS):
-            if await self._ask(_ENABLE) and (not parameters or await self._set_detection()):
+            if await self._ask(_ENABLE, out) and (not parameters or await self._set_detection(out)):
                 done = True
                 break
         # In any case: a radar left in configuration mode reports nothing
-        ended = await self._ask(_END)
+        ended = await self._ask(_END, out)
         return done and ended
 
-    async def _set_detection(self) -> bool:
-        if await self._ask(_READ_DETECTION) and self._acknowledged[4:8] == _DETECTION:
+    async def _set_detection(self, out: "Output") -> bool:
+        if await self._ask(_READ_DETECTION, out) and self._acknowledged[4:8] == _DETECTION:
             return True
-        return await self._ask(_WRITE_DETECTION)
+        return await self._ask(_WRITE_DETECTION, out)
 
-    async def _ask(self, word_and_value: bytes) -> bool:
+    async def _ask(self, word_and_value: bytes, out: "Output") -> bool:
         """Send a command; True when it was acknowledged with success within a second."""
         self._acknowledged = b""
         self._uart.write(command(word_and_value))
         for _ in range(_ACK_MS // _ACK_POLL_MS):
             await self._clock.sleep_ms(_ACK_POLL_MS)
+            self._listen(out)
             answer = self._acknowledged
             if len(answer) >= 4 and answer[0] == word_and_value[0] and answer[1] == 1:
                 return answer[2] == 0 and answer[3] == 0
