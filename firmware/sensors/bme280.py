@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 PART = {"kind": "air", "channels": (1, 2, 3)}
 
-# Operating range of the chip, in the channels' integers: 0.01 degC, 0.01 %, Pa
+_CHANNELS = (1, 2, 3)  # temperature in 0.01 degC, humidity in 0.01 %, pressure in Pa
+
+# Operating range of the chip
 _RANGE = ((-4000, 8500), (0, 10000), (30000, 110000))
 
 # What starts one measurement of everything at oversampling x1: ctrl_hum, ctrl_meas
@@ -144,8 +146,8 @@ class Bme280:
             values = [round(value * 100) for value in (driver.temperature, driver.humidity, driver.pressure)]
         except (ArithmeticError, ValueError):  # constants read as zeros, or not a number
             raise SensorFault(FAULT_IMPLAUSIBLE)
-        for value, (low, high) in zip(values, _RANGE):
-            if not low <= value <= high:
+        for i, (low, high) in enumerate(_RANGE):
+            if not low <= values[i] <= high:
                 raise SensorFault(FAULT_IMPLAUSIBLE)
-        for i, channel in enumerate(PART["channels"]):
-            out.reading(channel, values[i])
+        for i, value in enumerate(values):
+            out.reading(_CHANNELS[i], value)

@@ -34,7 +34,24 @@ class Track:
         self.at_ms = at_ms
         self.seen = 1
         self.total_kmh = speed_kmh
+        self.foretold_mm = distance_mm
         self.taken = True
+
+    def foretell(self, elapsed_ms: int) -> None:
+        """Where it should be, so long after it was seen last; it is free to be found there."""
+        moved_mm = self.last_kmh * elapsed_ms * 10 // 36
+        self.foretold_mm = self.distance_mm - moved_mm if self.towards else self.distance_mm + moved_mm
+        self.taken = False
+
+    def error(self, target: "tuple[int, int, int, int]") -> int:
+        """How badly a target fits, -1 when it cannot be the same vehicle."""
+        if self.taken or self.towards != (target[2] == 1):
+            return -1
+        off_mm = abs(target[1] * 1000 - self.foretold_mm)
+        off_kmh = abs(target[3] - self.last_kmh)
+        if off_mm > _NEAR_MM or off_kmh > _NEAR_KMH:
+            return -1
+        return off_mm + off_kmh * _WEIGHT_KMH + abs(target[0] - self.angle) * _WEIGHT_DEGREE
 
     def follow(self, angle: int, distance_mm: int, speed_kmh: int, at_ms: int) -> None:
         self.angle = angle
@@ -62,22 +79,22 @@ class Tracks:
         """Take in one frame: (angle in degrees, distance in m, 1 for towards, speed in km/h) of each target."""
         self._end_silent(at_ms)
         for track in self._open:
-            track.taken = False
+            track.foretell(self._clock.ticks_diff(at_ms, track.at_ms))
         left = list(targets)
         while left:
-            best = None
-            best_error = -1
+            found = None
+            least = -1
             for target in left:
                 for track in self._open:
-                    error = self._error(track, target, at_ms)
-                    if error >= 0 and (best is None or error < best_error):
-                        best = (track, target)
-                        best_error = error
-            if best is None:
+                    error = track.error(target)
+                    if error >= 0 and (found is None or error < least):
+                        found = track
+                        best = target
+                        least = error
+            if found is None:
                 break
-            track, target = best
-            track.follow(target[0], target[1] * 1000, target[3], at_ms)
-            left.remove(target)
+            found.follow(best[0], best[1] * 1000, best[3], at_ms)
+            left.remove(best)
         for target in left:
             self._begin(target, at_ms)
 
@@ -88,18 +105,6 @@ class Tracks:
         self._ended = []
         return ended
 
-    def _error(self, track: Track, target: "tuple[int, int, int, int]", at_ms: int) -> int:
-        """How badly a target fits a track, -1 when it cannot be the same vehicle."""
-        if track.taken or track.towards != (target[2] == 1):
-            return -1
-        moved_mm = track.last_kmh * self._clock.ticks_diff(at_ms, track.at_ms) * 10 // 36
-        foretold_mm = track.distance_mm - moved_mm if track.towards else track.distance_mm + moved_mm
-        off_mm = abs(target[1] * 1000 - foretold_mm)
-        off_kmh = abs(target[3] - track.last_kmh)
-        if off_mm > _NEAR_MM or off_kmh > _NEAR_KMH:
-            return -1
-        return off_mm + off_kmh * _WEIGHT_KMH + abs(target[0] - track.angle) * _WEIGHT_DEGREE
-
     def _begin(self, target: "tuple[int, int, int, int]", at_ms: int) -> None:
         if len(self._open) == TRACKS_MAX:
             # No room: the one not seen for the longest time has ended
@@ -107,9 +112,12 @@ class Tracks:
         self._open.append(Track(target[0], target[1] * 1000, target[2] == 1, target[3], at_ms))
 
     def _end_silent(self, now_ms: int) -> None:
-        for track in list(self._open):
-            if self._clock.ticks_diff(now_ms, track.at_ms) > GAP_MS:
-                self._end(track)
+        at = 0
+        while at < len(self._open):
+            if self._clock.ticks_diff(now_ms, self._open[at].at_ms) > GAP_MS:
+                self._end(self._open[at])
+            else:
+                at += 1
 
     def _end(self, track: Track) -> None:
         self._open.remove(track)

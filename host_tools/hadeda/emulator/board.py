@@ -8,6 +8,7 @@ bus, lost radio) are switched on from outside through the parts: `flash`, `wirin
 import contextlib
 import ctypes
 import json
+import math
 import os
 import random
 import selectors
@@ -33,13 +34,14 @@ from hadeda.emulator.rtc import Rtc
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.emulator.surface import opcodes
 from hadeda.emulator.watchdog import Watchdog
-from hadeda.emulator.wire import Moment, Request, pack, unpack
+from hadeda.emulator.wire import pack, unpack
 from hadeda.emulator.wiring import Wiring
 from hadeda.errors import EmulatorError
 from hadeda.scenario import World
 
 POWER_ON, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 TIMER_WAKE = 4
+LOOK_S = 0.01  # real seconds, at the most, that a board on its own does not see a serial port or another thread
 HUNG_S = 60.0  # real seconds without a request, in virtual time, until a fed watchdog counts as starved
 
 UART_BITS = (1 << opcodes.READY_CONSOLE) - (1 << opcodes.READY_UART)
@@ -52,6 +54,11 @@ class Sleep:
     until_us: int
     seen: int
     at_console: bool
+
+    @property
+    def listens(self) -> bool:
+        """Whether what a part says on its line would wake it."""
+        return bool(~self.seen & UART_BITS)
 
 
 class EmulatedBoard:
@@ -102,6 +109,7 @@ class EmulatedBoard:
         self._wake_pipe = os.pipe()
         self._stopping = False
         self._boot_us = 0
+        self._look_s = 0.0
         self.selector.register(self._wake_pipe[0], selectors.EVENT_READ, self._on_wake)
         if serial is not None:
             self.selector.register(serial, selectors.EVENT_READ, self._on_typed)
@@ -145,7 +153,7 @@ class EmulatedBoard:
         self._wake_us = None
         self._boot_us = self.clock.now_us() if start.cause != SOFT_RESET else self._boot_us
         self.nvs.restart()
-        self._processor = Processor(self.interpreter, self.board.budgets.heap_kb * 1024)
+        self._processor = Processor(self.interpreter, self.board.budgets.heap_kb * 1024, self.flash.fd)
         self._heard_from = time.monotonic()
         self.console.connect(self._processor)
         self.selector.register(self._processor.wire, selectors.EVENT_READ, self._on_request)
@@ -214,6 +222,30 @@ class EmulatedBoard:
 
     def step(self) -> None:
         """One wait and what it brought."""
+        if not (self._on_its_own() and self._take_turn()):
+            self._look_around()
+
+    def _on_its_own(self) -> bool:
+        """Whether board and loop are all there is: no pace to keep, and nobody outside looked for just now."""
+        return (
+            self._processor is not None
+            and not self.clock.real_time
+            and time.monotonic() < self._look_s
+            and math.isinf(self._pace())
+        )
+
+    def _take_turn(self) -> bool:
+        """The board's next request, or the end of its sleep; False when it computes for longer."""
+        if self._asleep is None:
+            return self._on_request()
+        target = self._next_moment()
+        if target is not None:
+            self.clock.advance(target, math.inf)
+        self._after_wait()
+        return True
+
+    def _look_around(self) -> None:
+        """Wait for whatever happens next, inside or out."""
         target = self._next_moment()
         pace = self._pace()
         wait = self._patience() if target is None else self.clock.wait_s(target, pace)
@@ -232,6 +264,7 @@ class EmulatedBoard:
         if self._processor is not None:
             self._listen_to_console(self._processor, not self.console.congested)
         self._after_wait()
+        self._look_s = 0.0 if self.console.congested else time.monotonic() + LOOK_S
 
     def _listen_to_console(self, processor: Processor, wanted: bool) -> None:
         """A board that prints faster than its serial port has to wait."""
@@ -255,13 +288,15 @@ class EmulatedBoard:
             return self._wake_us
         if self._asleep is None:
             return None
-        moments = [self._asleep.until_us]
-        if ~self._asleep.seen & UART_BITS:  # else nobody listens, and what a part says can wait to be read
+        moment = self._asleep.until_us
+        if self._asleep.listens:  # else what a part says can wait to be read
             speaks = self.wiring.next_event()
-            if speaks != float("inf"):
-                moments.append(int((speaks - self.start_s) * 1e6) + 1)
-        moments += [us for us in (self.radio.next_event_us(), self.watchdog.due_us) if us is not None]
-        return max(min(moments), self.clock.now_us())
+            if speaks != math.inf:
+                moment = min(moment, int((speaks - self.start_s) * 1e6) + 1)
+        for us in (self.radio.next_event_us(), self.watchdog.due_us):
+            if us is not None and us < moment:
+                moment = us
+        return max(moment, self.clock.now_us())
 
     def _after_wait(self) -> None:
         now = self.clock.now_us()
@@ -273,7 +308,8 @@ class EmulatedBoard:
             self._reset(WDT_RESET)
             return
         if self._asleep is not None:
-            self.wiring.listen()
+            if self._asleep.listens:
+                self.wiring.listen()
             if now >= self._asleep.until_us or self._ready() & ~self._asleep.seen:
                 self._wake_up()
 
@@ -290,29 +326,37 @@ class EmulatedBoard:
 
     # --- requests ----------------------------------------------------------------------------------------------
 
-    def _on_request(self) -> None:
+    def _on_request(self) -> bool:
+        """Take and answer the board's request; False when there is none yet."""
         if self._processor is None:
-            return
+            return False
         try:
             packet = self._processor.wire.recv(65536)
+        except BlockingIOError:
+            return False
         except OSError:
             packet = b""
         if not packet:
             self._on_death()
-            return
+            return True
         self._heard_from = time.monotonic()
-        request = unpack(packet)
-        self.clock.spend(request.spent_us)
-        if request.opcode == opcodes.SLEEP:
-            dt_us, seen, at_console = struct.unpack("<QIB", request.payload)
-            self._asleep = Sleep(self.clock.now_us() + dt_us, seen, bool(at_console))
-            self.wiring.listen()
-            if dt_us == 0 or self._ready() & ~seen:
-                self._wake_up()
-        elif request.opcode == opcodes.EXIT:
-            self._exit(*struct.unpack("<BQB", request.payload))
+        opcode, spent_us, payload = unpack(packet)
+        self.clock.spend(spent_us)
+        if opcode == opcodes.SLEEP:
+            self._sleep(*struct.unpack("<QIB", payload))
+        elif opcode == opcodes.EXIT:
+            self._exit(*struct.unpack("<BQB", payload))
         else:
-            self._answer(request)
+            self._answer(opcode, payload)
+        return True
+
+    def _sleep(self, dt_us: int, seen: int, at_console: int) -> None:
+        self.console.take()  # what it has printed, it printed by now
+        self._asleep = Sleep(self.clock.now_us() + dt_us, seen, bool(at_console))
+        if self._asleep.listens:
+            self.wiring.listen()
+        if dt_us == 0 or self._ready() & ~seen:
+            self._wake_up()
 
     def _on_death(self) -> None:
         if self._booted:
@@ -324,12 +368,12 @@ class EmulatedBoard:
             "./run setup builds the interpreter anew",
         )
 
-    def _answer(self, request: Request) -> None:
-        handler = self._handlers.get(request.opcode)
+    def _answer(self, opcode: int, payload: bytes) -> None:
+        handler = self._handlers.get(opcode)
         try:
             if handler is None:
                 raise BoardOSError(EINVAL)
-            answer, status = handler(request.payload), opcodes.STATUS_OK
+            answer, status = handler(payload), opcodes.STATUS_OK
         except BoardOSError as error:
             answer, status = struct.pack("<i", error.code) + error.name.encode(), opcodes.STATUS_ERROR
         except PowerCut:
@@ -341,9 +385,9 @@ class EmulatedBoard:
     def _reply(self, status: int, answer: bytes) -> None:
         if self._processor is None:
             return
-        moment = Moment(self._ready(), self.clock.now_us() - self._boot_us, self.rtc.time_us())
+        uptime_us = self.clock.now_us() - self._boot_us
         try:
-            self._processor.wire.send(pack(status, moment, answer))
+            self._processor.wire.send(pack(status, self._ready(), uptime_us, self.rtc.time_us(), answer))
         except OSError:
             return  # it just died; the wire's end will tell
 

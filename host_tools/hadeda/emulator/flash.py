@@ -9,6 +9,8 @@ import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from hadeda.emulator.errors import EINVAL, BoardOSError
 from hadeda.emulator.surface import opcodes
@@ -31,24 +33,23 @@ class PowerCut(Exception):
 
 
 class Flash:
-    """`path` is created erased when it is not there; None keeps the flash in memory only.
+    """`path` is created erased when it is not there; None keeps the flash only while it is used.
 
-    `reads`, `programs` and `erases` count operations. `before_change` is called before every program (address, data)
+    `programs` and `erases` count operations; `fd` is for the processor, which reads as it likes. `before_change` is called before every program (address, data)
     and erase (address, None): a test cuts the power there, by raising PowerCut.
     """
 
     def __init__(self, size: int, path: Path | None = None) -> None:
         self.size = size
-        self.reads = self.programs = self.erases = 0
+        self.programs = self.erases = 0
         self.before_change: Callable[[int, bytes | None], None] | None = None
-        self._map = mmap.mmap(-1, size) if path is None else _map_file(path, size)
-        if path is None:
-            self._map[:] = _ERASED * size
+        self._file = _open(path, size)
+        self.fd = self._file.fileno()
+        self._map = mmap.mmap(self.fd, size)
 
     def read(self, address: int, count: int) -> bytes:
         """`count` bytes from `address`."""
         self._check(address, count)
-        self.reads += 1
         return self._map[address : address + count]
 
     def program(self, address: int, data: bytes) -> None:
@@ -93,6 +94,7 @@ class Flash:
         """Write everything to the image file and let go of it."""
         self._map.flush()
         self._map.close()
+        self._file.close()
 
     def _check(self, address: int, count: int) -> None:
         if address < 0 or count < 0 or address + count > self.size:
@@ -101,7 +103,6 @@ class Flash:
     def handlers(self) -> dict[int, Callable[[bytes], bytes]]:
         """Opcode -> what answers it."""
         return {
-            opcodes.FLASH_READ: lambda p: self.read(*struct.unpack("<II", p)),
             opcodes.FLASH_WRITE: self._on_write,
             opcodes.FLASH_ERASE: self._on_erase,
         }
@@ -115,7 +116,12 @@ class Flash:
         return b""
 
 
-def _map_file(path: Path, size: int) -> mmap.mmap:
+def _open(path: Path | None, size: int) -> BinaryIO:
+    if path is None:
+        file: BinaryIO = TemporaryFile()  # noqa: SIM115  # as long as the flash
+        file.write(_ERASED * size)
+        file.flush()
+        return file
     if not path.exists():
         path.write_bytes(_ERASED * size)
     elif path.stat().st_size != size:
@@ -123,5 +129,4 @@ def _map_file(path: Path, size: int) -> mmap.mmap:
             f"{path} is {path.stat().st_size} bytes, the board's flash is {size}",
             "name the image of this board, or a new file to start with an erased flash",
         )
-    with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), size)
+    return path.open("r+b")

@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import socket
+import struct
 import subprocess
 import termios
 from array import array
@@ -17,6 +18,8 @@ from hadeda.emulator.interpreter import SURFACE, Interpreter
 # in its firmware, so they are added to what board.toml grants. tests/host/emulator holds the sum to account.
 SURFACE_KEEPS = 22_434
 SURFACE_HEAP = SURFACE_KEEPS + 4_270
+# How long one read of the wire waits for a program that computes
+PATIENCE_US = 20_000
 # personality(2), linux/personality.h
 _ASK = 0xFFFFFFFF
 _ADDR_NO_RANDOMIZE = 0x0040000
@@ -42,9 +45,12 @@ def _same_addresses() -> Iterator[None]:
 
 
 class Processor:
-    """Runs from power-up to the next reset. `heap` is what a program finds free after boot, in bytes."""
+    """Runs from power-up to the next reset.
 
-    def __init__(self, interpreter: Interpreter, heap: int) -> None:
+    `heap` is what a program finds free after boot, in bytes; `flash` is the open flash image, which it reads.
+    """
+
+    def __init__(self, interpreter: Interpreter, heap: int, flash: int) -> None:
         self.wire, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         folder = ".frozen/surface" if interpreter.ours else str(SURFACE / "surface")
         frozen = [] if interpreter.ours else [str(SURFACE / "stock")]
@@ -52,17 +58,18 @@ class Processor:
         command = [str(interpreter.path), "-X", f"heapsize={heap + SURFACE_HEAP}", "-c", program]
         with _same_addresses():
             self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
+                [*command, str(theirs.fileno()), str(flash)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), flash),
                 start_new_session=True,  # Ctrl-C at the host's terminal is for the host
                 cwd="/",
                 env={"PATH": os.defpath},
             )
         theirs.close()
+        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, PATIENCE_US))
         self._typed = False
         assert self._process.stdin is not None
         assert self._process.stdout is not None

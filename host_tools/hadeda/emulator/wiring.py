@@ -97,7 +97,11 @@ class Wiring:
 
     def ready(self) -> int:
         """The UART bits of the ready mask."""
-        return sum(1 << (opcodes.READY_UART + number) for number, line in self.lines.items() if line.received)
+        mask = 0
+        for number, line in self.lines.items():
+            if line.received:
+                mask |= 1 << (opcodes.READY_UART + number)
+        return mask
 
     def next_event(self) -> float:
         """When a part will speak next (infinity: never)."""

@@ -34,9 +34,11 @@ seen**: the part is made for vehicles, and a walker's echo and speed stay below 
 """
 
 import math
-import random
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from hadeda.emulator.chips.base import OnEvent, Surroundings
 from hadeda.scenario import Passage
@@ -46,6 +48,7 @@ MOST_TARGETS = 5
 FARTHEST_M = 100
 
 _DATA_HEADER, _DATA_TAIL = bytes.fromhex("f4f3f2f1"), bytes.fromhex("f8f7f6f5")
+_EMPTY = _DATA_HEADER + bytes(2) + _DATA_TAIL
 _COMMAND_HEADER, _COMMAND_TAIL = bytes.fromhex("fdfcfbfa"), bytes.fromhex("04030201")
 _LONGEST_COMMAND = 64
 _BAUDRATES = (9600, 19200, 38400, 57600, 115200, 230400, 256000, 460800)
@@ -62,6 +65,10 @@ _LONGEST_TRACK_S = 180.0
 _LOAD_S = 60.0
 # A line nobody reads keeps nothing: after a longer silence only what is being said now is heard.
 _BACKLOG_S = 10.0
+_MOST_KEPT = 4096  # bytes: ten seconds of full frames
+# A target's bytes
+_TARGET_SIZE = 5
+_ANGLE, _DISTANCE, _DIRECTION, _SPEED, _SNR = range(_TARGET_SIZE)
 
 
 @dataclass(frozen=True)
@@ -77,53 +84,49 @@ class Settings:
     baudrate: int = 115200
 
 
-@dataclass(frozen=True)
-class Target:
-    """One vehicle as one frame shows it."""
-
-    angle_degrees: int
-    distance_m: int
-    approaching: bool
-    speed_kmh: int
-    snr: int
-
-    def encoded(self) -> bytes:
-        """Its five bytes."""
-        return bytes([self.angle_degrees + 0x80, self.distance_m, self.approaching, self.speed_kmh, self.snr])
-
-
 class Track:
-    """One vehicle on its way through the beam."""
+    """One vehicle on its way through the beam: what the radar measures of it in each frame, worked out at once."""
 
-    def __init__(self, passage: Passage) -> None:
+    def __init__(self, passage: Passage, seed: int) -> None:
         self.passage = passage
-        self.approaching = passage.direction == "approaching"
         self.in_a_row = 0
         self.announced = False
-        self._lane_m = _LANE_M[passage.direction]
-        self._speed_ms = passage.speed_kmh / 3.6
-        nearest, farthest = self._lane_m / math.tan(math.radians(_BEAM_DEGREES)), FARTHEST_M
-        times = sorted(passage.time_s + self._sign * metres / self._speed_ms for metres in (nearest, farthest))
+        approaching = passage.direction == "approaching"
+        sign = -1 if approaching else 1
+        lane_m = _LANE_M[passage.direction]
+        speed_ms = passage.speed_kmh / 3.6
+        nearest_m = lane_m / math.tan(math.radians(_BEAM_DEGREES))
+        times = sorted(passage.time_s + sign * metres / speed_ms for metres in (nearest_m, FARTHEST_M))
         self.enters_s, self.leaves_s = times
+        # Numbers of the first frame it is in, and of the first that it is in no more
+        self.first, self.end = (math.ceil(time_s / FRAME_INTERVAL_S) for time_s in times)
+        count = self.end - self.first
+        rng = np.random.RandomState(zlib.crc32(f"ld2451 {seed} {passage}".encode()))
+        angle_noise, distance_noise, speed_noise, snr_noise = rng.standard_normal((4, count))
+        self.missed = (rng.random_sample(count) < _MISSED).tobytes()
+        along_m = sign * (np.arange(self.first, self.end) * FRAME_INTERVAL_S - passage.time_s) * speed_ms
+        distance_m = np.hypot(along_m, lane_m)
+        snr = _SNR_AT_100_M[passage.kind] - 25 * np.log10(distance_m / 100)
+        rows = np.empty((count, _TARGET_SIZE), np.uint8)
+        rows[:, _ANGLE] = np.rint(sign * np.degrees(np.arctan2(lane_m, along_m)) + angle_noise) + 0x80
+        rows[:, _DISTANCE] = np.clip(np.rint(distance_m + 0.4 * distance_noise), 1, FARTHEST_M)
+        rows[:, _DIRECTION] = approaching
+        rows[:, _SPEED] = np.clip(np.rint(passage.speed_kmh * along_m / distance_m + 0.4 * speed_noise), 1, 120)
+        rows[:, _SNR] = np.clip(np.rint(snr + snr_noise), 0, 255)
+        self._targets = rows.tobytes()
 
-    @property
-    def _sign(self) -> int:
-        return -1 if self.approaching else 1
+    def target(self, frame: int) -> bytes:
+        """The target's five bytes in a frame that it is in."""
+        at = (frame - self.first) * _TARGET_SIZE
+        return self._targets[at : at + _TARGET_SIZE]
 
-    def seen(self, at: float, rng: random.Random) -> Target:
-        """The target at a moment in the beam, as measured."""
-        along_m = self._sign * (at - self.passage.time_s) * self._speed_ms
-        distance_m = math.hypot(along_m, self._lane_m)
-        angle = self._sign * math.degrees(math.atan2(self._lane_m, along_m))
-        speed_kmh = self.passage.speed_kmh * along_m / distance_m
-        snr = _SNR_AT_100_M[self.passage.kind] - 25 * math.log10(distance_m / 100)
-        return Target(
-            angle_degrees=round(angle + rng.gauss(0, 1)),
-            distance_m=min(FARTHEST_M, max(1, round(distance_m + rng.gauss(0, 0.4)))),
-            approaching=self.approaching,
-            speed_kmh=min(120, max(1, round(speed_kmh + rng.gauss(0, 0.4)))),
-            snr=min(255, max(0, round(snr + rng.gauss(0, 1)))),
-        )
+    def detected(self, frame: int, passes: bool) -> bool:
+        """Note whether this frame has it; the radar counts in how many it was in a row."""
+        if not passes or self.missed[frame - self.first]:
+            self.in_a_row = 0
+            return False
+        self.in_a_row += 1
+        return True
 
 
 class Ld2451:
@@ -137,7 +140,7 @@ class Ld2451:
         self._world = world
         self._seed = seed
         self._inbox = bytearray()
-        self._answers: list[tuple[float, bytes]] = []
+        self._said = bytearray()
         self._configuring = False
         self._frame_number: int | None = None
         self._tracks: list[Track] = []
@@ -154,16 +157,15 @@ class Ld2451:
     def next_transmission(self, now: float) -> float | None:
         """When the next answer or data frame is due."""
         self._power(now)
-        due = [at for at, _ in self._answers]
-        if not self._configuring:
-            due.append(self._next_frame_s)
-        return max(now, min(due)) if due else None
+        if self._said:
+            return now
+        return None if self._configuring else max(now, self._next_frame_s)
 
     def transmit(self, now: float) -> bytes:
         """Answers and data frames due up to now."""
         self._speak_until(now)
-        said = b"".join(data for at, data in self._answers if at <= now)
-        self._answers = [entry for entry in self._answers if entry[0] > now]
+        said = bytes(self._said)
+        self._said.clear()
         return said
 
     @property
@@ -183,51 +185,51 @@ class Ld2451:
         self._power(now)
         if self._configuring:
             return
-        self._answers = [entry for entry in self._answers if entry[0] >= now - _BACKLOG_S]
         if self._next_frame_s < now - _BACKLOG_S:
+            self._said.clear()
             self._resume(now - _BACKLOG_S)
-        while self._next_frame_s <= now:
-            at = self._next_frame_s
-            self._answers.append((at, self._frame(at)))
-            self._frame_number = (self._frame_number or 0) + 1
+        number = self._frame_number or 0
+        while number * FRAME_INTERVAL_S <= now:
+            self._said += self._frame(number)
+            number += 1
+        self._frame_number = number
+        del self._said[:-_MOST_KEPT]
 
-    def _frame(self, at: float) -> bytes:
-        targets = self._targets(at)
-        if any(target.approaching for target in targets):
+    def _frame(self, number: int) -> bytes:
+        at = number * FRAME_INTERVAL_S
+        if at >= self._loaded_until:
+            self._load(at)
+        tracks = [track for track in self._tracks if track.first <= number < track.end]
+        if not tracks and at > self._alarm_until:
+            return _EMPTY
+        targets = self._targets(tracks, number)
+        if any(target[_DIRECTION] for target in targets):
             self._alarm_until = at + self.settings.no_target_delay_s
         alarm = at <= self._alarm_until
-        content = b"".join(target.encoded() for target in targets)
+        content = b"".join(targets)
         if targets or alarm:
             content = bytes([len(targets), alarm]) + content
         return _DATA_HEADER + len(content).to_bytes(2, "little") + content + _DATA_TAIL
 
-    def _targets(self, at: float) -> list[Target]:
-        """What a frame shows: the strongest targets that pass the settings."""
-        if at >= self._loaded_until:
-            self._load(at)
-        tracks = [track for track in self._tracks if track.enters_s <= at < track.leaves_s]
-        if not tracks:
-            return []
-        rng = random.Random(f"ld2451 {self._seed} {self._frame_number}")
-        found: list[tuple[Track, Target]] = []
+    def _targets(self, tracks: list[Track], number: int) -> list[bytes]:
+        """What a frame shows of who is in the beam: the strongest targets that pass the settings."""
+        found: list[tuple[Track, bytes]] = []
         for track in tracks:
-            target = track.seen(at, rng)
-            detected = rng.random() >= _MISSED and self._passes(target)
-            track.in_a_row = track.in_a_row + 1 if detected else 0
-            if detected and track.in_a_row >= self.settings.detections:
+            target = track.target(number)
+            if track.detected(number, self._passes(target)) and track.in_a_row >= self.settings.detections:
                 found.append((track, target))
-        found.sort(key=lambda entry: -entry[1].snr)
+        found.sort(key=lambda entry: -entry[1][_SNR])
         for track, _ in found[:MOST_TARGETS]:
-            self._announce(track, at)
+            self._announce(track, number * FRAME_INTERVAL_S)
         return [target for _, target in found[:MOST_TARGETS]]
 
-    def _passes(self, target: Target) -> bool:
+    def _passes(self, target: bytes) -> bool:
         wanted = self.settings
         return (
-            target.distance_m <= wanted.farthest_m
-            and wanted.direction in (2, int(target.approaching))
-            and target.speed_kmh >= wanted.lowest_kmh
-            and target.snr >= wanted.threshold
+            target[_SNR] >= wanted.threshold
+            and target[_DISTANCE] <= wanted.farthest_m
+            and wanted.direction in (2, target[_DIRECTION])
+            and target[_SPEED] >= wanted.lowest_kmh
         )
 
     def _load(self, at: float) -> None:
@@ -235,7 +237,7 @@ class Ld2451:
         self._loaded_until = at + _LOAD_S
         passages = self._world.passages(at - _LONGEST_TRACK_S, self._loaded_until + _LONGEST_TRACK_S)
         known = {track.passage: track for track in self._tracks}
-        tracks = [known.get(passage) or Track(passage) for passage in passages if passage.kind in _SNR_AT_100_M]
+        tracks = [known.get(passage) or Track(passage, self._seed) for passage in passages if passage.kind in _SNR_AT_100_M]
         self._tracks = [track for track in tracks if track.leaves_s > at and track.enters_s < self._loaded_until]
 
     def _announce(self, track: Track, at: float) -> None:
@@ -247,17 +249,17 @@ class Ld2451:
     def _execute(self, command: int, value: bytes, now: float) -> None:
         if command == 0x00FF and len(value) == 2:
             self._configuring = True
-            self._answer(command, now, value=bytes.fromhex("0100 4000"))
+            self._answer(command, value=bytes.fromhex("0100 4000"))
         elif self._configuring and command == 0x00FE:
-            self._answer(command, now)
+            self._answer(command)
             self._configuring = False
             self._resume(now)
         elif self._configuring and command == 0x00A3:
-            self._answer(command, now)
+            self._answer(command)
             self._restart(now)
         elif self._configuring:
             answer = self._configure(command, value)
-            self._answer(command, now, status=int(answer is None), value=answer or b"")
+            self._answer(command, status=int(answer is None), value=answer or b"")
 
     def _configure(self, command: int, value: bytes) -> bytes | None:
         """Executes a command on the settings: the answer's value, None if it fails."""
@@ -286,9 +288,9 @@ class Ld2451:
         self._loaded_until = -math.inf
         self._resume(now + _RESTART_S)
 
-    def _answer(self, command: int, now: float, *, status: int = 0, value: bytes = b"") -> None:
+    def _answer(self, command: int, *, status: int = 0, value: bytes = b"") -> None:
         content = (command | 0x0100).to_bytes(2, "little") + status.to_bytes(2, "little") + value
-        self._answers.append((now, _COMMAND_HEADER + len(content).to_bytes(2, "little") + content + _COMMAND_TAIL))
+        self._said += _COMMAND_HEADER + len(content).to_bytes(2, "little") + content + _COMMAND_TAIL
 
 
 def _changed(settings: Settings, command: int, value: bytes) -> Settings | None:

@@ -216,7 +216,7 @@ def compile_interpreter(tree: Path, work: Path) -> Path:
         call("make", jobs, "-C", tree / "mpy-cross", log=work / "mpy-cross.log")
     options = [f"VARIANT_DIR={emulator / 'variant'}", f"FROZEN_MANIFEST={emulator / 'variant/manifest.py'}"]
     options.append(f"USER_C_MODULES={emulator / 'variant'}")
-    options.append("LDFLAGS_EXTRA=-Wl," + ",".join(f"--wrap={name}" for name in WRAPPED))
+    options.append("LDFLAGS_EXTRA=-no-pie -Wl," + ",".join(f"--wrap={name}" for name in WRAPPED))
     if exact_numbers():
         options.append("MICROPY_FORCE_32BIT=1")
     made = tree / "ports/unix/build-variant"

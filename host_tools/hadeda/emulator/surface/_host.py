@@ -4,6 +4,8 @@ No `watch_clock`: asyncio's task queue keeps reading the computer's clock there,
 """
 
 import ffi
+import struct
+import opcodes
 
 _EINTR = 4
 _libc = ffi.open(None)
@@ -11,16 +13,39 @@ _read = _libc.func("i", "read", "iPi")
 _write = _libc.func("i", "write", "iPi")
 
 
-def exchange(fd, request, reply):
-    if _write(fd, request, len(request)) < 0:
+_pread = _libc.func("l", "pread", "iPLL")
+_wire = -1
+_reply = None
+
+
+def open(fd, reply):
+    global _wire, _reply
+    _wire, _reply = fd, reply
+
+
+def exchange(opcode, payload):
+    request = bytes((opcode, 0, 0)) + payload
+    if _write(_wire, request, len(request)) < 0:
         return 0
     while True:
         try:
-            count = _read(fd, reply, len(reply))
+            count = _read(_wire, _reply, len(_reply))
         except KeyboardInterrupt:
             continue
         if count >= 0:
             return count
+
+
+def sleep(us, seen, at_console):
+    return exchange(opcodes.SLEEP, struct.pack("<QIB", us, seen & 0xFFFFFFFF, at_console))
+
+
+def ready():
+    return struct.unpack_from("<I", _reply, 1)[0]
+
+
+def read_flash(fd, address, buffer):
+    return _pread(fd, buffer, len(buffer), address)
 
 
 def read(fd, buffer):

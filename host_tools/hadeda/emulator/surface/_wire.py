@@ -5,12 +5,12 @@ import sys
 import _host
 import opcodes
 
-_FD = int(sys.argv[1])  # the socket to the host, inherited
+FLASH = int(sys.argv[2])  # the flash image, inherited like the wire
 _reply = bytearray(opcodes.REPLY_HEADER + opcodes.PAYLOAD_MAX)
 _view = memoryview(_reply)
-# Microseconds of board time that calls of `time.ticks_*` have used up since the last exchange. In virtual time
-# computing is free, so a loop that only watches the clock would never end without this.
-_spent_us = 0
+_host.open(int(sys.argv[1]), _reply)
+ready = _host.ready  # bit mask of what had bytes waiting, or room, at the last exchange
+_EVERYTHING = -1
 # Set by the modules that have such things: what to do before the board sleeps, and the timers that may end a sleep.
 on_idle = None
 alarms = None
@@ -19,14 +19,12 @@ alarms = None
 def watch_clock(ticks):
     """The interpreter's own time of day, and in virtual time its ticks, are from now on those of the last exchange."""
     if hasattr(_host, "watch_clock"):
-        _host.watch_clock(_reply, opcodes.TICKS_OFFSET, ticks)
+        _host.watch_clock(ticks)
 
 
 def request(op, payload=b""):
     """Ask the host; returns the reply's payload as a memoryview that is valid until the next request."""
-    global _spent_us
-    spent, _spent_us = min(_spent_us, 0xFFFF), 0
-    count = _host.exchange(_FD, struct.pack("<BH", op, spent) + payload, _reply)
+    count = _host.exchange(op, payload)
     if not count:
         raise SystemExit  # the host is gone
     answer = _view[opcodes.REPLY_HEADER : count]
@@ -42,23 +40,12 @@ def _raise(answer):
     raise OSError(code)
 
 
-def ready():
-    """Bit mask of what had bytes waiting, or room, at the last exchange."""
-    return struct.unpack_from("<I", _reply, 1)[0]
-
-
-def spend_us(us):
-    global _spent_us
-    _spent_us += us
-    return _spent_us
-
-
 def clock():
     """(ticks_ms, ticks_us, seconds since 2000, micros) at the last exchange."""
     return struct.unpack_from("<IIII", _reply, opcodes.TICKS_OFFSET)
 
 
-def sleep_us(us, seen=0xFFFFFFFF, at_console=False):
+def sleep_us(us, seen=_EVERYTHING, at_console=False):
     """Let `us` microseconds pass, or fewer if a bit of ready() outside `seen` comes up. Timers ring meanwhile.
 
     `at_console`: somebody may be typing, so even virtual time keeps the computer's pace.
@@ -66,20 +53,25 @@ def sleep_us(us, seen=0xFFFFFFFF, at_console=False):
     if on_idle:
         on_idle()
     while True:
-        step = min(us, alarms.next_us()) if alarms else us
-        before = clock()[1]
-        request(opcodes.SLEEP, struct.pack("<QIB", step, seen, at_console))
         if not alarms:
+            _sleep_us(us, seen, at_console)
             return
+        before = clock()[1]
+        _sleep_us(min(us, alarms.next_us()), seen, at_console)
         us -= (clock()[1] - before) & 0x3FFFFFFF
         alarms.ring()
         if us <= 0 or ready() & ~seen:
             return
 
 
+def _sleep_us(us, seen, at_console):
+    if not _host.sleep(us, seen, at_console):
+        raise SystemExit
+
+
 def request_time():
     """Bring clock() up to date."""
-    request(opcodes.SLEEP, struct.pack("<QIB", 0, 0, False))
+    _sleep_us(0, 0, False)
 
 
 def text(value):

@@ -1,6 +1,7 @@
 """`esp32`: NVS, partitions over the flash image, wake sources."""
 
 import struct
+import _host
 import _wire
 import opcodes
 from _boot_info import info
@@ -124,11 +125,7 @@ class Partition:
         _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", address, count))
 
     def readblocks(self, block, buffer, offset=0):
-        view = memoryview(buffer)
-        address = self._address(block, offset, len(view))
-        for start in range(0, len(view), _SECTOR):
-            part = view[start : start + _SECTOR]
-            part[:] = _wire.request(opcodes.FLASH_READ, struct.pack("<II", address + start, len(part)))
+        _host.read_flash(_wire.FLASH, self._address(block, offset, len(buffer)), buffer)
 
     def writeblocks(self, block, buffer, offset=None):
         """Without an offset the blocks are erased first, as the port does."""

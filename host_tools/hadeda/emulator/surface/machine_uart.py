@@ -61,8 +61,9 @@ class UART(io.IOBase):
         return data or None
 
     def readinto(self, buffer, count=None):
-        data = self.read(len(buffer) if count is None else min(count, len(buffer)))
-        if data is None:
+        wanted = len(buffer) if count is None else min(count, len(buffer))
+        data = self.read(wanted) if self._settings["timeout"] else self._take(wanted)
+        if not data:
             return None
         buffer[: len(data)] = data
         return len(data)

@@ -6,7 +6,7 @@ payload. Little endian, one packet each.
 """
 
 REPLY_HEADER = 21
-TICKS_OFFSET = 5
+TICKS_OFFSET = 5  # these, and SLEEP, are also in interpreter/variant/host/modhost.c
 PAYLOAD_MAX = 4096  # of a reply: one flash sector
 STATUS_OK = 0
 STATUS_ERROR = 1  # payload: errno i32, then the error's name if the port raises one with a name
@@ -39,7 +39,6 @@ PIN_WRITE = 17  # pin u8, level u8
 ADC_READ = 18  # pin u8
 PIN_BITS = 19  # pin u8, data that is sent out of it bit by bit
 
-FLASH_READ = 20  # address u32, count u32
 FLASH_WRITE = 21  # address u32, data
 FLASH_ERASE = 22  # address u32, count u32
 NVS_GET = 23  # namespace, key as length-prefixed text, type u8

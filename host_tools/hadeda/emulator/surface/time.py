@@ -1,33 +1,20 @@
 """`time` of the ESP32 port: epoch 2000-01-01; sleeps and ticks follow the board's clock, real or virtual."""
 
 import utime
+import _host
 import _wire
 from _boot_info import info
 from utime import ticks_add, ticks_cpu, ticks_diff
 
 _UNIX_2000 = 946684800
-_TICKS_MASK = 0x3FFFFFFF
-_TICK_COST_US = 3
 
 
 if info["real_time"]:
     ticks_ms = utime.ticks_ms
     ticks_us = utime.ticks_us
 else:
-
-    def ticks_ms():
-        spent = _wire.spend_us(_TICK_COST_US)
-        if spent > 60000:
-            _wire.request_time()
-            spent = 0
-        return (_wire.clock()[0] + spent // 1000) & _TICKS_MASK
-
-    def ticks_us():
-        spent = _wire.spend_us(_TICK_COST_US)
-        if spent > 60000:
-            _wire.request_time()
-            spent = 0
-        return (_wire.clock()[1] + spent) & _TICKS_MASK
+    ticks_ms = _host.ticks_ms
+    ticks_us = _host.ticks_us
 
 
 def _now():

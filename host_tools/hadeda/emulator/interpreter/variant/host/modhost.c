@@ -1,19 +1,24 @@
 // _host: what the emulated board's surface needs of the machine underneath.
 //
-//   exchange(fd, request, reply) -> count    one packet to the host, one packet back
-//   read(fd, buffer) -> count                one read(2): what is there, not the whole buffer
-//   watch_clock(buffer, offset, ticks)       from now on the time of day is in that buffer (opcodes.py: ticks_ms u32,
-//                                            ticks_us u32, seconds u32, micros u32), for the stamps of files; with
-//                                            `ticks` also the milliseconds that asyncio's task queue reads in C
-//   seed(number)                             what `random` starts from
-//   seal()                                   hides this module, and `vfs` (with its VfsPosix), from whoever imports
-//                                            it next
+//   open(fd, reply)                  the wire, and the buffer every reply is put into (opcodes.py)
+//   exchange(opcode, payload)        one packet to the host, one packet back; returns the reply's size, 0: host gone
+//   sleep(us, seen, at_console)      the exchange that a board spends its life in, without a byte of its heap
+//   ready()                          the last reply's mask
+//   ticks_ms(), ticks_us()           virtual time: the last reply's, and a little more for each look
+//   read(fd, buffer) -> count        one read(2): what is there, not the whole buffer
+//   read_flash(fd, address, buffer)  the flash as the processor's cache shows it, without asking the host
+//   watch_clock(ticks)               from now on the time of day is the last reply's, for the stamps of files; with
+//                                    `ticks` also the milliseconds that asyncio's task queue reads in C
+//   seed(number)                     what `random` starts from
+//   seal()                           hides this module, and `vfs` (with its VfsPosix), from whoever imports it next
 
 #include <errno.h>
 #include <stdbool.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "py/mphal.h"
+#include "py/objint.h"
 #include "py/runtime.h"
 
 #define UNIX_2000 (946684800)
@@ -22,39 +27,49 @@ static uint32_t read_u32(const byte *place) {
     return place[0] | place[1] << 8 | place[2] << 16 | (uint32_t)place[3] << 24;
 }
 
-MP_REGISTER_ROOT_POINTER(mp_obj_t host_clock_buffer);
-static const byte *clock_place = NULL;
+static void write_u32(byte *place, uint32_t value) {
+    place[0] = value;
+    place[1] = value >> 8;
+    place[2] = value >> 16;
+    place[3] = value >> 24;
+}
+
+// opcodes.py: the packets' layout, and the one request that is made here
+enum { REQUEST_HEADER = 3, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, REPLY_HEADER = 21 };
+enum { SLEEP = 2, SLEEP_SIZE = 13 };
+// In virtual time computing is free, so a loop that only watches the clock would never end if looking were, too.
+enum { TICK_COST_US = 3, MOST_SPENT_US = 60000, TICKS_MASK = 0x3FFFFFFF };
+
+MP_REGISTER_ROOT_POINTER(mp_obj_t host_reply_buffer);
+static int wire_fd = -1;
+static byte *reply = NULL;
+static size_t reply_size = 0;
+static uint32_t spent_us = 0; // of board time, by looking at the clock, since the last exchange
+static bool watching = false;
 static bool ticks_too = false;
 
 mp_uint_t __real_mp_hal_ticks_ms(void);
 
 mp_uint_t __wrap_mp_hal_ticks_ms(void) {
-    return ticks_too ? read_u32(clock_place) : __real_mp_hal_ticks_ms();
+    return ticks_too ? read_u32(reply + TICKS_MS) : __real_mp_hal_ticks_ms();
 }
 
 uint64_t __real_mp_hal_time_ns(void);
 
 uint64_t __wrap_mp_hal_time_ns(void) {
-    if (clock_place == NULL) {
+    if (!watching) {
         return __real_mp_hal_time_ns();
     }
-    uint64_t seconds = UNIX_2000 + (uint64_t)read_u32(clock_place + 8);
-    return (seconds * 1000000 + read_u32(clock_place + 12)) * 1000;
+    uint64_t seconds = UNIX_2000 + (uint64_t)read_u32(reply + SECONDS);
+    return (seconds * 1000000 + read_u32(reply + MICROS)) * 1000;
 }
 
-static mp_obj_t host_watch_clock(mp_obj_t buffer, mp_obj_t offset, mp_obj_t ticks) {
-    mp_buffer_info_t info;
-    mp_get_buffer_raise(buffer, &info, MP_BUFFER_READ);
-    mp_uint_t start = mp_obj_get_int(offset);
-    if (start + 16 > info.len) {
-        mp_raise_ValueError(MP_ERROR_TEXT("offset"));
-    }
-    MP_STATE_VM(host_clock_buffer) = buffer;
-    clock_place = (const byte *)info.buf + start;
+static mp_obj_t host_watch_clock(mp_obj_t ticks) {
+    watching = true;
     ticks_too = mp_obj_is_true(ticks);
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_3(host_watch_clock_obj, host_watch_clock);
+static MP_DEFINE_CONST_FUN_OBJ_1(host_watch_clock_obj, host_watch_clock);
 
 static unsigned long first_seed = 0;
 
@@ -68,24 +83,99 @@ static mp_obj_t host_seed(mp_obj_t seed) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(host_seed_obj, host_seed);
 
+static mp_obj_t host_open(mp_obj_t fd, mp_obj_t buffer) {
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(buffer, &info, MP_BUFFER_WRITE);
+    if (info.len < REPLY_HEADER) {
+        mp_raise_ValueError(MP_ERROR_TEXT("reply"));
+    }
+    MP_STATE_VM(host_reply_buffer) = buffer;
+    reply = info.buf;
+    reply_size = info.len;
+    wire_fd = mp_obj_get_int(fd);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(host_open_obj, host_open);
+
 // A Ctrl-C during an exchange stays pending until it is over; the host ends a sleep that is interrupted.
-static mp_obj_t host_exchange(mp_obj_t fd_in, mp_obj_t request, mp_obj_t reply) {
-    int fd = mp_obj_get_int(fd_in);
-    mp_buffer_info_t out, in;
-    mp_get_buffer_raise(request, &out, MP_BUFFER_READ);
-    mp_get_buffer_raise(reply, &in, MP_BUFFER_WRITE);
+static size_t exchange(byte opcode, const void *payload, size_t size) {
+    uint32_t spent = MIN(spent_us, 0xFFFF);
+    spent_us = 0;
+    byte header[REQUEST_HEADER] = { opcode, spent, spent >> 8 };
+    struct iovec parts[2] = { { header, REQUEST_HEADER }, { (void *)payload, size } };
     ssize_t count;
     do {
-        count = write(fd, out.buf, out.len);
+        count = writev(wire_fd, parts, 2);
     } while (count < 0 && errno == EINTR);
     if (count >= 0) {
         do {
-            count = read(fd, in.buf, in.len);
+            count = read(wire_fd, reply, reply_size);
         } while (count < 0 && errno == EINTR);
     }
-    return MP_OBJ_NEW_SMALL_INT(count < 0 ? 0 : count);
+    return count < 0 ? 0 : count;
 }
-static MP_DEFINE_CONST_FUN_OBJ_3(host_exchange_obj, host_exchange);
+
+static mp_obj_t host_exchange(mp_obj_t opcode, mp_obj_t payload) {
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(payload, &info, MP_BUFFER_READ);
+    return MP_OBJ_NEW_SMALL_INT(exchange(mp_obj_get_int(opcode), info.buf, info.len));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(host_exchange_obj, host_exchange);
+
+static mp_obj_t exchange_sleep(uint64_t us, uint32_t seen, bool at_console) {
+    byte payload[SLEEP_SIZE];
+    write_u32(payload, us);
+    write_u32(payload + 4, us >> 32);
+    write_u32(payload + 8, seen);
+    payload[12] = at_console;
+    return MP_OBJ_NEW_SMALL_INT(exchange(SLEEP, payload, SLEEP_SIZE));
+}
+
+static mp_obj_t host_sleep(mp_obj_t us_in, mp_obj_t seen, mp_obj_t at_console) {
+    uint64_t us;
+    if (mp_obj_is_small_int(us_in)) {
+        us = MP_OBJ_SMALL_INT_VALUE(us_in);
+    } else {
+        byte bytes[8];
+        mp_obj_int_to_bytes_impl(us_in, false, sizeof(bytes), bytes);
+        us = read_u32(bytes) | (uint64_t)read_u32(bytes + 4) << 32;
+    }
+    return exchange_sleep(us, mp_obj_get_int_truncated(seen), mp_obj_is_true(at_console));
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(host_sleep_obj, host_sleep);
+
+static mp_obj_t host_ready(void) {
+    return MP_OBJ_NEW_SMALL_INT(read_u32(reply + READY));
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(host_ready_obj, host_ready);
+
+static void spend(void) {
+    spent_us += TICK_COST_US;
+    if (spent_us > MOST_SPENT_US) {
+        exchange_sleep(0, 0, false);
+    }
+}
+
+static mp_obj_t host_ticks_ms(void) {
+    spend();
+    return MP_OBJ_NEW_SMALL_INT((read_u32(reply + TICKS_MS) + spent_us / 1000) & TICKS_MASK);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(host_ticks_ms_obj, host_ticks_ms);
+
+static mp_obj_t host_ticks_us(void) {
+    spend();
+    return MP_OBJ_NEW_SMALL_INT((read_u32(reply + TICKS_US) + spent_us) & TICKS_MASK);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(host_ticks_us_obj, host_ticks_us);
+
+static mp_obj_t host_read_flash(mp_obj_t fd, mp_obj_t address, mp_obj_t buffer) {
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(buffer, &info, MP_BUFFER_WRITE);
+    ssize_t count;
+    MP_HAL_RETRY_SYSCALL(count, pread(mp_obj_get_int(fd), info.buf, info.len, mp_obj_get_int(address)), mp_raise_OSError(err));
+    return MP_OBJ_NEW_SMALL_INT(count);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(host_read_flash_obj, host_read_flash);
 
 static mp_obj_t host_read(mp_obj_t fd, mp_obj_t buffer) {
     mp_buffer_info_t info;
@@ -115,7 +205,13 @@ static MP_DEFINE_CONST_FUN_OBJ_0(host_seal_obj, host_seal);
 
 static const mp_rom_map_elem_t host_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__host) },
+    { MP_ROM_QSTR(MP_QSTR_open), MP_ROM_PTR(&host_open_obj) },
     { MP_ROM_QSTR(MP_QSTR_exchange), MP_ROM_PTR(&host_exchange_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sleep), MP_ROM_PTR(&host_sleep_obj) },
+    { MP_ROM_QSTR(MP_QSTR_ready), MP_ROM_PTR(&host_ready_obj) },
+    { MP_ROM_QSTR(MP_QSTR_ticks_ms), MP_ROM_PTR(&host_ticks_ms_obj) },
+    { MP_ROM_QSTR(MP_QSTR_ticks_us), MP_ROM_PTR(&host_ticks_us_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read_flash), MP_ROM_PTR(&host_read_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&host_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_seal), MP_ROM_PTR(&host_seal_obj) },
     { MP_ROM_QSTR(MP_QSTR_watch_clock), MP_ROM_PTR(&host_watch_clock_obj) },
