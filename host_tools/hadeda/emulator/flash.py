@@ -5,12 +5,13 @@ arbitrary bits: a NOR chip first programs every cell of it and then lifts them a
 """
 
 import mmap
+import os
 import random
 import struct
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
 
 from hadeda.emulator.errors import EINVAL, BoardOSError
 from hadeda.emulator.surface import opcodes
@@ -43,8 +44,8 @@ class Flash:
         self.size = size
         self.programs = self.erases = 0
         self.before_change: Callable[[int, bytes | None], None] | None = None
-        self._file = _open(path, size)
-        self.fd = self._file.fileno()
+        self.fd = _open(path, size)
+        self._closing = weakref.finalize(self, os.close, self.fd)
         self._map = mmap.mmap(self.fd, size)
 
     def read(self, address: int, count: int) -> bytes:
@@ -94,7 +95,7 @@ class Flash:
         """Write everything to the image file and let go of it."""
         self._map.flush()
         self._map.close()
-        self._file.close()
+        self._closing()
 
     def _check(self, address: int, count: int) -> None:
         if address < 0 or count < 0 or address + count > self.size:
@@ -116,12 +117,12 @@ class Flash:
         return b""
 
 
-def _open(path: Path | None, size: int) -> BinaryIO:
+def _open(path: Path | None, size: int) -> int:
     if path is None:
-        file: BinaryIO = TemporaryFile()  # noqa: SIM115  # as long as the flash
-        file.write(_ERASED * size)
-        file.flush()
-        return file
+        with TemporaryFile() as file:
+            file.write(_ERASED * size)
+            file.flush()
+            return os.dup(file.fileno())
     if not path.exists():
         path.write_bytes(_ERASED * size)
     elif path.stat().st_size != size:
@@ -129,4 +130,4 @@ def _open(path: Path | None, size: int) -> BinaryIO:
             f"{path} is {path.stat().st_size} bytes, the board's flash is {size}",
             "name the image of this board, or a new file to start with an erased flash",
         )
-    return path.open("r+b")
+    return os.open(path, os.O_RDWR)

@@ -1,6 +1,7 @@
 """`esp`: the flash by address, and settings of the vendor's library that have nothing to act on here."""
 
 import struct
+import _host
 import _wire
 import opcodes
 from _boot_info import info
@@ -25,10 +26,7 @@ def flash_user_start():
 def flash_read(address, target):
     """Into a buffer, or as many bytes as the number says."""
     buffer = bytearray(target) if isinstance(target, int) else memoryview(target)
-    for start in range(0, len(buffer), _SECTOR):
-        count = min(_SECTOR, len(buffer) - start)
-        part = _wire.request(opcodes.FLASH_READ, struct.pack("<II", address + start, count))
-        buffer[start : start + count] = part
+    _host.read_flash(_wire.FLASH, address, buffer)
     return buffer if isinstance(target, int) else None
 
 
