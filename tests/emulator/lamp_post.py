@@ -66,6 +66,8 @@ LOOSE_FLOOR = {
 SETTLE_S = 12  # board seconds after a window of a minute by which a node has called
 SLOT_LAST_S = 60  # board seconds after a longer window by which a node begins to call
 HOUR_S = 3600
+# Somebody is at the serial port: board time must not run away from him, as it does when nobody looks
+BESIDE_PACE = 10.0
 # Seconds after the street's midnight. At night nobody counted, so nobody passes: time passes faster in the emulator
 NIGHT = 2 * HOUR_S - 60
 MORNING = 7 * HOUR_S - 60
@@ -405,6 +407,7 @@ class LampPost:
 
     def run_beside(self, work: Callable[[], object]) -> None:
         """Let the board live while `work` is done, such as talking to its serial port."""
+        pace, self.emulated.clock.pace = self.emulated.clock.pace, BESIDE_PACE
         thread = threading.Thread(target=self._run, args=(None,), name="board")
         thread.start()
         try:
@@ -412,6 +415,7 @@ class LampPost:
         finally:
             self.emulated.stop()
             thread.join()
+            self.emulated.clock.pace = pace
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure

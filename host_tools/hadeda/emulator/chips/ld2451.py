@@ -37,6 +37,8 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +71,7 @@ _MOST_KEPT = 4096  # bytes: ten seconds of full frames
 # A target's bytes
 _TARGET_SIZE = 5
 _ANGLE, _DISTANCE, _DIRECTION, _SPEED, _SNR = range(_TARGET_SIZE)
+_BY_SNR = itemgetter(_SNR)
 
 
 @dataclass(frozen=True)
@@ -85,48 +88,59 @@ class Settings:
 
 
 class Track:
-    """One vehicle on its way through the beam: what the radar measures of it in each frame, worked out at once."""
+    """One vehicle on its way through the beam."""
 
-    def __init__(self, passage: Passage, seed: int) -> None:
+    def __init__(self, passage: Passage) -> None:
         self.passage = passage
-        self.in_a_row = 0
         self.announced = False
-        approaching = passage.direction == "approaching"
-        sign = -1 if approaching else 1
-        lane_m = _LANE_M[passage.direction]
-        speed_ms = passage.speed_kmh / 3.6
-        nearest_m = lane_m / math.tan(math.radians(_BEAM_DEGREES))
-        times = sorted(passage.time_s + sign * metres / speed_ms for metres in (nearest_m, FARTHEST_M))
-        self.enters_s, self.leaves_s = times
+        self._sign = -1 if passage.direction == "approaching" else 1
+        self._lane_m = _LANE_M[passage.direction]
+        self._speed_ms = passage.speed_kmh / 3.6
+        nearest_m = self._lane_m / math.tan(math.radians(_BEAM_DEGREES))
+        times = sorted(passage.time_s + self._sign * metres / self._speed_ms for metres in (nearest_m, FARTHEST_M))
         # Numbers of the first frame it is in, and of the first that it is in no more
         self.first, self.end = (math.ceil(time_s / FRAME_INTERVAL_S) for time_s in times)
-        count = self.end - self.first
+        self._shown: tuple[Settings, list[bytes]] | None = None
+
+    def shown(self, seed: int, settings: Settings) -> list[bytes]:
+        """What each of its frames shows of it under these settings: five bytes, or none. Worked out once."""
+        if self._shown is None or self._shown[0] is not settings:
+            self._shown = settings, self._measured(seed, settings)
+        return self._shown[1]
+
+    def _measured(self, seed: int, wanted: Settings) -> list[bytes]:
+        passage, count = self.passage, self.end - self.first
         rng = np.random.RandomState(zlib.crc32(f"ld2451 {seed} {passage}".encode()))
         angle_noise, distance_noise, speed_noise, snr_noise = rng.standard_normal((4, count))
-        self.missed = (rng.random_sample(count) < _MISSED).tobytes()
-        along_m = sign * (np.arange(self.first, self.end) * FRAME_INTERVAL_S - passage.time_s) * speed_ms
-        distance_m = np.hypot(along_m, lane_m)
-        snr = _SNR_AT_100_M[passage.kind] - 25 * np.log10(distance_m / 100)
+        along_m = self._sign * (np.arange(self.first, self.end) * FRAME_INTERVAL_S - passage.time_s) * self._speed_ms
+        distance_m = np.hypot(along_m, self._lane_m)
         rows = np.empty((count, _TARGET_SIZE), np.uint8)
-        rows[:, _ANGLE] = np.rint(sign * np.degrees(np.arctan2(lane_m, along_m)) + angle_noise) + 0x80
-        rows[:, _DISTANCE] = np.clip(np.rint(distance_m + 0.4 * distance_noise), 1, FARTHEST_M)
-        rows[:, _DIRECTION] = approaching
-        rows[:, _SPEED] = np.clip(np.rint(passage.speed_kmh * along_m / distance_m + 0.4 * speed_noise), 1, 120)
-        rows[:, _SNR] = np.clip(np.rint(snr + snr_noise), 0, 255)
-        self._targets = rows.tobytes()
+        rows[:, _ANGLE] = 0x80 + _whole(
+            self._sign * np.degrees(np.arctan2(self._lane_m, along_m)) + angle_noise, -0x80, 0x7F
+        )
+        rows[:, _DISTANCE] = _whole(distance_m + 0.4 * distance_noise, 1, FARTHEST_M)
+        rows[:, _DIRECTION] = passage.direction == "approaching"
+        rows[:, _SPEED] = _whole(passage.speed_kmh * along_m / distance_m + 0.4 * speed_noise, 1, 120)
+        rows[:, _SNR] = _whole(_SNR_AT_100_M[passage.kind] - 25 * np.log10(distance_m / 100) + snr_noise, 0, 255)
+        detected = (
+            (rng.random_sample(count) >= _MISSED)
+            & (rows[:, _SNR] >= wanted.threshold)
+            & (rows[:, _DISTANCE] <= wanted.farthest_m)
+            & (rows[:, _SPEED] >= wanted.lowest_kmh)
+            & ((wanted.direction == 2) | (rows[:, _DIRECTION] == wanted.direction))
+        )
+        for _ in range(wanted.detections - 1):  # one frame more in a row each time
+            detected[1:] &= detected[:-1].copy()
+            detected[0] = False
+        data = rows.tobytes()
+        return [
+            data[at * _TARGET_SIZE : (at + 1) * _TARGET_SIZE] if seen else b""
+            for at, seen in enumerate(detected.tolist())
+        ]
 
-    def target(self, frame: int) -> bytes:
-        """The target's five bytes in a frame that it is in."""
-        at = (frame - self.first) * _TARGET_SIZE
-        return self._targets[at : at + _TARGET_SIZE]
 
-    def detected(self, frame: int, passes: bool) -> bool:
-        """Note whether this frame has it; the radar counts in how many it was in a row."""
-        if not passes or self.missed[frame - self.first]:
-            self.in_a_row = 0
-            return False
-        self.in_a_row += 1
-        return True
+def _whole(values: "np.ndarray[Any, np.dtype[np.float64]]", low: int, high: int) -> "np.ndarray[Any, Any]":
+    return np.minimum(np.maximum(np.rint(values), low), high)
 
 
 class Ld2451:
@@ -144,6 +158,8 @@ class Ld2451:
         self._configuring = False
         self._frame_number: int | None = None
         self._tracks: list[Track] = []
+        self._in_beam: list[Track] = []
+        self._same_until = 0  # the frame until whose number nobody enters or leaves the beam
         self._loaded_until = -math.inf
         self._alarm_until = -math.inf
 
@@ -189,56 +205,56 @@ class Ld2451:
             self._said.clear()
             self._resume(now - _BACKLOG_S)
         number = self._frame_number or 0
-        while number * FRAME_INTERVAL_S <= now:
-            self._said += self._frame(number)
-            number += 1
+        end = math.floor(now / FRAME_INTERVAL_S) + 1
+        while (end - 1) * FRAME_INTERVAL_S > now:
+            end -= 1
+        while number < end:
+            if number >= self._same_until:
+                self._look(number)
+            at = number * FRAME_INTERVAL_S
+            if self._in_beam or at <= self._alarm_until:
+                self._said += self._frame(number, at)
+                number += 1
+            else:
+                quiet = min(end, self._same_until) - number
+                self._said += _EMPTY * quiet
+                number += quiet
         self._frame_number = number
         del self._said[:-_MOST_KEPT]
 
-    def _frame(self, number: int) -> bytes:
+    def _look(self, number: int) -> None:
+        """Who is in the beam from this frame on, and for how long that is so."""
         at = number * FRAME_INTERVAL_S
         if at >= self._loaded_until:
             self._load(at)
-        tracks = [track for track in self._tracks if track.first <= number < track.end]
-        if not tracks and at > self._alarm_until:
-            return _EMPTY
-        targets = self._targets(tracks, number)
-        if any(target[_DIRECTION] for target in targets):
-            self._alarm_until = at + self.settings.no_target_delay_s
+        self._in_beam = [track for track in self._tracks if track.first <= number < track.end]
+        changes = [edge for track in self._tracks for edge in (track.first, track.end) if edge > number]
+        self._same_until = min([math.ceil(self._loaded_until / FRAME_INTERVAL_S), *changes])
+
+    def _frame(self, number: int, at: float) -> bytes:
+        shown = [track.shown(self._seed, self.settings)[number - track.first] for track in self._in_beam]
+        targets = [target for target in shown if target]
+        if len(targets) > 1:
+            targets.sort(key=_BY_SNR, reverse=True)
+            del targets[MOST_TARGETS:]
+        for target in targets:
+            if target[_DIRECTION]:
+                self._alarm_until = at + self.settings.no_target_delay_s
+        if self.on_event:
+            for track, target in zip(self._in_beam, shown, strict=True):
+                if target in targets:
+                    self._announce(track, at)
         alarm = at <= self._alarm_until
-        content = b"".join(targets)
-        if targets or alarm:
-            content = bytes([len(targets), alarm]) + content
+        content = bytes((len(targets), alarm)) + b"".join(targets) if targets or alarm else b""
         return _DATA_HEADER + len(content).to_bytes(2, "little") + content + _DATA_TAIL
-
-    def _targets(self, tracks: list[Track], number: int) -> list[bytes]:
-        """What a frame shows of who is in the beam: the strongest targets that pass the settings."""
-        found: list[tuple[Track, bytes]] = []
-        for track in tracks:
-            target = track.target(number)
-            if track.detected(number, self._passes(target)) and track.in_a_row >= self.settings.detections:
-                found.append((track, target))
-        found.sort(key=lambda entry: -entry[1][_SNR])
-        for track, _ in found[:MOST_TARGETS]:
-            self._announce(track, number * FRAME_INTERVAL_S)
-        return [target for _, target in found[:MOST_TARGETS]]
-
-    def _passes(self, target: bytes) -> bool:
-        wanted = self.settings
-        return (
-            target[_SNR] >= wanted.threshold
-            and target[_DISTANCE] <= wanted.farthest_m
-            and wanted.direction in (2, target[_DIRECTION])
-            and target[_SPEED] >= wanted.lowest_kmh
-        )
 
     def _load(self, at: float) -> None:
         """Takes from the world who is in the beam at some time in the next minute; keeps who is already there."""
         self._loaded_until = at + _LOAD_S
         passages = self._world.passages(at - _LONGEST_TRACK_S, self._loaded_until + _LONGEST_TRACK_S)
         known = {track.passage: track for track in self._tracks}
-        tracks = [known.get(passage) or Track(passage, self._seed) for passage in passages if passage.kind in _SNR_AT_100_M]
-        self._tracks = [track for track in tracks if track.leaves_s > at and track.enters_s < self._loaded_until]
+        tracks = [known.get(passage) or Track(passage) for passage in passages if passage.kind in _SNR_AT_100_M]
+        self._tracks = [track for track in tracks if track.end * FRAME_INTERVAL_S > at and track.first * FRAME_INTERVAL_S < self._loaded_until]
 
     def _announce(self, track: Track, at: float) -> None:
         if self.on_event and not track.announced:
@@ -286,6 +302,7 @@ class Ld2451:
         self._alarm_until = -math.inf
         self._tracks = []
         self._loaded_until = -math.inf
+        self._same_until = 0
         self._resume(now + _RESTART_S)
 
     def _answer(self, command: int, *, status: int = 0, value: bytes = b"") -> None:
