@@ -1,5 +1,6 @@
 """`hadeda bench`: what the node's code costs. Exposes `app`."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,8 +8,9 @@ import typer
 from hadeda.bench import figures
 from hadeda.bench.build import OPTIMISATIONS, Yardstick, build
 from hadeda.bench.run import measure_minimising, measure_sealing
+from hadeda.board import load
 from hadeda.cli import output
-from hadeda.cli.options import JsonOption
+from hadeda.cli.options import BoardOption, JsonOption, SeedOption
 from hadeda.errors import BenchError
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def _group() -> None:
-    """What the node's code costs, in instructions of a RISC-V core (RV32IMC, as in an ESP32-C3) under QEMU."""
+    """What the node's code costs, in instructions of a RISC-V core under QEMU, and what emulating it does."""
 
 
 OptimiseOption = Annotated[
@@ -71,3 +73,22 @@ def draw(values: dict[str, list[int]], yardstick: Yardstick) -> "Table":
     rows.extend((name, what, values[name][0], None, None) for name, what in figures.BYTES.items() if name in values)
     title = f"MicroPython {yardstick.micropython}, {yardstick.flags}; gcc {yardstick.gcc}; QEMU {yardstick.qemu}"
     return output.table(title, ("", "instructions (bytes at the end)", "median", "least", "most"), rows)
+
+
+@app.command()
+def emulator(
+    board: BoardOption = "esp32-s3-devkitc-1",
+    hours: Annotated[float, typer.Option("--hours", min=0.1, help="So long a piece of the street.")] = 24.0,
+    start: Annotated[float, typer.Option("--start", min=0, max=24, help="The hour it begins with.")] = 0.0,
+    seed: SeedOption = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what an emulated board costs in CPU seconds, and how often its program turns to the host."""
+    from hadeda.bench.emulator import measure
+
+    with output.progress(f"{hours:g} hours of the street", total=math.ceil(hours)) as hour_done:
+        cost = measure(load(board), hours=hours, start_hour=start, seed=seed, hour_done=hour_done)
+    answer = cost.answer()
+    requests = ", ".join(f"{name} {count / cost.seconds:.2f}" for name, count in cost.requests.items())
+    rows = [(name.replace("_", " "), value) for name, value in answer.items() if name != "requests_per_second"]
+    output.emit(answer, as_json, lambda: output.table("", ("", board), [*rows, ("requests per second", requests)]))

@@ -34,7 +34,7 @@ from hadeda.emulator.rtc import Rtc
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.emulator.surface import opcodes
 from hadeda.emulator.watchdog import Watchdog
-from hadeda.emulator.wire import pack, unpack
+from hadeda.emulator.wire import REQUESTS, pack, unpack
 from hadeda.emulator.wiring import Wiring
 from hadeda.errors import EmulatorError
 from hadeda.scenario import World
@@ -114,6 +114,7 @@ class EmulatedBoard:
         if serial is not None:
             self.selector.register(serial, selectors.EVENT_READ, self._on_typed)
         self._handlers = self._all_handlers()
+        self._asked = [0] * 256
 
     def now(self) -> float:
         """The world's time in seconds."""
@@ -128,6 +129,11 @@ class EmulatedBoard:
     def powered(self) -> bool:
         """Whether it runs or sleeps; a power cut (flash.PowerCut) ends that."""
         return self._processor is not None or self._wake_us is not None
+
+    def asked(self) -> dict[str, int]:
+        """How often the board has asked for what, the most frequent first: names of surface/opcodes.py."""
+        counts = {name: self._asked[opcode] for opcode, name in REQUESTS.items() if self._asked[opcode]}
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
     # --- power -------------------------------------------------------------------------------------------------
 
@@ -342,6 +348,7 @@ class EmulatedBoard:
         self._heard_from = time.monotonic()
         opcode, spent_us, payload = unpack(packet)
         self.clock.spend(spent_us)
+        self._asked[opcode] += 1
         if opcode == opcodes.SLEEP:
             self._sleep(*struct.unpack("<QIB", payload))
         elif opcode == opcodes.EXIT:

@@ -36,8 +36,9 @@ class PowerCut(Exception):
 class Flash:
     """`path` is created erased when it is not there; None keeps the flash only while it is used.
 
-    `programs` and `erases` count operations; `fd` is for the processor, which reads as it likes. `before_change` is called before every program (address, data)
-    and erase (address, None): a test cuts the power there, by raising PowerCut.
+    `programs` and `erases` count operations; `fd` is the image for the processor, which reads as it likes.
+    `before_change` is called before every program (address, data) and erase (address, None): a test cuts the power
+    there, by raising PowerCut.
     """
 
     def __init__(self, size: int, path: Path | None = None) -> None:

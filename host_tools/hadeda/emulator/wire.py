@@ -2,6 +2,13 @@
 
 import struct
 
+from hadeda.emulator.surface import opcodes
+
+# The requests among the constants there, which are arguments and layout, too: the others begin with one of these
+_NOT = ("REPLY_", "TICKS_", "PAYLOAD_", "STATUS_", "READY_", "SOCKETS", "EXIT_", "CONSOLE_", "NVS_I32", "NVS_BLOB")
+REQUESTS = {
+    opcode: name.lower() for name, opcode in vars(opcodes).items() if name.isupper() and not name.startswith(_NOT)
+}
 TICKS_MASK = 0x3FFFFFFF
 _REQUEST = struct.Struct("<BH")
 _REPLY = struct.Struct("<BIIIII")

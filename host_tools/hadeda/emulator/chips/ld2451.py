@@ -38,9 +38,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from hadeda.emulator.chips.base import OnEvent, Surroundings
 from hadeda.scenario import Passage
@@ -72,6 +73,8 @@ _MOST_KEPT = 4096  # bytes: ten seconds of full frames
 _TARGET_SIZE = 5
 _ANGLE, _DISTANCE, _DIRECTION, _SPEED, _SNR = range(_TARGET_SIZE)
 _BY_SNR = itemgetter(_SNR)
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,9 @@ class Track:
         ]
 
 
-def _whole(values: "np.ndarray[Any, np.dtype[np.float64]]", low: int, high: int) -> "np.ndarray[Any, Any]":
-    return np.minimum(np.maximum(np.rint(values), low), high)
+def _whole(values: Floats, low: int, high: int) -> Floats:
+    whole: Floats = np.minimum(np.maximum(np.rint(values), low), high)
+    return whole
 
 
 class Ld2451:
@@ -254,7 +258,8 @@ class Ld2451:
         passages = self._world.passages(at - _LONGEST_TRACK_S, self._loaded_until + _LONGEST_TRACK_S)
         known = {track.passage: track for track in self._tracks}
         tracks = [known.get(passage) or Track(passage) for passage in passages if passage.kind in _SNR_AT_100_M]
-        self._tracks = [track for track in tracks if track.end * FRAME_INTERVAL_S > at and track.first * FRAME_INTERVAL_S < self._loaded_until]
+        first, end = (time_s / FRAME_INTERVAL_S for time_s in (at, self._loaded_until))
+        self._tracks = [track for track in tracks if track.end > first and track.first < end]
 
     def _announce(self, track: Track, at: float) -> None:
         if self.on_event and not track.announced:

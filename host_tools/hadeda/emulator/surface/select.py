@@ -31,7 +31,10 @@ class _Poll:
         self._poller.modify(stream, events)
 
     def _seen(self):
-        """What is ready before we look, or need not wake us. Typed bytes are read without the host: it is asked whether any are left."""
+        """What is ready before we look, or need not wake us.
+
+        Typed bytes are read without the host: it is asked whether any are left.
+        """
         if _wire.ready() & _CONSOLE_BIT:
             _wire.request_time()
         return _wire.ready() if self._uarts else _wire.ready() | _UART_BITS
