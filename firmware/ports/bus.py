@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ports.clock import Clock
 
-# The radar says up to 370 bytes a second, is listened to once in one, and signing holds the loop for about another
+# The radar says up to 370 bytes a second, is listened to once in two, and signing holds the loop for about another
 _RECEIVE_BUFFER = const(2048)
 
 

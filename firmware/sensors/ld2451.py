@@ -46,15 +46,15 @@ _ANGLE_ZERO = const(0x80)
 _FASTEST_KMH = const(250)
 
 _FRAME_MS = const(100)
-# Every second frame is followed: in 200 ms nobody gets farther than a track foretells, and counting costs half
-_FOLLOWED = const(2)
+# Every third frame is followed: in 300 ms nobody gets where his track does not foretell him
+_FOLLOWED = const(3)
 # A street with nobody in it, as most units tell it
 _NOBODY = _REPORT + b"\x00\x00" + _REPORT_END
 _ACK_MS = const(1000)
 _ACK_POLL_MS = const(50)
 _ATTEMPTS = const(3)
-# Frames wait in the UART for so long: one wake-up for ten of them
-_LISTEN_MS = const(1000)
+# Frames wait in the UART for so long: one wake-up for twenty of them
+_LISTEN_MS = const(2000)
 # Between two tries to configure a radar that does not answer
 _RETRY_MS = const(10000)
 # Silence may mean an empty street: after so long the radar is asked whether it is there
