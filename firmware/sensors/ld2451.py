@@ -46,6 +46,8 @@ _ANGLE_ZERO = const(0x80)
 _FASTEST_KMH = const(250)
 
 _FRAME_MS = const(100)
+# Fewer frames than this apart are not a line that loses some, but a radar that fell silent
+_SPARSE_MS = const(150)
 # Every third frame is followed: in 300 ms nobody gets where his track does not foretell him
 _FOLLOWED = const(3)
 # A street with nobody in it, as most units tell it
@@ -148,7 +150,7 @@ class Ld2451:
         self._view = memoryview(self._buffer)
         self._parser = Parser()
         self._tracks = Tracks(clock)
-        self._heard_ms = 0
+        self._heard_ms = self._frame_ms = 0
         self._reports = 0
         self._acknowledged = b""
 
@@ -181,15 +183,15 @@ class Ld2451:
         out.fault(FAULT_BAD_FRAME)
 
     def take(self, data: "memoryview", out: "Output") -> None:
-        """Take bytes in. Frames that waited together were measured 100 ms apart."""
+        """Take bytes in."""
         now = self._clock.ticks_ms()
         if self._parser.nobody(data):
-            self._heard_ms = now
+            self._heard_ms = self._frame_ms = now
             return
         frames = self._parser.feed(data)
-        age_ms = _FRAME_MS * len(frames)
+        age_ms, step_ms = self._dates(len(frames), now)
         for is_report, payload in frames:
-            age_ms -= _FRAME_MS
+            age_ms -= step_ms
             if not is_report:
                 self._acknowledged = payload
                 continue
@@ -203,9 +205,22 @@ class Ld2451:
                 self._tracks.see(seen, now - age_ms)
         if frames:
             self._heard_ms = now
+            self._frame_ms = now - age_ms
         if self._parser.bad:
             self._parser.bad = 0
             out.fault(FAULT_BAD_FRAME)
+
+    def _dates(self, count: int, now: int) -> "tuple[int, int]":
+        """(age of the frame before, time from one to the next) of frames that waited together.
+
+        While somebody is in sight they go on where the last ones ended: some may be lost, and in front of an empty
+        street many units fall silent. To a street that was empty they came just now.
+        """
+        if count and self._tracks.following:
+            since_ms = self._clock.ticks_diff(now, self._frame_ms)
+            step_ms = since_ms // count
+            return since_ms, step_ms if step_ms <= _SPARSE_MS else _FRAME_MS
+        return count * _FRAME_MS, _FRAME_MS
 
     def _pass_on(self, out: "Output") -> None:
         for towards, speed_kmh in self._tracks.ended():

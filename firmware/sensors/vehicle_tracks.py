@@ -98,6 +98,11 @@ class Tracks:
         for target in left:
             self._begin(target, at_ms)
 
+    @property
+    def following(self) -> bool:
+        """Whether anybody is in sight."""
+        return bool(self._open)
+
     def ended(self) -> "list[tuple[bool, int]]":
         """[(towards, speed in km/h)] of the vehicles that went by since the last call, each once."""
         self._end_silent(self._clock.ticks_ms())

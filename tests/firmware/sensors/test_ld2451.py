@@ -294,3 +294,15 @@ def test_an_acknowledgement_in_the_middle_of_reports_is_found():
     out, uart = _run(answer, 5)
     assert len(uart.sent) == 4
     assert labels.FAULT_NO_ANSWER not in out.faults
+
+
+def test_a_radar_that_says_nothing_of_an_empty_street_counts_everybody_once():
+    for kmh in (18, 36, 50, 72):
+        for late in range(0, 20, 3):
+
+            def traffic(tenth, kmh=kmh, late=late):
+                at = 95 - (tenth - 50 - late) * kmh / 36
+                return frame((0, int(at + 0.5), 1, kmh)) if 3 < at <= 95 else b""
+
+            out, _ = _run(_obedient, 10 + 400 // kmh, traffic)
+            assert out.passages == [("vehicle", "approaching", kmh)], (kmh, late, out.passages)
