@@ -162,7 +162,7 @@ class Ld2451:
         self._configuring = False
         self._frame_number: int | None = None
         self._tracks: list[Track] = []
-        self._in_beam: list[Track] = []
+        self._in_beam: list[tuple[Track, int, list[bytes]]] = []
         self._same_until = 0  # the frame until whose number nobody enters or leaves the beam
         self._loaded_until = -math.inf
         self._alarm_until = -math.inf
@@ -231,13 +231,13 @@ class Ld2451:
         at = number * FRAME_INTERVAL_S
         if at >= self._loaded_until:
             self._load(at)
-        self._in_beam = [track for track in self._tracks if track.first <= number < track.end]
+        here = [track for track in self._tracks if track.first <= number < track.end]
+        self._in_beam = [(track, track.first, track.shown(self._seed, self.settings)) for track in here]
         changes = [edge for track in self._tracks for edge in (track.first, track.end) if edge > number]
         self._same_until = min([math.ceil(self._loaded_until / FRAME_INTERVAL_S), *changes])
 
     def _frame(self, number: int, at: float) -> bytes:
-        shown = [track.shown(self._seed, self.settings)[number - track.first] for track in self._in_beam]
-        targets = [target for target in shown if target]
+        targets = [target for _, first, shown in self._in_beam if (target := shown[number - first])]
         if len(targets) > 1:
             targets.sort(key=_BY_SNR, reverse=True)
             del targets[MOST_TARGETS:]
@@ -245,8 +245,8 @@ class Ld2451:
             if target[_DIRECTION]:
                 self._alarm_until = at + self.settings.no_target_delay_s
         if self.on_event:
-            for track, target in zip(self._in_beam, shown, strict=True):
-                if target in targets:
+            for track, first, shown in self._in_beam:
+                if shown[number - first] in targets:
                     self._announce(track, at)
         alarm = at <= self._alarm_until
         content = bytes((len(targets), alarm)) + b"".join(targets) if targets or alarm else b""
@@ -298,6 +298,7 @@ class Ld2451:
         self._kept = changed
         if command not in _VALID_AFTER_RESTART:
             self.settings = replace(changed, baudrate=now.baudrate)
+            self._same_until = 0
         return b""
 
     def _restart(self, now: float) -> None:
