@@ -46,8 +46,8 @@ _ANGLE_ZERO = const(0x80)
 _FASTEST_KMH = const(250)
 
 _FRAME_MS = const(100)
-# Fewer frames than this apart are not a line that loses some, but a radar that fell silent
-_SPARSE_MS = const(150)
+# Ticks wrap there
+_TICKS = const(0x3FFFFFFF)
 # Every third frame is followed: in 300 ms nobody gets where his track does not foretell him
 _FOLLOWED = const(3)
 # A street with nobody in it, as most units tell it
@@ -183,47 +183,43 @@ class Ld2451:
         out.fault(FAULT_BAD_FRAME)
 
     def take(self, data: "memoryview", out: "Output") -> None:
-        """Take bytes in."""
+        """Take bytes in.
+
+        To a street that was empty, frames come just now. While somebody is in sight only their number counts, each
+        100 ms after the one before: a line delays some and loses some, and many units are silent once nobody is there.
+        """
         now = self._clock.ticks_ms()
-        if self._parser.nobody(data):
-            self._heard_ms = self._frame_ms = now
+        nobody = self._parser.nobody(data)
+        if nobody:
+            self._heard_ms = now
+            self._frame_ms = self._frame_ms + nobody * _FRAME_MS & _TICKS
             return
         frames = self._parser.feed(data)
-        age_ms, step_ms = self._dates(len(frames), now)
+        if not self._tracks.following:
+            self._frame_ms = now - len(frames) * _FRAME_MS & _TICKS
         for is_report, payload in frames:
-            age_ms -= step_ms
             if not is_report:
                 self._acknowledged = payload
                 continue
             self._reports += 1
+            self._frame_ms = self._frame_ms + _FRAME_MS & _TICKS
             if self._reports % _FOLLOWED:
                 continue
             seen = targets(payload)
             if seen is None:
                 self._parser.bad += 1
             else:
-                self._tracks.see(seen, now - age_ms)
+                self._tracks.see(seen, self._frame_ms)
         if frames:
             self._heard_ms = now
-            self._frame_ms = now - age_ms
         if self._parser.bad:
             self._parser.bad = 0
             out.fault(FAULT_BAD_FRAME)
 
-    def _dates(self, count: int, now: int) -> "tuple[int, int]":
-        """(age of the frame before, time from one to the next) of frames that waited together.
-
-        While somebody is in sight they go on where the last ones ended: some may be lost, and in front of an empty
-        street many units fall silent. To a street that was empty they came just now.
-        """
-        if count and self._tracks.following:
-            since_ms = self._clock.ticks_diff(now, self._frame_ms)
-            step_ms = since_ms // count
-            return since_ms, step_ms if step_ms <= _SPARSE_MS else _FRAME_MS
-        return count * _FRAME_MS, _FRAME_MS
-
     def _pass_on(self, out: "Output") -> None:
-        for towards, speed_kmh in self._tracks.ended():
+        now = self._clock.ticks_ms()
+        heard = self._clock.ticks_diff(now, self._heard_ms) < _LISTEN_MS
+        for towards, speed_kmh in self._tracks.ended(self._frame_ms if heard else now):
             out.passage(CLASS, "approaching" if towards else "receding", speed_kmh)
 
     def _silent(self) -> bool:

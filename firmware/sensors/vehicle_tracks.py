@@ -103,9 +103,9 @@ class Tracks:
         """Whether anybody is in sight."""
         return bool(self._open)
 
-    def ended(self) -> "list[tuple[bool, int]]":
-        """[(towards, speed in km/h)] of the vehicles that went by since the last call, each once."""
-        self._end_silent(self._clock.ticks_ms())
+    def ended(self, at_ms: int) -> "list[tuple[bool, int]]":
+        """[(towards, speed in km/h)] of the vehicles that went by since the last call, each once; it is `at_ms` now."""
+        self._end_silent(at_ms)
         ended = self._ended
         self._ended = []
         return ended

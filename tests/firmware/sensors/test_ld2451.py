@@ -110,7 +110,7 @@ class Street:
     def frame(self, seen):
         self.tracks.see(seen, self.clock.ticks_ms())
         self.clock.now_ms += 100
-        self.passed += self.tracks.ended()
+        self.passed += self.tracks.ended(self.clock.ticks_ms())
 
     def drive(self, vehicles, frames, miss_percent=0, jitter=0):
         """`vehicles` are (first frame, first metre, direction, km/h, angle): frames of those in 3 to 100 m."""
