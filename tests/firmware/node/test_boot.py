@@ -283,7 +283,7 @@ def test_no_plaintext_in_flash():
     segments = [data for path, data in board.flash.files.items() if path.endswith(".seg")]
     assert len(segments) == 1
     # A record head, then COSE_Encrypt0's tag; a report's first bytes are nowhere
-    assert segments[0][6] == 0xD0
+    assert segments[0][10] == 0xD0
     start = (board.clock.offset_ms // 1000 + 1).to_bytes(4, "big")
     for data in list(board.flash.files.values()) + list(board.flash.values.values()):
         assert data.find(start) < 0
@@ -389,7 +389,7 @@ def test_the_health_report_says_which_key_store_it_is():
         board = _board(sectors)
         registered = _enrol(board)
         _run_windows(board, 1)
-        assert registered.open(board.city.messages[0])[1][labels.REPORT_HEALTH][3] == int(sectors)
+        assert registered.open(board.city.messages[0])[1][labels.REPORT_HEALTH][2] == int(sectors)
 
 
 def _answer(registered, sealed):
