@@ -48,9 +48,9 @@ def encode(
     outbox: "list[int]",
     owed: "Owed | None" = None,
 ) -> bytes:
-    """Return the report's CBOR: at most 128 bytes for five channels, eight cells, no faults, no gaps. Takes what is owed.
+    """Return the report's CBOR: at most 128 bytes for five channels and eight cells, without faults or gaps.
 
-    `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day, unit], `outbox` what
+    Takes what is owed. `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day, unit], `outbox` what
     Store.row() says.
     """
     report = {

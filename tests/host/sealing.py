@@ -29,6 +29,10 @@ ALG_ESP256 = cbor2.dumps({1: -9})
 ALG_ECDH = cbor2.dumps({1: -25})
 
 
+OUTBOX = 12
+SOME_PLACE = [1, 0]  # in the outbox; SealingNode.seal puts the next one in its place
+
+
 def example_report(**changes: Any) -> dict[int, Any]:
     """Five channels, eight cells with one withheld; `r4={...}` replaces field 4, `r6={...}` adds field 6.
 
@@ -43,12 +47,10 @@ def example_report(**changes: Any) -> dict[int, Any]:
         5: [12, 30, 7, -1, 11, 28, 9, 5],
         7: [1, 60, 0, 17],
         10: [2, 500_000, 1_500_000, 1],
+        12: SOME_PLACE,
     }  # fmt: skip
     report.update({int(key[1:]): value for key, value in changes.items()})
     return dict(sorted(report.items()))
-
-
-OUTBOX = 12
 
 
 CONFIGURATION: dict[str, Any] = {
@@ -222,9 +224,9 @@ class SealingNode:
     ) -> bytes:
         """The sealed message of a report (a map, or bytes to stand for its encoding).
 
-        A map without field 12 gets one: the next index for a sequence number that is new, and nothing kept before it.
+        Where field 12 is SOME_PLACE, a new sequence number gets the next index, with nothing kept before it.
         """
-        if not isinstance(report, bytes) and OUTBOX not in report:
+        if not isinstance(report, bytes) and report.get(OUTBOX) is SOME_PLACE:
             index = self.indexes.setdefault((self.root, sequence), len(self.indexes) + 1)
             report = {**report, OUTBOX: [index & 0xFFFF, 0]}
         payload = report if isinstance(report, bytes) else dumps(report)

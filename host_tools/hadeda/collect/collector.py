@@ -34,7 +34,7 @@ from hadeda.registry.nodes import Node
 from hadeda.registry.outbox import account, give_up
 from hadeda.registry.quarantine import add_refused
 from hadeda.registry.rekey import accept_ready, identity_of
-from hadeda.registry.reports import add_report
+from hadeda.registry.reports import add_report, is_stored
 from hadeda.registry.revoking import revoke_forgotten
 
 log = logging.getLogger("hadeda.collect")
@@ -43,6 +43,7 @@ PURGE_EVERY: Final = timedelta(hours=1)
 REKEY_HEAD: Final = bytes([0xD8, labels.TAG_ENCRYPT])
 REVOKED: Final = "node is revoked"
 HELD: Final = "held since the registry was restored"
+CLOSED: Final = "from before the registry was restored"
 
 
 class Status(StrEnum):
@@ -195,7 +196,9 @@ class Collector:
 
     def _repeated(self, session: Session, node: Node, epoch: Epoch, opened: Opened, payload: bytes) -> Outcome:
         """Its node has no receipt for it, or somebody plays it again: it changes nothing, and a letter may be due."""
-        letters = due_letters(session, self._city, node, self._clock(), repeated=True)
+        if not is_stored(session, epoch, opened.sequence):
+            return self._refused_from(session, node, CLOSED, payload)
+        letters = due_letters(session, self._city, node, self._clock(), repeated=True, missed=True)
         return Outcome(
             Status.REPEATED,
             len(payload),

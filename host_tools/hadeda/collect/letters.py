@@ -50,15 +50,18 @@ def topic_of(city: City, kid: bytes) -> str:
     return f"{city.settings.broker.down}/{kid.hex()}"
 
 
-def due_letters(session: Session, city: City, node: Node, now: datetime, *, repeated: bool = False) -> list[Posting]:
+def due_letters(
+    session: Session, city: City, node: Node, now: datetime, *, repeated: bool = False, missed: bool = False
+) -> list[Posting]:
     """What to publish for `node` now: its letters, and b"" where one stands that is due no more.
 
     `repeated`: its message may be one that anybody sends again and again; a letter that was sealed just now stands.
+    `missed`: it is a report that was stored before, so its node has no receipt for it.
     Letter numbers move on in the caller's transaction; publish after the commit.
     """
     postings, due = [], set()
     for chain, epoch, letter, errand in _due(session, node):
-        if not errand and not _receipt_due(epoch, letter, repeated):
+        if not errand and not _receipt_due(epoch, letter, missed):
             if epoch.lettered_at is not None and not epoch.errand:
                 due.add(epoch.id)
             continue
@@ -91,9 +94,9 @@ def sweep(session: Session, city: City, now: datetime) -> list[Posting]:
     return sorted((topic_of(city, epoch.kid), b"") for epoch in found)
 
 
-def _receipt_due(epoch: Epoch, letter: Letter, repeated: bool) -> bool:
-    """Whether a letter that is nothing but a receipt is worth sealing. A node that repeats itself has missed one."""
-    return letter.through > 0 and (repeated or letter.through - epoch.receipt >= RECEIPT_EVERY)
+def _receipt_due(epoch: Epoch, letter: Letter, missed: bool) -> bool:
+    """Whether a letter that is nothing but a receipt is worth sealing."""
+    return letter.through > 0 and (missed or letter.through - epoch.receipt >= RECEIPT_EVERY)
 
 
 def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter, bool]]:

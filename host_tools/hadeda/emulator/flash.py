@@ -33,13 +33,14 @@ class PowerCut(Exception):
 class Flash:
     """`path` is created erased when it is not there; None keeps the flash in memory only.
 
-    `reads`, `programs` and `erases` count operations. `before_change` is called before every program (address, data)
-    and erase (address, None): a test cuts the power there, by raising PowerCut.
+    `reads`, `programs` and `erases` count operations, `wear` the erases of each sector. `before_change` is called
+    before every program (address, data) and erase (address, None): a test cuts the power there, by raising PowerCut.
     """
 
     def __init__(self, size: int, path: Path | None = None) -> None:
         self.size = size
         self.reads = self.programs = self.erases = 0
+        self.wear = [0] * (size // SECTOR)
         self.before_change: Callable[[int, bytes | None], None] | None = None
         self._map = mmap.mmap(-1, size) if path is None else _map_file(path, size)
         if path is None:
@@ -83,6 +84,7 @@ class Flash:
                         self._map[sector : sector + SECTOR] = noise
                     raise
             self.erases += 1
+            self.wear[sector // SECTOR] += 1
             self._map[sector : sector + SECTOR] = _ERASED * SECTOR
 
     def image(self) -> bytes:

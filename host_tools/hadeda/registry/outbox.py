@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Select, select
+from sqlalchemy import BigInteger, ForeignKey, Select, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hadeda.envelope import Outbox
@@ -74,6 +74,14 @@ def gaps(database: Database, node: Node) -> list[Gap]:
             else:
                 found.append(Gap(row.first, row.last, row.noted_at))
         return found
+
+
+def count_lost(database: Database) -> int:
+    """How many reports are in gaps, of all nodes as they are enrolled now."""
+    with database.read() as session:
+        length = func.sum(GapRow.last - GapRow.first + 1)
+        query = select(length).join(Node, (Node.id == GapRow.node) & (Node.enrolments == GapRow.enrolment))
+        return session.scalar(query) or 0
 
 
 def _give_up(session: Session, node: Node, missing: Iterable[tuple[int, int]], now: datetime) -> None:

@@ -222,6 +222,12 @@ def add_report(session: Session, node: Node, epoch: Epoch, opened: Opened, seale
     return row
 
 
+def is_stored(session: Session, epoch: Epoch, sequence: int) -> bool:
+    """Whether the city has the report that was sealed under this number."""
+    query = select(ReportRow.id).where(ReportRow.epoch == epoch.id, ReportRow.sequence == sequence)
+    return session.scalar(query) is not None
+
+
 def reports(database: Database, node: str | None = None, limit: int | None = None) -> list[StoredReport]:
     """The newest `limit` reports (all without one), of `node` or of every node, oldest first; raises CityError."""
     with database.read() as session:
