@@ -50,8 +50,8 @@ def encode(
 ) -> bytes:
     """Return the report's CBOR: at most 128 bytes for five channels and eight cells, without faults or gaps.
 
-    Takes what is owed. `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day, unit], `outbox` what
-    Store.row() says.
+    Takes what is owed. `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day,
+    unit], `outbox` what Store.row() says.
     """
     report = {
         REPORT_START: start_s,

@@ -131,5 +131,5 @@ def _gaps(session: Session, node: Node) -> Iterator[tuple[int, int]]:
         yield row.first, row.last
 
 
-def _gap_rows(node: Node) -> Select[tuple[GapRow]]:
+def _gap_rows(node: Node) -> Select[GapRow]:
     return select(GapRow).where(GapRow.node == node.id, GapRow.enrolment == node.enrolments)
