@@ -74,6 +74,7 @@ READY_PROOF = 8
 LETTER_HEARD = 1
 LETTER_COMMAND = 2
 LETTER_CHALLENGE = 3
+LETTER_THROUGH = 4
 CHALLENGE_SIZE = 8
 
 COMMAND_NUMBER = 1
@@ -113,6 +114,8 @@ REPORT_ANSWER = 8
 REPORT_ECHO = 9
 REPORT_PRIVACY = 10
 REPORT_FOOTFALL = 11
+REPORT_OUTBOX = 12
+REPORT_GAPS_MAX = 4  # of which a report tells
 
 # A cell that is not released says why: counts are at least k, so these can be no counts
 WITHHELD_BELOW_K = -1

@@ -92,14 +92,14 @@ def commit() -> None:
         old = node_keys.load()
     except Unprovisioned:
         old = None
-    if old is None or not set(old.authorities.values()) & set(pending.authorities.values()):
-        store.erase(files)  # another city: nobody could open what still waits there
+    store.erase(files)  # another city could not open what waits there, and this one has revoked who sealed it
     counter.create(nvs, _kid(pending))
     if old is None:
         ledger.create(nvs, keys.thumbprint(pending.public))
     else:
         ledger.carry_over(nvs, keys.thumbprint(old.public), keys.thumbprint(pending.public))
     node_keys.commit()
+    store.restart(nvs)
     if old is not None and _kid(old) != _kid(pending):
         counter.forget(nvs, _kid(old))
     print("ENROLLED", _node_id(pending))

@@ -10,8 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from node.store import Store
-
 _BOOTS_KEY = "boots"
 _HEAP_STEP = const(4096)
 
@@ -26,9 +24,8 @@ def count_boot(nvs: "Any") -> int:
 class Health:
     """Keeps the heap's high-water mark. `power` is ports.power."""
 
-    def __init__(self, power: "Any", store: "Store", key_store: int, boots: int) -> None:
+    def __init__(self, power: "Any", key_store: int, boots: int) -> None:
         self._power = power
-        self._store = store
         self._key_store = key_store
         self._boots = boots
         self._cause = power.reset_cause()
@@ -39,6 +36,6 @@ class Health:
         self._heap_max = max(self._heap_max, self._power.heap_used())
 
     def row(self) -> "list[int]":
-        """[reset cause, heap high water in bytes (rounded up), reports waiting, key store, boots]"""
-        heap = -(-self._heap_max // _HEAP_STEP) * _HEAP_STEP
-        return [self._cause, heap, self._store.waiting, self._key_store, self._boots]
+        """[reset cause, heap high water in KB (rounded up), key store, boots]"""
+        heap_kb = -(-self._heap_max // _HEAP_STEP) * (_HEAP_STEP >> 10)
+        return [self._cause, heap_kb, self._key_store, self._boots]

@@ -1,7 +1,7 @@
 """The downlink: letters of the city, sealed for this node, one retained message on a topic that changes every epoch.
 
-A letter says how much the city has heard, and may carry a command and a challenge. Whoever fills the mailbox with
-something else is not answered, and cannot keep a report from leaving.
+A letter says how much the city has heard and which reports the node may let go of, and may carry a command and a
+challenge. Whoever fills the mailbox with something else is not answered, and cannot keep a report from leaving.
 """
 
 from binascii import hexlify
@@ -16,6 +16,7 @@ from envelope.labels import (
     LETTER_CHALLENGE,
     LETTER_COMMAND,
     LETTER_HEARD,
+    LETTER_THROUGH,
     ROLE_RECEIPT,
 )
 from node.commands import is_uint
@@ -49,7 +50,8 @@ class _Box:
 class Mailbox:
     """Opens letters under the current and the pending epoch's key. `prefix` is the configured part of their topics.
 
-    `comb` gives the comb of a public key, empty without. `failures` counts what did not open since boot.
+    `comb` gives the comb of a public key, empty without; `receipt` takes the index up to which the city needs no report
+    any more. `failures` counts what did not open since boot.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Mailbox:
         drbg: "Drbg",
         prefix: str,
         comb: "Callable[[bytes], bytes]",
+        receipt: "Callable[[int], None]",
     ) -> None:
         self._keychain = keychain
         self._commands = commands
@@ -67,6 +70,7 @@ class Mailbox:
         self._drbg = drbg
         self._prefix = prefix
         self._comb = comb
+        self._receipt = receipt
         self._boxes: dict[str, _Box] = {}
         self.failures = 0
 
@@ -127,6 +131,7 @@ class Mailbox:
             keychain.confirm()  # the city has the new keys: only who has them can have written this
         else:
             return  # the epoch ended while the letter was on its way
+        self._receipt(letter.get(LETTER_THROUGH, 0))
         box.answer = None
         box.challenge = letter.get(LETTER_CHALLENGE)
         self._owed.echo = box.challenge or self._owed.echo
@@ -151,8 +156,10 @@ class Mailbox:
             pass
         if not isinstance(letter, dict) or not is_uint(letter.get(LETTER_HEARD)):
             raise Rejected("not a letter")
+        if not is_uint(letter.get(LETTER_THROUGH, 0)):
+            raise Rejected("receipt of a letter")
         for label in letter:
-            if label not in (LETTER_HEARD, LETTER_COMMAND, LETTER_CHALLENGE):
+            if label not in (LETTER_HEARD, LETTER_COMMAND, LETTER_CHALLENGE, LETTER_THROUGH):
                 raise Rejected("label of a letter")
         if not isinstance(letter.get(LETTER_COMMAND, b""), bytes):
             raise Rejected("command of a letter")

@@ -87,7 +87,7 @@ def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
     keystore = open_keystore(files, KeyPartition.find())
     keychain = Keychain(keystore, nvs, power.Retained())
     randomness = Randomness(nvs, entropy.noise, power.serial())
-    store = Store(files)
+    store = Store(files, nvs)
     radio = Radio(config["wifi"]["ssid"], config["wifi"]["password"], clock)
     time_sync = TimeSync(clock, radio, config["ntp"], randomness)
     window_s, broker = least_window_s(in_force(keychain.secrets)), config["broker"]
@@ -101,6 +101,7 @@ def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
         randomness.drbg,
         broker.get("down", DOWN_PREFIX),
         lambda public: combs.read(files, public),
+        store.forget,
     )
     sampler, minimiser = _sensing(config, clock)
     pipeline = Pipeline(
@@ -108,7 +109,7 @@ def build(config: "Any", files: Files, clock: Clock) -> Pipeline:
         power.Watchdog(),
         time_sync,
         Timetable(clock, window_s),
-        health.Health(power, store, keystore.kind, health.count_boot(nvs)),
+        health.Health(power, keystore.kind, health.count_boot(nvs)),
         sampler,
         minimiser,
         Sealer(keychain, randomness),

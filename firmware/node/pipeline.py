@@ -124,7 +124,8 @@ class Pipeline:
         """Report, seal and store; a new epoch begins here when a day's worth of reports is sealed."""
         self.keychain.ratchet_if_due(self.window_s())
         privacy = [self.policy.version if self.policy else 0, epsilon, self.ledger.spent, UNIT_PASSAGE_WINDOW]
-        plaintext = report.encode(start_s, length_s, quality, aggregates, privacy, self.health.row(), self.owed)
+        rows = privacy, self.health.row(), self.store.row()
+        plaintext = report.encode(start_s, length_s, quality, aggregates, *rows, self.owed)
         sealed = self.sealer.seal(plaintext)
         self.health.observe()
         self.store.append(sealed)

@@ -9,6 +9,7 @@ from envelope.labels import (
     REPORT_FAULTS,
     REPORT_FOOTFALL,
     REPORT_HEALTH,
+    REPORT_OUTBOX,
     REPORT_PRIVACY,
     REPORT_START,
     REPORT_TRAFFIC,
@@ -44,11 +45,13 @@ def encode(
     aggregates: "Aggregates",
     privacy: "list[int]",
     health: "list[int]",
+    outbox: "list[int]",
     owed: "Owed | None" = None,
 ) -> bytes:
-    """Return the report's CBOR: at most 128 bytes for five channels, eight cells and no faults. Takes what is owed.
+    """Return the report's CBOR: at most 128 bytes for five channels and eight cells, without faults or gaps.
 
-    `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day, unit].
+    Takes what is owed. `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day,
+    unit], `outbox` what Store.row() says.
     """
     report = {
         REPORT_START: start_s,
@@ -58,6 +61,7 @@ def encode(
         REPORT_TRAFFIC: aggregates.traffic,
         REPORT_HEALTH: health,
         REPORT_PRIVACY: privacy,
+        REPORT_OUTBOX: outbox,
     }
     if aggregates.footfall is not None:
         report[REPORT_FOOTFALL] = aggregates.footfall

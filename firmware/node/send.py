@@ -1,9 +1,16 @@
-"""Fifth stage: the outbox is drained, oldest first; a report leaves it when the broker has acknowledged it.
+"""Fifth stage: the outbox is sent, oldest first. What the broker has acknowledged stays until the city's receipt.
 
 Sessions start at a fixed slot after each window, whatever happened in the street. A session that fails is tried again
 after a pause that doubles, with jitter, up to a quarter of an hour. The city's letters are read in the same session,
 but nothing that comes down may keep a report from going up: what goes wrong with a letter stays with the letter, and
 after a try that failed while the node listened, the next one only talks.
+
+What the broker has acknowledged is sent again, as it is, when eight sessions in a row moved no receipt, then after
+sixteen more, up to sixty-four. None of that is remembered over a reset: what has no receipt is sent once more then.
+
+A thousand nodes may come back at the same moment. Each publishes once a second on average and sixty times a session at
+the most, so they are a thousand messages a second at the worst, and a node with a backlog of a day is through after
+two windows, one with a month after half a day.
 """
 
 import asyncio
@@ -31,6 +38,10 @@ _CONNECT_MS = const(30000)
 _ANSWER_MS = const(20000)
 _CLOSE_MS = const(2000)
 _KEEP_ALIVE_S = const(60)
+SESSION_MAX = 60  # reports
+_BREATH_MS = const(1000)  # between two reports, on average
+_PATIENCE_FIRST = const(8)  # sessions without a new receipt; the city writes one every fourth report
+_PATIENCE_LAST = const(64)
 
 
 class Sender:
@@ -55,6 +66,10 @@ class Sender:
         self._randomness = randomness
         self._mailbox = mailbox
         self._deaf = False
+        self._sent = 0  # index of the last report the broker acknowledged, this time round
+        self._base = 0
+        self._silent = 0
+        self._patience = _PATIENCE_FIRST
         self._due = asyncio.Event()
         self._closed_ms = 0
         self._task: Any = None
@@ -92,7 +107,7 @@ class Sender:
                 await self._clock.sleep_ms(self.pause_ms(failures))
 
     async def session(self) -> bool:
-        """Radio on, time, everything that waits, letters, radio off. False when a report is left to be tried again."""
+        """Radio on, time, reports, letters, radio off. False when one is left that the broker did not acknowledge."""
         try:
             await self._radio.up()
             self._randomness.reseed()
@@ -130,11 +145,13 @@ class Sender:
             ready = self._attempt(self._mailbox.ready)
             topics = await self._subscribe(client)
             await self._publish_ready(client, ready)
-            await self._drain(client)
+            count = await self._drain(client, SESSION_MAX)
             self._deaf = False
             try:
                 if topics is not None:
                     await self._read_letters(client, topics, ready)
+                    if count < SESSION_MAX:
+                        self._wait_for_receipt()
                 await self._within(client.disconnect(), _CLOSE_MS)
             except Exception as error:  # the reports are out
                 print("hadeda: letters not read:", repr(error))
@@ -153,14 +170,30 @@ class Sender:
         if ready is not None:
             await self._within(client.publish(self._broker["topic"], ready), _ANSWER_MS)
 
-    async def _drain(self, client: mqtt.Client) -> None:
-        """Publish what waits in the outbox, oldest first."""
-        oldest = self._store.oldest()
-        while oldest is not None:
-            ticket, sealed = oldest
-            await self._within(client.publish(self._broker["topic"], sealed), _ANSWER_MS)
-            self._store.release(ticket)
-            oldest = self._store.oldest()
+    async def _drain(self, client: mqtt.Client, most: int) -> int:
+        """Publish what waits in the outbox, oldest first, `most` reports at most; how many it were."""
+        count = 0
+        while count < most:
+            oldest = self._store.after(self._sent)
+            if oldest is None:
+                break
+            if count:
+                await self._clock.sleep_ms(_BREATH_MS // 2 + self._randomness.below(_BREATH_MS))
+            await self._within(client.publish(self._broker["topic"], oldest[1]), _ANSWER_MS)
+            self._sent = oldest[0]
+            count += 1
+        return count
+
+    def _wait_for_receipt(self) -> None:
+        """A session is over in which everything was out and letters were read: begin again where none comes."""
+        store = self._store
+        if store.base != self._base:
+            self._base, self._silent, self._patience = store.base, 0, _PATIENCE_FIRST
+            return
+        self._silent += 1
+        if store.waiting and self._silent >= self._patience:
+            self._silent, self._patience = 0, min(2 * self._patience, _PATIENCE_LAST)
+            self._sent = store.base
 
     async def _read_letters(self, client: mqtt.Client, topics: "list[str]", announced: "bytes | None") -> None:
         """Handle what the broker has for us, and send what came of it; `announced` is the ready message sent before.
@@ -171,7 +204,7 @@ class Sender:
         for topic in topics:
             if topic in client.inbox:
                 self._attempt(self._mailbox.handle, topic, client.inbox[topic])
-        await self._drain(client)
+        await self._drain(client, 1)  # what a letter led to
         ready = self._attempt(self._mailbox.ready)
         if ready != announced:
             await self._publish_ready(client, ready)

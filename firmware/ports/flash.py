@@ -5,6 +5,10 @@ import os
 from esp32 import NVS, Partition
 from micropython import const
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _NAMESPACE = "hadeda"
 _BLOB_MAX = const(64)
 
@@ -28,9 +32,10 @@ class Files:
         except OSError:
             os.stat(self.root + folder)  # there already, or the error of the real problem
 
-    def names(self, folder: str) -> "list[str]":
-        """File names in a folder, sorted."""
-        return sorted(os.listdir(self.root + folder))
+    def names(self, folder: str) -> "Iterator[str]":
+        """File names in a folder, in no order; change the folder when they are all there."""
+        for entry in os.ilistdir(self.root + folder):
+            yield entry[0]
 
     def read(self, path: str) -> "bytes | None":
         """The whole file, None when there is none."""

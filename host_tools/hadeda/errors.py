@@ -11,6 +11,7 @@ HadedaError                 one line for the user: what happened, and what to do
 |-- EmulatorError           no MicroPython to run, or a board process that died
 `-- BenchError              the yardstick cannot be built or does not answer
 Rejected                    a sealed message that is not accepted: one kind of error to the outside
+`-- NotYet                  one that may be accepted another time
 """
 
 # The reason of a Rejected that says nothing bad of anyone: networks deliver twice
@@ -71,3 +72,7 @@ class Rejected(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__("rejected")
         self.reason = reason
+
+
+class NotYet(Rejected):
+    """A genuine message that cannot be accepted now: the node keeps it."""

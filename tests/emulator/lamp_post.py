@@ -178,7 +178,7 @@ class LampPost:
             shutil.copytree(template.city, folder / "city")
         shutil.copyfile(template.flash, self.flash)
         if window_s != WINDOW_S:
-            renew_policy(self.board, folder / "city", self.flash, window_s)
+            renew_policy(self.board, neighbour.city.directory if neighbour else folder / "city", self.flash, window_s)
         config = cbor2.loads(flash_image.files(self.flash, self.board)["/config.cbor"])
         if not tls:
             del config["broker"]["ca"]

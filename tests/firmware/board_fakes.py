@@ -70,11 +70,14 @@ class Power:
 class City:
     """The broker: acknowledges and keeps what was published, hands out what is `retained` on a topic.
 
+    A report that comes again, because there was no receipt for it, is in `messages` once; `heard` has everything.
+
     `on_message` is called with everything published, before it is acknowledged.
     """
 
     def __init__(self):
         self.messages = []
+        self.heard = []
         self.retained = {}
         self.subscribed = []
         self.on_message = None
@@ -100,7 +103,9 @@ class City:
                         deliver(topic, self.retained[topic])
             elif packet[0] == 0x32:
                 at = packet.find(b"hadeda/up") + 9
-                self.messages.append(packet[at + 2 :])
+                if packet[at + 2] != 0xD0 or packet[at + 2 :] not in self.heard:
+                    self.messages.append(packet[at + 2 :])
+                self.heard.append(packet[at + 2 :])
                 if self.on_message is not None:
                     self.on_message(packet[at + 2 :])
                 stream.arrive(b"\x40\x02" + packet[at : at + 2])

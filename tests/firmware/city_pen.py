@@ -69,12 +69,14 @@ class Pen:
         aad = cbor.encode([labels.PROFILE, context] + list(bound))  # noqa: RUF005 (MicroPython)
         return cose.sign1(payload, aad, self.keys[role][0], self.drbg)
 
-    def letter(self, node, number, command=None, heard=0, challenge=None, role=labels.ROLE_RECEIPT):
+    def letter(self, node, number, command=None, heard=0, challenge=None, through=None, role=labels.ROLE_RECEIPT):
         letter = {labels.LETTER_HEARD: heard}
         if command is not None:
             letter[labels.LETTER_COMMAND] = command
         if challenge is not None:
             letter[labels.LETTER_CHALLENGE] = challenge
+        if through is not None:
+            letter[labels.LETTER_THROUGH] = through
         return self.sealed(node, number, letter, role)
 
     def sealed(self, node, number, letter, role=labels.ROLE_RECEIPT, direction=labels.DIRECTION_DOWN):

@@ -29,6 +29,10 @@ ALG_ESP256 = cbor2.dumps({1: -9})
 ALG_ECDH = cbor2.dumps({1: -25})
 
 
+OUTBOX = 12
+SOME_PLACE = [1, 0]  # in the outbox; SealingNode.seal puts the next one in its place
+
+
 def example_report(**changes: Any) -> dict[int, Any]:
     """Five channels, eight cells with one withheld; `r4={...}` replaces field 4, `r6={...}` adds field 6.
 
@@ -41,8 +45,9 @@ def example_report(**changes: Any) -> dict[int, Any]:
         4: {1: [90, 1834, 52, 61], 2: [90, 6120, 210, 180], 3: [90, 101_325, 12, 9], 4: [88, 81, 20, 33],
             5: [88, 123, 41, 77]},
         5: [12, 30, 7, -1, 11, 28, 9, 5],
-        7: [1, 61_440, 3, 0, 17],
+        7: [1, 60, 0, 17],
         10: [2, 500_000, 1_500_000, 1],
+        12: SOME_PLACE,
     }  # fmt: skip
     report.update({int(key[1:]): value for key, value in changes.items()})
     return dict(sorted(report.items()))
@@ -166,6 +171,7 @@ class SealingNode:
         self.keys: dict[str, bytes] = {}
         self.ready = b""
         self.pending: SealingNode | None = None
+        self.indexes: dict[tuple[bytes, int], int] = {}  # shared with what becomes of this node
 
     @property
     def collector_id(self) -> bytes:
@@ -216,7 +222,13 @@ class SealingNode:
         recipient: bytes | None = None,
         padding: bytes | None = None,
     ) -> bytes:
-        """The sealed message of a report (a map, or bytes to stand for its encoding)."""
+        """The sealed message of a report (a map, or bytes to stand for its encoding).
+
+        Where field 12 is SOME_PLACE, a new sequence number gets the next index, with nothing kept before it.
+        """
+        if not isinstance(report, bytes) and report.get(OUTBOX) is SOME_PLACE:
+            index = self.indexes.setdefault((self.root, sequence), len(self.indexes) + 1)
+            report = {**report, OUTBOX: [index & 0xFFFF, 0]}
         payload = report if isinstance(report, bytes) else dumps(report)
         payload = pad(payload, 128) if padding is None else payload + padding
         epoch = self.epoch if epoch is None else epoch
@@ -249,6 +261,7 @@ class SealingNode:
     ) -> bytes:
         """The re-key message; `pending` is the node as it will be. `f1=7` replaces field 1, None leaves it out."""
         pending = SealingNode() if new_identity else copy(self)
+        pending.indexes = self.indexes
         pending.authorities = {**self.authorities, **(keys or {})}
         epoch = max(self.epoch, self.ceiling) + 64 if epoch is None else epoch
         ephemeral, nonce = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)

@@ -22,6 +22,7 @@ from hadeda.provision import steps
 from hadeda.registry import Node, find_node, nodes, revoke
 from hadeda.registry.commands import OPERATIONS, queue
 from hadeda.registry.nodes import select_node
+from hadeda.registry.outbox import gaps
 from hadeda.registry.policies import window_s_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -104,10 +105,12 @@ def list_command(city_dir: CityOption = None, as_json: JsonOption = False) -> No
 
 @app.command("show")
 def show_command(node: NodeArgument, city_dir: CityOption = None, as_json: JsonOption = False) -> None:
-    """Show one node: identity, board, firmware, what it samples."""
+    """Show one node: identity, board, firmware, what it samples; its receipt, and which reports are lost."""
     with City.open(city_dir) as city:
         found = find_node(city.database, node)
-    record = describe(found) | {"policy": found.policy, "floor": _floor_of(found), "configuration": found.configuration}
+        lost = [[gap.first, gap.last] for gap in gaps(city.database, found)]
+    record = describe(found) | {"receipt": found.through, "lost": lost}
+    record |= {"policy": found.policy, "floor": _floor_of(found), "configuration": found.configuration}
     output.emit(
         record,
         as_json,

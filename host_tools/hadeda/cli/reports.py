@@ -15,6 +15,7 @@ from hadeda.envelope.labels import CLOCK_SYNCHRONISED
 from hadeda.envelope.report import CLOCK_WORDS
 from hadeda.policy.schema import decimal_text, spent_text
 from hadeda.registry import StoredReport, count_reports, reports
+from hadeda.registry.outbox import count_lost
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,10 +36,11 @@ def command(
     with City.open(city_dir) as city:
         found = reports(city.database, node, limit or None)
         total = count_reports(city.database)
-    output.emit([asdict(report) for report in found], as_json, lambda: draw(found, total))
+        lost = count_lost(city.database)
+    output.emit([asdict(report) for report in found], as_json, lambda: draw(found, total, lost))
 
 
-def draw(found: Sequence[StoredReport], total: int) -> "Table":
+def draw(found: Sequence[StoredReport], total: int, lost: int = 0) -> "Table":
     """A table of reports: one row each, one column for each air channel that any of them has."""
     units = {reading.channel: reading.unit for report in found for reading in report.air}
     air = (f"{_in_lines(name)}\n{unit}" for name, unit in units.items())
@@ -46,7 +48,8 @@ def draw(found: Sequence[StoredReport], total: int) -> "Table":
     counts = ("passages\n(noised)", *heard, "policy", "epsilon\n/day")
     header = ("window\n(UTC)", "min", "node", *air, *counts, "notes", "bytes")
     rows = (_row(report, tuple(units), bool(heard)) for report in found)
-    drawn = output.table(f"{len(found)} of {total} reports", header, rows)
+    missing = f", {lost} lost for good (see `hadeda node show`)" if lost else ""
+    drawn = output.table(f"{len(found)} of {total} reports{missing}", header, rows)
     for place in (0, -3):
         drawn.columns[place].no_wrap = True
     if heard:

@@ -1,8 +1,9 @@
-"""One message at a time: known kid, AEAD, signature, replay window, store. The last two are one transaction.
+"""One message at a time: known kid, AEAD, signature, was it here before, store. The last two are one transaction.
 
 With them goes what the message proves: that its node has ratcheted, or has taken a re-key. A re-key message (tag 96)
-becomes a pending chain. Whatever a node sends, its letters are due anew afterwards: they are in the outcome, to be
-published by whoever has the connection.
+becomes a pending chain. Whatever a node sends, its letters may be due anew afterwards: they are in the outcome, to be
+published by whoever has the connection. A report that was stored already has been sent again because its node has no
+receipt: it is counted as repeated, and changes nothing.
 
 Nothing a stranger sends raises: the outcome says `rejected`, the reason goes to the log and, with the bytes, to the
 quarantine. Only a database that cannot be used raises (CityError), because then the message has to come again.
@@ -12,7 +13,7 @@ import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -21,18 +22,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hadeda.city import City
-from hadeda.collect.letters import Posting, due_letters
-from hadeda.collect.replay import ReplayWindow
+from hadeda.collect.letters import Posting, due_letters, sweep
+from hadeda.collect.replay import Accepted
 from hadeda.envelope import Opened, Ready, SealedMessage, labels, open_rekey, open_report, parse_rekey, parse_sealed
 from hadeda.envelope.opening import Unopened
 from hadeda.envelope.ready import CollectorKeys
-from hadeda.errors import REPLAYED, CityError, Rejected
+from hadeda.errors import REPLAYED, CityError, NotYet, Rejected
 from hadeda.registry.commands import answer, expire, follow_up
-from hadeda.registry.epochs import FAILURES_MAX, Epoch, candidates, close_older, purge, settle
+from hadeda.registry.epochs import FAILURES_MAX, Chain, Epoch, candidates, close_older, purge, settle
 from hadeda.registry.nodes import Node
+from hadeda.registry.outbox import account, give_up
 from hadeda.registry.quarantine import add_refused
 from hadeda.registry.rekey import accept_ready, identity_of
-from hadeda.registry.reports import add_report
+from hadeda.registry.reports import add_report, is_stored
 from hadeda.registry.revoking import revoke_forgotten
 
 log = logging.getLogger("hadeda.collect")
@@ -41,6 +43,7 @@ PURGE_EVERY: Final = timedelta(hours=1)
 REKEY_HEAD: Final = bytes([0xD8, labels.TAG_ENCRYPT])
 REVOKED: Final = "node is revoked"
 HELD: Final = "held since the registry was restored"
+CLOSED: Final = "from before the registry was restored"
 
 
 class Status(StrEnum):
@@ -48,8 +51,8 @@ class Status(StrEnum):
 
     STORED = "stored"
     READY = "ready"  # a re-key, which now waits for the node to take it
-    REPEATED = "repeated"  # a ready that the city has
-    REPLAYED = "replayed"
+    REPEATED = "repeated"  # a report or a ready that the city has
+    REPLAYED = "replayed"  # a ready of a chain that is over
     REJECTED = "rejected"
 
 
@@ -96,6 +99,7 @@ class Collector:
         self._failures_max = failures_max
         self._purged_at = clock()
         self._scrub = True  # what another process erased may still be in the log
+        self._swept: tuple[Posting, ...] = ()
         for name in revoke_forgotten(self._database, clock()):
             log.warning("%s is revoked again: the database had forgotten it", name)
         self._purge()
@@ -113,6 +117,9 @@ class Collector:
         except Exception as defect:  # a defect of ours must not stop the others' reports; the bytes are kept for us
             log.exception("a message could not be processed")
             outcome = self._refuse(payload, f"collector failed with {type(defect).__name__}")
+        if self._swept:
+            outcome = replace(outcome, letters=outcome.letters + self._swept)
+            self._swept = ()
         if self._scrub:
             self._scrub = not self._database.scrub()
         self.counts[outcome.status] += 1
@@ -136,7 +143,7 @@ class Collector:
             with self._database.write() as session:
                 return self._settle_and_store(session, opened, payload)
         except Rejected as refusal:
-            return self._refuse(payload, refusal.reason, authentic=refusal.reason != REPLAYED)
+            return self._refuse(payload, refusal.reason, opened=opened, for_good=not isinstance(refusal, NotYet))
 
     def _open(self, message: SealedMessage) -> Opened:
         with self._database.read() as session:
@@ -159,15 +166,21 @@ class Collector:
         self._scrub = self._scrub or epoch.state != head_before
         if node.held is not None and not hmac.compare_digest(node.held, opened.report.echo or b""):
             return self._refused_from(session, node, HELD, payload)
-        window = ReplayWindow.from_bytes(epoch.highest, epoch.seen).admit(opened.sequence)
-        if node.held is not None:
-            window = ReplayWindow.closed_at(window.highest)
+        accepted = Accepted.from_bytes(epoch.highest, epoch.seen)
+        if opened.sequence in accepted:
+            return self._repeated(session, node, epoch, opened, payload)
+        accepted = accepted.including(opened.sequence)
+        released = node.held is not None
+        if released:
+            accepted = Accepted.closed_at(accepted.highest)
             close_older(session, node, epoch, now)
             node.held, self._scrub = None, True
-        epoch.highest, epoch.seen = window.highest, window.to_bytes()
+        epoch.highest, epoch.seen = accepted.highest, accepted.to_bytes()
         row = add_report(session, node, epoch, opened, payload, now)
+        if row.enrolment == node.enrolments:
+            account(session, node, opened.report.outbox, now, alone=released)
         node.heard_at = now
-        if opened.sequence == window.highest:
+        if opened.sequence == accepted.highest:
             node.policy = opened.report.privacy.policy
         if opened.report.answer is not None:
             answer(session, node, opened.report.answer.number, opened.report.answer.result, now)
@@ -179,6 +192,20 @@ class Collector:
             sequence=row.sequence,
             window_start=row.window_start,
             letters=tuple(due_letters(session, self._city, node, now)),
+        )
+
+    def _repeated(self, session: Session, node: Node, epoch: Epoch, opened: Opened, payload: bytes) -> Outcome:
+        """Its node has no receipt for it, or somebody plays it again: it changes nothing, and a letter may be due."""
+        if not is_stored(session, epoch, opened.sequence):
+            return self._refused_from(session, node, CLOSED, payload)
+        letters = due_letters(session, self._city, node, self._clock(), repeated=True, missed=True)
+        return Outcome(
+            Status.REPEATED,
+            len(payload),
+            node=node.name,
+            epoch=epoch.number,
+            sequence=opened.sequence,
+            letters=tuple(letters),
         )
 
     def _accept_ready(self, payload: bytes) -> Outcome:
@@ -216,17 +243,36 @@ class Collector:
         letters = due_letters(session, self._city, node, now, repeated=True)
         return Outcome(Status.REJECTED, len(payload), reason, letters=tuple(letters))
 
-    def _refuse(self, payload: bytes, reason: str, tried: tuple[int, ...] = (), *, authentic: bool = False) -> Outcome:
+    def _refuse(
+        self,
+        payload: bytes,
+        reason: str,
+        tried: tuple[int, ...] = (),
+        *,
+        opened: Opened | None = None,
+        for_good: bool = True,
+    ) -> Outcome:
+        """Put it into the quarantine. A node need not keep what opened and is refused for good."""
         log.warning("refused %d bytes: %s", len(payload), reason)
         with self._database.write() as session:
             for epoch in session.scalars(select(Epoch).where(Epoch.id.in_(tried))):
                 epoch.failures += 1
-            add_refused(session, reason, payload, self._clock(), authentic=authentic)
+            add_refused(session, reason, payload, self._clock(), authentic=opened is not None)
+            if opened is not None and for_good:
+                self._let_go(session, opened)
         status = Status.REPLAYED if reason == REPLAYED else Status.REJECTED
         return Outcome(status, len(payload), reason)
+
+    def _let_go(self, session: Session, opened: Opened) -> None:
+        epoch = session.get(Epoch, opened.candidate.handle)
+        chain = epoch and session.get(Chain, epoch.chain)
+        node = epoch and session.get(Node, epoch.node)
+        if chain and node and chain.enrolment == node.enrolments:
+            give_up(session, node, opened.report.outbox, self._clock())
 
     def _purge(self) -> None:
         with self._database.write() as session:
             erased = purge(session, self._clock())
+            self._swept += tuple(sweep(session, self._city, self._clock()))
         self._purged_at = self._clock()
         self._scrub = self._scrub or bool(erased)

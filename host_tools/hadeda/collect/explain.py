@@ -30,7 +30,7 @@ from hadeda.envelope.ready import RekeyMessage
 from hadeda.policy.schema import decimal_text, spent_text
 from hadeda.registry.commands import RESULTS
 from hadeda.registry.epochs import Chain, Epoch, candidates, node_of_identity
-from hadeda.registry.nodes import Node
+from hadeda.registry.nodes import Node, whole_index
 from hadeda.registry.policies import policy_of_version
 from hadeda.registry.rekey import identity_of
 from hadeda.registry.reports import CellCount, ReportRow, name_cells, name_faults
@@ -161,7 +161,9 @@ def _report_layer(session: Session, node: Node, opened: Opened) -> Layer:
     report = opened.report
     measured = _measured(node, report, name_cells(session, report))
     privacy = _privacy(session, report)
-    return Layer("Report", (*_when(report), *privacy, *measured, *_health(report), *_said(report)))
+    return Layer(
+        "Report", (*_when(report), *privacy, *measured, *_health(report), *_outbox(node, report), *_said(report))
+    )
 
 
 def _when(report: Report) -> Iterator[Field]:
@@ -202,8 +204,15 @@ def _health(report: Report) -> Iterator[Field]:
     health = report.health
     yield Field("last reset", RESET_CAUSES.get(health.reset_cause, str(health.reset_cause)), f"{health.boots} boots")
     yield Field("heap high water", f"{health.heap_high_water_bytes} bytes")
-    yield Field("outbox", str(health.waiting), "reports waiting")
     yield Field("key store", health.key_store)
+
+
+def _outbox(node: Node, report: Report) -> Iterator[Field]:
+    outbox = report.outbox
+    index = whole_index(node, outbox.index)
+    yield Field("outbox", f"report {index}", f"{outbox.kept_before} before it wait for the city's receipt")
+    for gap in outbox.gaps:
+        yield Field("gap", f"{index - gap.below - gap.count + 1} to {index - gap.below}", "reports that the node lost")
 
 
 def _said(report: Report) -> Iterator[Field]:

@@ -1,13 +1,17 @@
-"""Letters: what the city has to say to a node, sealed again after each of its messages, and where it is published.
+"""Letters: what the city has to say to a node, and where it is published.
 
     postings = due_letters(session, city, node, now)     # in the transaction of the node's message
     for topic, payload in postings: ...                  # publish retained; an empty payload clears the topic
 
 A letter is due
     - under the newest re-key that the node asked for: opening it tells the node that the city has the new keys;
-    - under the current epoch, while a command waits or a challenge has not been echoed; and under the next one where
-      windows are so long that the node would be there before it has read this one. Elsewhere that would only show the
-      broker which two keys follow each other.
+    - under the current epoch, while a command waits or a challenge has not been echoed, sealed anew after each message;
+      and as a receipt, which lets the node forget reports, with every RECEIPT_EVERY of them and the first of an epoch:
+      checking a letter costs the node more than sealing a report. Under the next epoch, too, where windows are so long
+      that the node would be there before it has read this one. Elsewhere that would only show the broker which two keys
+      follow each other.
+A letter of an epoch that is over stays where it is until the next sweep, so that what is taken back does not follow
+what is written to the next key.
 It needs the receipt key that the node knows, and no other. Without it reports are taken all the same.
 """
 
@@ -23,7 +27,7 @@ from hadeda.city import City
 from hadeda.envelope import Letter, labels, seal_letter
 from hadeda.errors import CityError, Rejected
 from hadeda.registry.commands import waiting
-from hadeda.registry.epochs import Chain, Epoch, current_chain, epoch_of, keys_of, pending_chains
+from hadeda.registry.epochs import Chain, Epoch, EpochState, current_chain, epoch_of, keys_of, pending_chains
 from hadeda.registry.nodes import Node
 from hadeda.registry.numbers import next_number
 from hadeda.registry.reports import window_s
@@ -37,6 +41,8 @@ Posting = tuple[str, bytes]
 REST: Final = timedelta(minutes=1)
 DAY_S: Final = 86_400
 FEW_WINDOWS: Final = 4  # an epoch
+RECEIPT_EVERY: Final = 4  # reports; a node waits twice as many sessions before it sends again
+SWEEP_AFTER: Final = timedelta(hours=1)
 
 
 def topic_of(city: City, kid: bytes) -> str:
@@ -44,14 +50,21 @@ def topic_of(city: City, kid: bytes) -> str:
     return f"{city.settings.broker.down}/{kid.hex()}"
 
 
-def due_letters(session: Session, city: City, node: Node, now: datetime, *, repeated: bool = False) -> list[Posting]:
+def due_letters(
+    session: Session, city: City, node: Node, now: datetime, *, repeated: bool = False, missed: bool = False
+) -> list[Posting]:
     """What to publish for `node` now: its letters, and b"" where one stands that is due no more.
 
     `repeated`: its message may be one that anybody sends again and again; a letter that was sealed just now stands.
+    `missed`: it is a report that was stored before, so its node has no receipt for it.
     Letter numbers move on in the caller's transaction; publish after the commit.
     """
     postings, due = [], set()
-    for chain, epoch, letter in _due(session, node):
+    for chain, epoch, letter, errand in _due(session, node):
+        if not errand and not _receipt_due(epoch, letter, missed):
+            if epoch.lettered_at is not None and not epoch.errand:
+                due.add(epoch.id)
+            continue
         if repeated and epoch.lettered_at is not None and abs(now - epoch.lettered_at) < REST:
             due.add(epoch.id)
             continue
@@ -60,35 +73,48 @@ def due_letters(session: Session, city: City, node: Node, now: datetime, *, repe
         except (CityError, Rejected) as error:
             log.error("no letter to %s: %s", node.name, getattr(error, "reason", error))
             continue
-        epoch.lettered_at = now
+        epoch.lettered_at, epoch.receipt, epoch.errand = now, letter.through, errand
         due.add(epoch.id)
         postings.append((topic_of(city, epoch.kid), payload))
     standing = select(Epoch).where(Epoch.node == node.id, Epoch.lettered_at.is_not(None))
     for epoch in session.scalars(standing):
-        if epoch.id not in due:
+        if epoch.id not in due and (epoch.state != EpochState.PAST or node.revoked_at is not None):
             epoch.lettered_at = None
             postings.append((topic_of(city, epoch.kid), b""))
     session.flush()
     return postings
 
 
-def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter]]:
+def sweep(session: Session, city: City, now: datetime) -> list[Posting]:
+    """Take back, all at once, the letters of epochs that have been over for an hour, whosever they are."""
+    over = select(Epoch).where(Epoch.lettered_at.is_not(None), Epoch.closed_at <= now - SWEEP_AFTER)
+    found = list(session.scalars(over.where(Epoch.state.not_in((EpochState.CURRENT, EpochState.PENDING)))))
+    for epoch in found:
+        epoch.lettered_at = None
+    return sorted((topic_of(city, epoch.kid), b"") for epoch in found)
+
+
+def _receipt_due(epoch: Epoch, letter: Letter, missed: bool) -> bool:
+    """Whether a letter that is nothing but a receipt is worth sealing."""
+    return letter.through > 0 and (missed or letter.through - epoch.receipt >= RECEIPT_EVERY)
+
+
+def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter, bool]]:
+    """The letters for a node, and whether each asks for something: it is due in any case."""
     if node.revoked_at is not None:
         return
     for chain in pending_chains(session, node)[:1]:
         head = epoch_of(session, chain, chain.head)
-        yield chain, head, Letter(head.highest + 1, challenge=node.held)
+        yield chain, head, Letter(head.highest + 1, challenge=node.held, through=node.through), True
     commands = waiting(session, node)
-    if not commands and node.held is None:
-        return
     chain = current_chain(session, node)
     following = 1 if FEW_WINDOWS * window_s(session, node) >= DAY_S else 0
     for number in range(chain.head, chain.head + following + 1):
         epoch = epoch_of(session, chain, number)
         # In order: a node takes no command below the last one it took
         command = commands[0].signed if commands and number <= commands[0].last_epoch else None
-        if command is not None or node.held is not None:
-            yield chain, epoch, Letter(epoch.highest + 1, command, node.held)
+        errand = command is not None or node.held is not None
+        yield chain, epoch, Letter(epoch.highest + 1, command, node.held, node.through), errand
 
 
 def _sealed(city: City, chain: Chain, epoch: Epoch, letter: Letter, now: datetime) -> bytes:

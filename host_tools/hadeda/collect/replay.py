@@ -1,20 +1,16 @@
-"""The replay window: 64 sequence numbers are remembered, counted down from the highest.
+"""Which sequence numbers of an epoch were accepted: all of them are remembered, so that none counts twice.
 
-The sliding window of RFC 8613 section 7.4 and RFC 4303 section 3.4.3.
+No sliding window: a report may come again, and for the first time, long after its successors, because a broker lost it.
+An epoch has 65,536 numbers at the most, and in practice as many as a day has windows.
 """
 
 from dataclasses import dataclass
-from typing import Final, Self
-
-from hadeda.errors import REPLAYED, Rejected
-
-SIZE: Final = 64
-_MASK: Final = (1 << SIZE) - 1
+from typing import Self
 
 
 @dataclass(frozen=True)
-class ReplayWindow:
-    """`highest` sequence number accepted (-1: none yet); bit i of `seen` says whether `highest - i` was accepted."""
+class Accepted:
+    """`highest` sequence number accepted (-1: none yet); bit i of `seen` says whether i was."""
 
     highest: int = -1
     seen: int = 0
@@ -25,22 +21,17 @@ class ReplayWindow:
         return cls(highest, int.from_bytes(seen, "big"))
 
     def to_bytes(self) -> bytes:
-        """`seen` in 8 bytes, big-endian."""
-        return self.seen.to_bytes(SIZE // 8, "big")
+        """`seen`, big-endian, as long as it takes."""
+        return self.seen.to_bytes((self.seen.bit_length() + 7) // 8, "big")
 
     @classmethod
     def closed_at(cls, sequence: int) -> Self:
-        """The window that takes nothing up to `sequence`, which counts as accepted itself."""
-        return cls(sequence, _MASK)
+        """Nothing up to `sequence` is taken any more."""
+        return cls(sequence, (1 << sequence + 1) - 1)
 
-    def admit(self, sequence: int) -> "ReplayWindow":
-        """The window after `sequence`; raises Rejected where that was accepted before, or is too old to tell."""
-        if sequence > self.highest:
-            moved = min(sequence - self.highest, SIZE)
-            return ReplayWindow(sequence, (self.seen << moved | 1) & _MASK)
-        age = self.highest - sequence
-        if age >= SIZE:
-            raise Rejected("older than the replay window")
-        if self.seen >> age & 1:
-            raise Rejected(REPLAYED)
-        return ReplayWindow(self.highest, self.seen | 1 << age)
+    def __contains__(self, sequence: int) -> bool:
+        return bool(self.seen >> sequence & 1)
+
+    def including(self, sequence: int) -> "Accepted":
+        """After `sequence`, too."""
+        return Accepted(max(self.highest, sequence), self.seen | 1 << sequence)

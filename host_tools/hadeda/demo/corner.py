@@ -39,7 +39,7 @@ START_HOUR = 6.97  # shortly before seven in the morning of the first day: the s
 KEEP_EVENTS = 200
 HANG_UP_S = 10.0
 
-# What the node itself says about its reports: how many were sealed, how many still wait for the city
+# What the node itself says about its reports: how many were sealed, for how many it has no receipt yet
 _LEDGER = """
 import json
 from node import keystore, store
@@ -48,7 +48,7 @@ from ports.flash import Files, KeyPartition, Nvs
 from ports.power import Retained
 files = Files()
 keychain = Keychain(keystore.open_keystore(files, KeyPartition.find()), Nvs(), Retained())
-print(json.dumps([keychain.spent, store.Store(files).waiting]))
+print(json.dumps([keychain.spent, store.Store(files, Nvs()).waiting]))
 """
 
 
@@ -65,7 +65,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The node's own account: reports sealed, and of those the ones no broker has acknowledged."""
+    """The node's own account: reports sealed, and of those the ones it keeps until the city's receipt."""
 
     sealed: int
     waiting: int

@@ -36,14 +36,15 @@ class PowerCut(Exception):
 class Flash:
     """`path` is created erased when it is not there; None keeps the flash only while it is used.
 
-    `programs` and `erases` count operations; `fd` is the image for the processor, which reads as it likes.
-    `before_change` is called before every program (address, data) and erase (address, None): a test cuts the power
-    there, by raising PowerCut.
+    `programs` and `erases` count operations, `wear` the erases of each sector; `fd` is the image for the processor,
+    which reads as it likes. `before_change` is called before every program (address, data) and erase (address, None): a
+    test cuts the power there, by raising PowerCut.
     """
 
     def __init__(self, size: int, path: Path | None = None) -> None:
         self.size = size
         self.programs = self.erases = 0
+        self.wear = [0] * (size // SECTOR)
         self.before_change: Callable[[int, bytes | None], None] | None = None
         self.fd = _open(path, size)
         self._closing = weakref.finalize(self, os.close, self.fd)
@@ -86,6 +87,7 @@ class Flash:
                         self._map[sector : sector + SECTOR] = noise
                     raise
             self.erases += 1
+            self.wear[sector // SECTOR] += 1
             self._map[sector : sector + SECTOR] = _ERASED * SECTOR
 
     def image(self) -> bytes:

@@ -13,7 +13,7 @@ from hadeda.envelope.enrolment import Enrolment, open_enrolment
 from hadeda.envelope.keys import EpochKeys, epoch_keys, next_root, root_key, thumbprint
 from hadeda.envelope.opening import Candidate, Opened, Unopened, open_report
 from hadeda.envelope.ready import Ready, RekeyMessage, open_rekey, parse_rekey
-from hadeda.envelope.report import AirReading, Answer, Count, Fault, Health, Privacy, Report, parse_report
+from hadeda.envelope.report import AirReading, Answer, Count, Fault, Health, Outbox, Privacy, Report, parse_report
 from hadeda.envelope.sealing import Command, Letter, seal_letter, sign_command
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Health",
     "Letter",
     "Opened",
+    "Outbox",
     "Privacy",
     "Ready",
     "RekeyMessage",

@@ -46,9 +46,12 @@ _REQUIRED: Final = {
     labels.REPORT_TRAFFIC,
     labels.REPORT_HEALTH,
     labels.REPORT_PRIVACY,
+    labels.REPORT_OUTBOX,
 }
 _OPTIONAL: Final = {labels.REPORT_FAULTS, labels.REPORT_ANSWER, labels.REPORT_ECHO, labels.REPORT_FOOTFALL}
 ANSWER_NUMBER_MAX: Final = 0xFFFF
+INDEX_LOW_MAX: Final = 0xFFFF
+HEAP_KB_MAX: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,35 @@ class Fault:
 
 @dataclass(frozen=True)
 class Health:
-    """The node about itself. `reset_cause` is the number of MicroPython's `machine.reset_cause()`."""
+    """The node about itself. `reset_cause` is the number of MicroPython's `machine.reset_cause()`.
+
+    The heap's high-water mark is rounded up to a multiple of 1024.
+    """
 
     reset_cause: int
     heap_high_water_bytes: int
-    waiting: int
     key_store: str
     boots: int
+
+
+@dataclass(frozen=True)
+class MissingReports:
+    """`count` reports that the node has no record of; the newest is `below` indexes below the report that says so."""
+
+    below: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """Where a report stands in its node's outbox. `index` is the low 16 bits of its own, which is never used twice.
+
+    The oldest report that the node keeps is `kept_before` indexes below it; `gaps` are what is missing in between.
+    """
+
+    index: int
+    kept_before: int
+    gaps: tuple[MissingReports, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +155,7 @@ class Report:
     faults: tuple[Fault, ...]
     health: Health
     privacy: Privacy
+    outbox: Outbox
     answer: Answer | None = None
     echo: bytes | None = None
     footfall: Count | None = None
@@ -149,6 +175,7 @@ def parse_report(data: bytes) -> Report:
         faults=_faults(report[labels.REPORT_FAULTS]) if labels.REPORT_FAULTS in report else (),
         health=_health(report[labels.REPORT_HEALTH]),
         privacy=_privacy(report[labels.REPORT_PRIVACY]),
+        outbox=_outbox(report[labels.REPORT_OUTBOX]),
         answer=_answer(report[labels.REPORT_ANSWER]) if labels.REPORT_ANSWER in report else None,
         echo=_echo(report[labels.REPORT_ECHO]) if labels.REPORT_ECHO in report else None,
         footfall=_count(report[labels.REPORT_FOOTFALL], "footfall") if labels.REPORT_FOOTFALL in report else None,
@@ -222,13 +249,27 @@ def _faults(value: object) -> tuple[Fault, ...]:
 
 
 def _health(value: object) -> Health:
-    reset_cause, heap, waiting, key_store, boots = _sequence(value, 5, "health")
+    reset_cause, heap_kb, key_store, boots = _sequence(value, 4, "health")
     return Health(
         reset_cause=_number(reset_cause, 0, 255, "reset cause"),
-        heap_high_water_bytes=_number(heap, 0, COUNT_MAX, "heap high-water mark"),
-        waiting=_number(waiting, 0, COUNT_MAX, "reports waiting"),
+        heap_high_water_bytes=_number(heap_kb, 0, HEAP_KB_MAX, "heap high-water mark") * 1024,
         key_store=KEY_STORE_WORDS[_number(key_store, 0, max(KEY_STORE_WORDS), "key store")],
         boots=_number(boots, 0, COUNT_MAX, "boots"),
+    )
+
+
+def _outbox(value: object) -> Outbox:
+    if not isinstance(value, list) or len(value) % 2 or not 2 <= len(value) <= 2 + 2 * labels.REPORT_GAPS_MAX:
+        raise Rejected("outbox is not a list of pairs")
+    index, kept_before, *pairs = value
+    gaps = zip(pairs[::2], pairs[1::2], strict=True)
+    return Outbox(
+        index=_number(index, 0, INDEX_LOW_MAX, "index"),
+        kept_before=_number(kept_before, 0, INDEX_LOW_MAX, "reports kept"),
+        gaps=tuple(
+            MissingReports(_number(below, 1, INDEX_LOW_MAX, "gap"), _number(count, 1, INDEX_LOW_MAX, "gap's length"))
+            for below, count in gaps
+        ),
     )
 
 

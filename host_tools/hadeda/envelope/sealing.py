@@ -34,11 +34,15 @@ class Command:
 
 @dataclass(frozen=True)
 class Letter:
-    """`heard`: one more than the highest sequence number received in this epoch; `command` is signed."""
+    """`heard`: one more than the highest sequence number received in this epoch; `command` is signed.
+
+    `through` is the receipt: the city has every report up to this index, or knows that it will never get it.
+    """
 
     heard: int
     command: bytes | None = None
     challenge: bytes | None = None
+    through: int = 0
 
 
 def sign_command(key: ec.EllipticCurvePrivateKey, node_id: bytes, command: Command) -> bytes:
@@ -78,6 +82,8 @@ def seal_letter(
         fields[labels.LETTER_COMMAND] = letter.command
     if letter.challenge is not None:
         fields[labels.LETTER_CHALLENGE] = letter.challenge
+    if letter.through:
+        fields[labels.LETTER_THROUGH] = letter.through
     message = cose.SealedMessage(
         keys.kid, shortest(number, labels.PARTIAL_IV_MAX), shortest(epoch, labels.EPOCH_MAX), b"", 0
     )

@@ -54,6 +54,7 @@ def enrol(
         node.authorities = {str(role): thumbprint(public).hex() for role, public in sorted(authorities.items())}
         give(node, configuration)
         node.enrolments, node.enrolled_at, node.held = node.enrolments + 1, now, None
+        node.through = node.newest = 0
         session.flush()
         _open_first_chain(session, node, enrolment, root, now)
     return node

@@ -96,12 +96,13 @@ class Chain(Base):
 
 
 class Epoch(Base):
-    """The keys of one epoch and the replay window of what came under them.
+    """The keys of one epoch, and which messages came under them.
 
-    `highest` is the highest sequence number accepted (-1: none); bit i of `seen` (8 bytes, big-endian) stands for
-    `highest - i`. `failures` counts messages that named this epoch and did not open. `letter` is the number of the
-    last letter sealed under it, `lettered_at` when that was, None where none stands at the broker. No `id` comes twice:
-    a message that was opened under an epoch is never booked to another one.
+    `highest` is the highest sequence number accepted (-1: none); bit i of `seen` (big-endian) stands for number i.
+    `failures` counts messages that named this epoch and did not open. `letter` is the number of the last letter sealed
+    under it, `lettered_at` when that was, None where none stands at the broker; `receipt` the index up to which it said
+    that reports are not needed any more, `errand` whether it asked for anything. No `id` comes twice: a message that
+    was opened under an epoch is never booked to another one.
     """
 
     __tablename__ = "epoch"
@@ -116,10 +117,12 @@ class Epoch(Base):
     keys: Mapped[int | None] = mapped_column(ForeignKey("key_material.id"))
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     highest: Mapped[int] = mapped_column(BigInteger, default=-1)
-    seen: Mapped[bytes] = mapped_column(LargeBinary, default=bytes(8))
+    seen: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
     failures: Mapped[int] = mapped_column(BigInteger, default=0)
     letter: Mapped[int] = mapped_column(BigInteger, default=0)
     lettered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    receipt: Mapped[int] = mapped_column(BigInteger, default=0)
+    errand: Mapped[bool] = mapped_column(default=False)
     material: Mapped[KeyMaterial | None] = relationship(lazy="joined")
 
     def set_keys(self, keys: EpochKeys) -> None:

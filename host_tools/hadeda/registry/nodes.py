@@ -14,6 +14,7 @@ NAME_MAX: Final = 64
 # What reading a node's reports needs of its configuration; Wi-Fi and broker passwords are not kept here
 KEPT_CONFIGURATION: Final = ("board", "version", "sensors")
 ID_PREFIX_MIN: Final = 4
+INDEX_MODULUS: Final = 1 << 16  # a report has the low 16 bits of its index
 
 
 class Node(Base):
@@ -23,7 +24,8 @@ class Node(Base):
     it has to echo before anything is taken from it, after the registry was restored. `close_past` is the number of the
     rotate command after which its older epochs are closed at once, or 0. `command_base` is a number that its commands
     stay above. `policy` is the version that it was last known to count under (0: none), `floor` the CBOR of the floor
-    it was last known to hold.
+    it was last known to hold. `through` and `newest` are indexes of its reports since it was enrolled last: the city
+    needs none up to the first any more (registry/outbox.py), and knows of none above the second.
     """
 
     __tablename__ = "node"
@@ -45,6 +47,8 @@ class Node(Base):
     command_base: Mapped[int] = mapped_column(BigInteger, default=0)
     policy: Mapped[int] = mapped_column(default=0)
     floor: Mapped[bytes | None] = mapped_column(LargeBinary)
+    through: Mapped[int] = mapped_column(BigInteger, default=0)
+    newest: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 def nodes(database: Database) -> list[Node]:
@@ -76,3 +80,10 @@ def select_node(session: Session, text: str) -> Node:
     if len(found) > 1:
         raise CityError(f"{text} fits {len(found)} nodes", "give more digits of the node's id")
     return found[0]
+
+
+def whole_index(node: Node, low: int) -> int:
+    """The index with these low 16 bits that is nearest to the highest one known of the node."""
+    half = INDEX_MODULUS // 2
+    found = node.newest - half + (low - node.newest + half) % INDEX_MODULUS
+    return found if found > 0 else found + INDEX_MODULUS

@@ -9,7 +9,7 @@ from sqlalchemy import LargeBinary, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hadeda.envelope import cose
-from hadeda.errors import PolicyError, Rejected
+from hadeda.errors import NotYet, PolicyError
 from hadeda.policy.compiled import Compiled, decompile
 from hadeda.policy.schema import WINDOW_MIN_S
 from hadeda.policy.signing import verify_policy
@@ -75,8 +75,8 @@ def window_s_of(session: Session, version: int) -> int:
 
 
 def policy_of_version(session: Session, version: int) -> Compiled:
-    """What a report of this version was made under; raises Rejected where the city has signed no such policy."""
+    """What a report of this version was made under; raises NotYet where the city has signed no such policy."""
     row = session.get(PolicyRow, version)
     if row is None:
-        raise Rejected(f"policy {version} is not known")
+        raise NotYet(f"policy {version} is not known")
     return row.content

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from hadeda.envelope import AirReading, Count, Fault, Health, Opened, Report
@@ -12,8 +12,8 @@ from hadeda.errors import Rejected
 from hadeda.policy.compiled import Compiled
 from hadeda.registry.cells import cell_names
 from hadeda.registry.database import Base, Database, UtcDateTime
-from hadeda.registry.epochs import Epoch
-from hadeda.registry.nodes import Node, select_node
+from hadeda.registry.epochs import Chain, Epoch
+from hadeda.registry.nodes import Node, select_node, whole_index
 from hadeda.registry.policies import policy_of_version, window_s_of
 
 _CHANNELS = [name for name, _, _ in CHANNELS.values()]
@@ -67,22 +67,26 @@ class HealthRow(Base):
     report: Mapped[int] = mapped_column(ForeignKey("report.id"), primary_key=True)
     reset_cause: Mapped[int]
     heap_high_water_bytes: Mapped[int]
-    waiting: Mapped[int]
     key_store: Mapped[str] = mapped_column(String(16))
     boots: Mapped[int]
 
 
 class ReportRow(Base):
-    """A report as it was accepted, with the sealed bytes it came in. `epsilon` and `spent` are millionths."""
+    """A report as it was accepted, with the sealed bytes it came in. `epsilon` and `spent` are millionths.
+
+    `index` is its place in its node's outbox since the node was enrolled for the `enrolment`th time.
+    """
 
     __tablename__ = "report"
-    __table_args__ = (UniqueConstraint("epoch", "sequence"),)
+    __table_args__ = (UniqueConstraint("epoch", "sequence"), Index("report_index", "node", "index"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[int] = mapped_column(ForeignKey("node.id"), index=True)
     epoch: Mapped[int] = mapped_column(ForeignKey("epoch.id"))
     epoch_number: Mapped[int]
     sequence: Mapped[int]
+    enrolment: Mapped[int]
+    index: Mapped[int] = mapped_column(BigInteger)
     window_start: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     window_s: Mapped[int]
     clock: Mapped[str] = mapped_column(String(16))
@@ -121,7 +125,7 @@ class SensorFault:
 
 @dataclass(frozen=True)
 class StoredReport:
-    """A report as the city reads it.
+    """A report as the city reads it; `index` is its number among its node's, from 1 on since the enrolment.
 
     It was made under the version `policy_version` of the city's policy (0: none, so nothing was released). Its release
     cost `epsilon`; `spent` is the sum of the node's ledger day, with it (SPENT_UNKNOWN where it has
@@ -133,6 +137,7 @@ class StoredReport:
     node_id: str
     epoch: int
     sequence: int
+    index: int
     window_start: datetime
     window_s: int
     clock: str
@@ -187,6 +192,7 @@ def name_faults(node: Node, faults: tuple[Fault, ...]) -> tuple[SensorFault, ...
 def add_report(session: Session, node: Node, epoch: Epoch, opened: Opened, sealed: bytes, now: datetime) -> ReportRow:
     """Store an opened report in the caller's transaction; raises Rejected where it does not fit the node."""
     report = opened.report
+    enrolment = session.get_one(Chain, epoch.chain).enrolment
     traffic = name_cells(session, report)
     health = report.health
     row = ReportRow(
@@ -194,6 +200,8 @@ def add_report(session: Session, node: Node, epoch: Epoch, opened: Opened, seale
         epoch=epoch.id,
         epoch_number=epoch.number,
         sequence=opened.sequence,
+        enrolment=enrolment,
+        index=whole_index(node, report.outbox.index),
         window_start=datetime.fromtimestamp(report.start_s, UTC),
         window_s=report.window_s,
         clock=report.clock,
@@ -212,6 +220,12 @@ def add_report(session: Session, node: Node, epoch: Epoch, opened: Opened, seale
     session.add(row)
     session.flush()
     return row
+
+
+def is_stored(session: Session, epoch: Epoch, sequence: int) -> bool:
+    """Whether the city has the report that was sealed under this number."""
+    query = select(ReportRow.id).where(ReportRow.epoch == epoch.id, ReportRow.sequence == sequence)
+    return session.scalar(query) is not None
 
 
 def reports(database: Database, node: str | None = None, limit: int | None = None) -> list[StoredReport]:
@@ -253,6 +267,7 @@ def _stored(row: ReportRow, node: Node) -> StoredReport:
         node_id=node.node_id,
         epoch=row.epoch_number,
         sequence=row.sequence,
+        index=row.index,
         window_start=row.window_start,
         window_s=row.window_s,
         clock=row.clock,
@@ -264,7 +279,7 @@ def _stored(row: ReportRow, node: Node) -> StoredReport:
         air=tuple(sorted((_reading(air) for air in row.air), key=lambda reading: _CHANNELS.index(reading.channel))),
         traffic=tuple(CellCount(t.road_user, t.direction, t.speed_band_kmh, t.count, t.withheld) for t in row.traffic),
         faults=tuple(SensorFault(f.part, f.kind, f.count) for f in row.faults),
-        health=Health(health.reset_cause, health.heap_high_water_bytes, health.waiting, health.key_store, health.boots),
+        health=Health(health.reset_cause, health.heap_high_water_bytes, health.key_store, health.boots),
         footfall=_footfall(row),
     )
 

@@ -134,7 +134,7 @@ def test_it_is_field_eleven():
         minimiser, _ = _parts(_policy(**HEARD))
         aggregates = minimiser.withheld()
         aggregates.footfall = footfall
-        written = cbor.decode(report.encode(0, 900, 2, aggregates, [1, 0, 0, 1], [1, 2, 3, 0, 4]))
+        written = cbor.decode(report.encode(0, 900, 2, aggregates, [1, 0, 0, 1], [1, 2, 0, 4], [1, 0]))
         assert written.get(labels.REPORT_FOOTFALL) == footfall
         assert (labels.REPORT_FOOTFALL in written) == (footfall is not None)
 

@@ -30,8 +30,11 @@ class Stage:
         self.owed = Owed()
         self.led = Led()
         self.found = []
+        self.receipts = []
         self.commands = Commands(self.keychain, self.owed, self.node.drbg, self.led, lambda: None, self.comb)
-        self.mailbox = Mailbox(self.keychain, self.commands, self.owed, self.node.drbg, "hadeda/down", self.comb)
+        self.mailbox = Mailbox(
+            self.keychain, self.commands, self.owed, self.node.drbg, "hadeda/down", self.comb, self.receipts.append
+        )
         self.mailbox.topics()
 
     def comb(self, public):
@@ -65,6 +68,7 @@ def _ignored(make, failures=1):
     assert stage.node.memory() == before
     assert stage.led.blinks == []
     assert stage.owed.take() == (None, None)
+    assert not any(stage.receipts)
     # The mailbox still works
     stage.arrive(PEN.letter(stage.keychain, 1 << 38, stage.locate()))
     assert stage.led.blinks == [60]
@@ -89,6 +93,18 @@ def test_a_letter_brings_a_command_and_a_challenge():
     assert stage.led.blinks == [60]
     assert stage.owed.take() == ((1, labels.RESULT_DONE), CHALLENGE)
     assert stage.mailbox.failures == 0
+
+
+def test_a_letter_says_which_reports_are_not_needed_any_more():
+    stage = Stage()
+    stage.arrive(PEN.letter(stage.keychain, 5, through=77))
+    stage.arrive(PEN.letter(stage.keychain, 5, through=77))
+    stage.arrive(PEN.letter(stage.keychain, 4, through=99))
+    stage.arrive(STRANGER.letter(stage.keychain, 6, through=99))
+    assert stage.receipts == [77]
+    after = Stage(stage.node)
+    after.arrive(PEN.letter(stage.keychain, 5, through=77))
+    assert after.receipts == [77], "whether that is old news is for the outbox to know"
 
 
 def test_a_letter_without_anything_is_a_letter():
@@ -194,7 +210,11 @@ def test_a_signed_letter_out_of_form_is_no_letter():
         {1: 0, 2: None},
         {1: 0, 3: b"7 bytes"},
         {1: 0, 3: "8 bytes!"},
-        {1: 0, 4: 0},
+        {1: 0, 4: -1},
+        {1: 0, 4: True},
+        {1: 0, 4: b"9"},
+        {1: 0, 4: None},
+        {1: 0, 5: 0},
         {1: 0, "3": CHALLENGE},
     ):
         _ignored(lambda stage, letter=letter: PEN.sealed(stage.keychain, 3, letter))

@@ -76,15 +76,11 @@ class Power:
         return self.used
 
 
-class Store:
-    waiting = 0
-
-
 def test_the_heap_is_told_in_steps_larger_than_a_busy_street_takes():
     power = Power()
-    health = Health(power, Store(), 1, 1)
+    health = Health(power, 1, 1)
     told = []
     for power.used in (1, 60000, 61440, 61441, 100, 65536):
         health.observe()
         told.append(health.row()[1])
-    assert told == [4096, 61440, 61440, 65536, 65536, 65536]
+    assert told == [4, 60, 60, 64, 64, 64], "KB"

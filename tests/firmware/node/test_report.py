@@ -4,7 +4,8 @@ from envelope import cbor, labels
 from node import report
 from node.minimise import Aggregates
 
-HEALTH = [5, 131072, 3360, 0, 999]
+HEALTH = [5, 160, 0, 999]
+OUTBOX = [65535, 3360]
 PRIVACY = [99, 500000, 48000000, labels.UNIT_PASSAGE_WINDOW]
 
 
@@ -20,13 +21,13 @@ def _aggregates(faults=None):
 
 
 def test_five_channels_and_eight_cells_fit_into_128_bytes():
-    assert len(report.encode(1900000000, 900, 2, _aggregates(), PRIVACY, HEALTH)) <= 128
+    assert len(report.encode(1900000000, 900, 2, _aggregates(), PRIVACY, HEALTH, OUTBOX)) <= 128
 
 
 def test_labels_and_order():
     aggregates = _aggregates({9: 255})
-    decoded = cbor.decode(report.encode(1654041600, 900, 2, aggregates, PRIVACY, HEALTH))
-    assert sorted(decoded) == [1, 2, 3, 4, 5, 6, 7, 10]
+    decoded = cbor.decode(report.encode(1654041600, 900, 2, aggregates, PRIVACY, HEALTH, OUTBOX))
+    assert sorted(decoded) == [1, 2, 3, 4, 5, 6, 7, 10, 12]
     assert decoded[labels.REPORT_START] == 1654041600
     assert decoded[labels.REPORT_WINDOW] == 900
     assert decoded[labels.REPORT_CLOCK] == labels.CLOCK_SYNCHRONISED
@@ -35,21 +36,40 @@ def test_labels_and_order():
     assert decoded[labels.REPORT_FAULTS] == {9: 255}
     assert decoded[labels.REPORT_HEALTH] == HEALTH
     assert decoded[labels.REPORT_PRIVACY] == PRIVACY
+    assert decoded[labels.REPORT_OUTBOX] == OUTBOX
 
 
 def test_no_faults_no_label():
-    assert labels.REPORT_FAULTS not in cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH))
+    assert labels.REPORT_FAULTS not in cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, OUTBOX))
 
 
 def test_what_is_owed_is_told_once():
     owed = report.Owed()
-    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, owed))) == [1, 2, 3, 4, 5, 7, 10]
+    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, OUTBOX, owed))) == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        7,
+        10,
+        12,
+    ]
     owed.answer = (65535, labels.RESULT_INTERRUPTED)
     owed.echo = b"8 bytes!"
-    decoded = cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, owed))
+    decoded = cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, OUTBOX, owed))
     assert decoded[labels.REPORT_ANSWER] == [65535, 3]
     assert decoded[labels.REPORT_ECHO] == b"8 bytes!"
-    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, owed))) == [1, 2, 3, 4, 5, 7, 10]
+    assert sorted(cbor.decode(report.encode(0, 1, 0, _aggregates(), PRIVACY, HEALTH, OUTBOX, owed))) == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        7,
+        10,
+        12,
+    ]
 
 
 def test_everything_that_can_go_wrong_still_fits_a_sealed_message():
@@ -57,4 +77,5 @@ def test_everything_that_can_go_wrong_still_fits_a_sealed_message():
     owed = report.Owed()
     owed.answer = (65535, 3)
     owed.echo = bytes(8)
-    assert len(report.encode(1900000000, 900, 2, _aggregates(faults), PRIVACY, HEALTH, owed)) < 512
+    outbox = OUTBOX + [65535, 3360] * labels.REPORT_GAPS_MAX
+    assert len(report.encode(1900000000, 900, 2, _aggregates(faults), PRIVACY, HEALTH, outbox, owed)) < 512

@@ -1,11 +1,12 @@
-"""A report leaves the store only after its PUBACK; failures are tried again, after pauses; letters never hinder."""
+"""Reports go out oldest first, at a bounded rate, and again without a receipt; failures are tried again, after pauses;
+letters never hinder."""
 
 import asyncio
 
 from firmware.board_fakes import message_packet, topics_of
-from firmware.fakes import Clock, Flash, Random, Stream
+from firmware.fakes import Clock, Flash, Random, SelfRunningClock, Stream
 
-from node.send import Sender
+from node.send import SESSION_MAX, Sender
 from node.store import Store
 
 BROKER = {"host": "broker", "port": 1883, "user": "u", "password": "p", "topic": "hadeda/up"}
@@ -110,10 +111,11 @@ class Mailbox:
         self._raise("session_over")
 
 
-def _stage(broker, reports=3, mailbox=None):
-    clock = Clock()
+def _stage(broker, reports=3, mailbox=None, clock=None):
+    clock = (clock or SelfRunningClock)()
     radio = Radio(broker)
-    store = Store(Flash())
+    flash = Flash()
+    store = Store(flash, flash)
     for number in range(reports):
         store.append(bytes((number,)) * 100)
     sender = Sender(clock, radio, BROKER, store, NoSync(), Random(), mailbox or Mailbox(), 900)
@@ -125,17 +127,102 @@ def test_a_session_delivers_everything_oldest_first_and_switches_the_radio_off()
     sender, _, radio, store = _stage(broker)
     assert asyncio.run(sender.session())
     assert [message[0] for message in broker.published] == [0, 1, 2]
-    assert store.waiting == 0
+    assert store.waiting == 3, "the city has given no receipt"
     assert radio.log == ["up", "down"]
     assert radio.streams[0].closed
     assert radio.streams[0].outgoing[-2:] == b"\xe0\x00"
 
 
-def test_without_puback_a_report_stays():
+def test_what_the_broker_has_acknowledged_is_not_sent_in_the_next_session():
+    broker = Broker()
+    sender, _, _, store = _stage(broker)
+    assert asyncio.run(sender.session())
+    store.append(b"\x03" * 100)
+    assert asyncio.run(sender.session())
+    assert [message[0] for message in broker.published] == [0, 1, 2, 3]
+
+
+def test_after_eight_sessions_without_a_receipt_all_is_sent_again_as_it_was():
+    """The broker acknowledged, and lost its disk."""
+    broker = Broker()
+    sender, _, _, _store = _stage(broker)
+    for session in range(1, 9):
+        assert asyncio.run(sender.session())
+        assert len(broker.published) == 3, session
+    assert asyncio.run(sender.session())
+    assert broker.published[3:] == broker.published[:3]
+
+
+def test_it_is_sent_again_less_and_less_often_until_a_receipt_comes():
+    broker = Broker()
+    sender, _, _, store = _stage(broker, 1)
+    sessions = []
+    for session in range(300):
+        before = len(broker.published)
+        assert asyncio.run(sender.session())
+        if len(broker.published) > before:
+            sessions.append(session)
+    assert sessions == [0, 8, 24, 56, 120, 184, 248]
+    store.append(b"\x01" * 100)
+    store.forget(1)
+    broker.published.clear()
+    for _ in range(10):
+        assert asyncio.run(sender.session())
+    assert [message[0] for message in broker.published] == [1, 1]
+    assert asyncio.run(_none_is_sent_after(sender, store, 2, broker))
+
+
+async def _none_is_sent_after(sender, store, receipt, broker):
+    store.forget(receipt)
+    count = len(broker.published)
+    for _ in range(100):
+        assert await sender.session()
+    return len(broker.published) == count
+
+
+def test_sessions_in_which_nobody_listened_or_that_failed_do_not_count():
+    broker = Broker()
+    mailbox = Mailbox()
+    mailbox.raising["topics"] = MemoryError()
+    sender, _, radio, _ = _stage(broker, 3, mailbox)
+    for _ in range(20):
+        assert asyncio.run(sender.session())
+    radio.no_network = True
+    for _ in range(20):
+        assert not asyncio.run(sender.session())
+    assert len(broker.published) == 3
+
+
+def test_after_a_reset_what_has_no_receipt_is_sent_once_more():
+    broker = Broker()
+    sender, clock, radio, store = _stage(broker)
+    assert asyncio.run(sender.session())
+    store.forget(1)
+    again = Sender(clock, radio, BROKER, store, NoSync(), Random(), Mailbox(), 900)
+    assert asyncio.run(again.session())
+    assert [message[0] for message in broker.published] == [0, 1, 2, 1, 2]
+
+
+def test_a_backlog_goes_out_at_a_bounded_rate_and_a_bounded_number_a_session():
+    broker = Broker()
+    sender, clock, _, store = _stage(broker, 150)
+    numbers = []
+    for _ in range(3):
+        start = clock.now_ms
+        assert asyncio.run(sender.session())
+        count = len(broker.published) - len(numbers)
+        numbers = [message[0] for message in broker.published]
+        assert count <= SESSION_MAX + 1, "and what a letter may lead to"
+        assert clock.now_ms - start >= (count - 1) * 500
+    assert numbers == list(range(150))
+    assert store.waiting == 150
+
+
+def test_without_puback_a_report_is_sent_again():
     broker = Broker(acknowledge=1)
-    sender, _, radio, store = _stage(broker)
+    sender, _, radio, _store = _stage(broker)
     assert not asyncio.run(sender.session())
-    assert store.waiting == 2
+    assert len(broker.published) == 1
     assert radio.log[-1] == "down"
     assert radio.streams[0].closed
     broker.acknowledge = 10
@@ -170,7 +257,7 @@ def test_pauses_double_with_jitter_up_to_a_quarter_of_an_hour():
 def test_it_sends_at_its_slot_after_a_window_and_retries_until_it_is_through():
     async def scene():
         broker = Broker()
-        sender, clock, radio, store = _stage(broker, 1)
+        sender, clock, radio, _ = _stage(broker, 1, clock=Clock)
         sender.start()
         await clock.advance(120000, 1000)
         quiet = list(radio.log)
@@ -178,22 +265,22 @@ def test_it_sends_at_its_slot_after_a_window_and_retries_until_it_is_through():
         sender.due()
         await clock.advance(200000, 1000)
         tries = radio.log.count("up")
-        waiting = store.waiting
+        before = len(broker.published)
         radio.no_network = False
         await clock.advance(900000, 1000)
         sender.stop()
-        return quiet, tries, waiting, store.waiting, len(broker.published)
+        return quiet, tries, before, len(broker.published)
 
-    quiet, tries, waiting, left, published = asyncio.run(scene())
+    quiet, tries, before, published = asyncio.run(scene())
     assert quiet == []
     assert 3 <= tries <= 8
-    assert (waiting, left, published) == (1, 0, 1)
+    assert (before, published) == (0, 1)
 
 
 def test_an_unexpected_error_does_not_end_the_sender():
     async def scene():
         broker = Broker()
-        sender, clock, radio, store = _stage(broker, 1)
+        sender, clock, radio, _ = _stage(broker, 1, clock=Clock)
         working = radio.connect
 
         async def out_of_memory(*_):
@@ -206,9 +293,9 @@ def test_an_unexpected_error_does_not_end_the_sender():
         radio.connect = working
         await clock.advance(900000, 1000)
         sender.stop()
-        return store.waiting
+        return len(broker.published)
 
-    assert asyncio.run(scene()) == 0
+    assert asyncio.run(scene()) == 1
 
 
 def test_a_session_goes_in_order():
@@ -251,7 +338,6 @@ def test_what_a_letter_leads_to_is_sent_in_the_same_session():
     mailbox.on_handle = lambda: store.append(b"E" * 100)
     assert asyncio.run(sender.session())
     assert broker.log == ["subscribe", 0, "ping", 69, 82, "disconnect"]
-    assert store.waiting == 0
 
 
 def test_a_ready_message_is_announced_once_a_session():
@@ -270,9 +356,9 @@ def test_a_mailbox_that_fails_in_any_way_costs_no_report():
             broker = Broker(down=letters)
             mailbox = Mailbox()
             mailbox.raising[what] = error
-            sender, _, radio, store = _stage(broker, 3, mailbox)
+            sender, _, radio, _ = _stage(broker, 3, mailbox)
             assert asyncio.run(sender.session())
-            assert store.waiting == 0
+            assert len(broker.published) == 3
             assert radio.log == ["up", "down"]
             assert len(mailbox.handled) == (0 if what == "topics" else 2)
 
@@ -286,12 +372,10 @@ def test_a_broker_that_chokes_on_the_downlink_gets_the_reports_in_the_next_try()
         b"\x90\x04\x00\x01\x80\x80",  # instead of a grant
     ):
         broker = Broker(down=down)
-        sender, _, _, store = _stage(broker)
+        sender, _, _, _ = _stage(broker)
         assert not asyncio.run(sender.session())
-        assert store.waiting == 3
         broker.log.clear()
         assert asyncio.run(sender.session())
-        assert store.waiting == 0
         assert broker.log == [0, 1, 2, "disconnect"]
         # And the one after that listens again
         broker.down = b""
@@ -302,7 +386,7 @@ def test_a_broker_that_chokes_on_the_downlink_gets_the_reports_in_the_next_try()
 
 def test_a_failure_after_the_reports_is_not_tried_again():
     broker = Broker()
-    sender, _, _, store = _stage(broker)
+    sender, _, _, _ = _stage(broker)
     working = broker.connection
 
     def without_ping():
@@ -313,7 +397,7 @@ def test_a_failure_after_the_reports_is_not_tried_again():
 
     broker.connection = without_ping
     assert asyncio.run(sender.session())
-    assert store.waiting == 0
+    assert len(broker.published) == 3
 
 
 def test_without_a_puback_for_the_ready_the_next_try_announces_it_again():

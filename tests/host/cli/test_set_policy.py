@@ -131,7 +131,8 @@ def test_what_the_node_did_is_what_the_city_knows(corner: City, tmp_path: Path, 
         3: 2,
         4: {},
         5: [-4] * 8,
-        7: [1, 1, 0, 0, 1],
+        7: [1, 1, 0, 1],
+        12: [1, 0],
         8: [command.number & 0xFFFF, 0],
     }
     assert collector.receive(node.seal(report, 0)).reason == ""
@@ -146,7 +147,7 @@ def test_what_a_node_refused_changes_nothing(corner: City, signed: Path, result:
     hadeda(corner, "node", "command", "bridge", "set-policy", signed)
     with corner.database.read() as session:
         (command,) = commands(session, find_node(corner.database, "bridge"))
-    report = {10: [2, 0, 0, 1], 1: 0, 2: 1, 3: 2, 4: {}, 5: [-4] * 8, 7: [1, 1, 0, 0, 1]}
+    report = {10: [2, 0, 0, 1], 1: 0, 2: 1, 3: 2, 4: {}, 5: [-4] * 8, 7: [1, 1, 0, 1], 12: [1, 0]}
     collector.receive(node.seal(report | {8: [command.number & 0xFFFF, result]}, 0))
     assert find_node(corner.database, "bridge").policy == 2
 

@@ -115,6 +115,11 @@ class Scene:
         sealed = self.sealed_letter(node)
         return None if sealed is None else node.open_letter(sealed)
 
+    def said(self, node: SealingNode) -> dict[int, Any] | None:
+        """The same without the receipt."""
+        letter = self.letter(node)
+        return None if letter is None else {key: value for key, value in letter.items() if key != labels.LETTER_THROUGH}
+
     def sealed_letter(self, node: SealingNode) -> bytes | None:
         """The same, sealed."""
         return self.topics.get(f"hadeda/down/{node.keys['kid'].hex()}")

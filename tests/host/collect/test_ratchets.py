@@ -32,7 +32,7 @@ def test_a_ratchet_is_followed_and_the_past_stays_open(scene: Scene) -> None:
     scene.stored(later, 0)
     assert scene.epochs() == {1: "past", 2: "current"}
     assert scene.take(backlog).status is Status.STORED
-    assert scene.take(backlog).status is Status.REPLAYED
+    assert scene.take(backlog).status is Status.REPEATED
     scene.stored(later, 1)
 
 
@@ -61,7 +61,7 @@ def test_any_order_of_epochs_within_the_lookahead_is_taken_once(city: City, step
     nodes = [node := node.ratchet(step) for step in steps]
     for one in nodes:
         sealed = one.seal(example_report(), 0)
-        assert [collector.receive(sealed).status for _ in range(2)] == [Status.STORED, Status.REPLAYED]
+        assert [collector.receive(sealed).status for _ in range(2)] == [Status.STORED, Status.REPEATED]
     for one in nodes[::-1]:
         assert collector.receive(one.seal(example_report(), 1)).status is Status.STORED
     with city.database.read() as session:
@@ -342,7 +342,7 @@ def test_two_collectors_on_one_database_follow_the_same_ratchets(scene: Scene, t
             first, other = (scene.collector, second) if turn % 2 else (second, scene.collector)
             sealed = node.seal(example_report(), 0)
             assert first.receive(sealed).status is Status.STORED
-            assert other.receive(sealed).status is Status.REPLAYED
+            assert other.receive(sealed).status is Status.REPEATED
             assert other.receive(node.seal(example_report(), 1)).status is Status.STORED
     assert scene.epochs() == {**dict.fromkeys(range(1, 7), "past"), 7: "current"}
     assert tmp_path.exists()

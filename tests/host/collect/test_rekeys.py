@@ -36,7 +36,7 @@ def test_ready_first_message_commit(scene: Scene) -> None:
     renewed = prepare(scene, scene.node)
     assert scene.epochs() == {1: "current", 65: "pending"}
     scene.stored(scene.node, 1)
-    assert scene.letter(renewed) == {1: 0}
+    assert scene.said(renewed) == {1: 0}
     assert scene.letter(scene.node) is None
     assert scene.stored(renewed, 0).epoch == 65
     assert scene.epochs() == {1: "past", 65: "current"}
@@ -61,7 +61,7 @@ def test_the_old_chain_ends_with_the_commit(scene: Scene) -> None:
 def test_the_node_may_ratchet_on_before_and_after_it_takes_the_new_keys(scene: Scene) -> None:
     renewed = prepare(scene, scene.node)
     scene.stored(scene.node.ratchet(), 0)
-    assert scene.letter(renewed) == {1: 0}
+    assert scene.said(renewed) == {1: 0}
     scene.stored(renewed.ratchet(3), 0)
     assert scene.epochs() == {1: "past", 2: "past", 65: "past", 66: "past", 67: "past", 68: "current"}
     scene.stored(renewed, 0)
@@ -133,7 +133,7 @@ def test_a_later_ready_supersedes_the_pending_one(scene: Scene) -> None:
     renewed = prepare(scene, scene.node)
     assert (dropped.epoch, renewed.epoch) == (65, 129)
     assert scene.letter(dropped) is None
-    assert scene.letter(renewed) == {1: 0}
+    assert scene.said(renewed) == {1: 0}
     scene.stored(renewed, 0)
     assert scene.epochs() == {1: "past", 65: "past", 129: "current"}
     assert dropped.root not in on_disk(scene.city)
@@ -145,7 +145,7 @@ def test_reports_under_a_pending_epoch_that_was_superseded_on_the_way_are_not_lo
     second = prepare(scene, first)
     scene.stored(first, 0)
     assert scene.epochs() == {1: "past", 65: "current", 129: "pending"}
-    assert scene.letter(second) == {1: 0}
+    assert scene.said(second) == {1: 0}
     scene.stored(second, 0)
     scene.stored(first, 1)
     assert scene.epochs() == {1: "past", 65: "past", 129: "current"}
@@ -245,11 +245,11 @@ def test_a_new_identity_replaces_the_old_one_and_its_backlog_still_opens(scene: 
     backlog = scene.node.seal(example_report(), 5)
     renewed = prepare(scene, scene.node, new_identity=True)
     assert scene.registered().node_id == old.hex()
-    assert scene.letter(renewed) == {1: 0}, "addressed to the new identity"
+    assert scene.said(renewed) == {1: 0}, "addressed to the new identity"
     scene.stored(renewed, 0)
     assert (scene.registered().node_id, scene.registered().identity) == (renewed.node_id.hex(), renewed.public)
     assert scene.take(backlog).node == "corner"
-    assert scene.take(backlog).status is Status.REPLAYED
+    assert scene.take(backlog).status is Status.REPEATED
     assert scene.refusal(scene.node.rekey()) == "ready of a node that is not known", "the old identity is no more"
     assert scene.refusal(renewed.seal(example_report(), 1, signer=scene.node.identity)) == "signature does not verify"
     again = prepare(scene, renewed, new_identity=True)
@@ -327,7 +327,7 @@ def test_the_collectors_key_is_rotated(scene: Scene) -> None:
 
 def test_receipt_and_command_keys_are_rotated(scene: Scene) -> None:
     renewed = rotate(scene, labels.ROLE_RECEIPT, labels.ROLE_COMMAND)
-    assert scene.letter(renewed) == {1: 0}, "signed by the new receipt key"
+    assert scene.said(renewed) == {1: 0}, "signed by the new receipt key"
     with pytest.raises(InvalidSignature):
         scene.node.__class__.open_letter(
             _with(renewed, 2, scene.node.authorities[2]), scene.sealed_letter(renewed) or b""
@@ -366,7 +366,7 @@ def test_a_node_that_dropped_a_rotation_still_has_the_old_keys(scene: Scene) -> 
     dropped = rotate(scene, labels.ROLE_RECEIPT)
     assert cose_thumbprint(dropped.authorities[2]) != cose_thumbprint(scene.node.authorities[2])
     renewed = prepare(scene, scene.node)
-    assert scene.letter(renewed) == {1: 0}, "by the receipt key that the node knows"
+    assert scene.said(renewed) == {1: 0}, "by the receipt key that the node knows"
     scene.stored(renewed, 0)
     assert scene.registered().authorities["2"] == cose_thumbprint(scene.node.authorities[2]).hex()
 
@@ -375,7 +375,7 @@ def test_a_rotation_that_was_taken_unheard_counts_for_the_next_ready(scene: Scen
     taken = rotate(scene, labels.ROLE_RECEIPT)
     renewed = prepare(scene, taken)
     scene.stored(taken, 0)
-    assert scene.letter(renewed) == {1: 0}
+    assert scene.said(renewed) == {1: 0}
     scene.stored(renewed, 0)
     assert scene.registered().authorities["2"] == cose_thumbprint(taken.authorities[2]).hex()
 

@@ -1,35 +1,29 @@
-"""The replay window against a set that remembers everything."""
+"""The numbers that were accepted, against a set that remembers everything."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hadeda.collect.replay import SIZE, ReplayWindow
-from hadeda.errors import Rejected
+from hadeda.collect.replay import Accepted
+from hadeda.envelope.labels import EPOCH_MESSAGES_MAX
 
-sequences = st.lists(st.integers(0, 200) | st.integers(0, 2**40 - 1), max_size=80)
+sequences = st.lists(st.integers(0, 200) | st.integers(0, EPOCH_MESSAGES_MAX - 1), max_size=80)
 
 
 @given(sequences)
-def test_each_number_is_admitted_once_and_only_within_the_window(numbers: list[int]) -> None:
-    window, accepted = ReplayWindow(), set[int]()
+def test_each_number_is_accepted_once_whatever_came_before(numbers: list[int]) -> None:
+    accepted, model = Accepted(), set[int]()
     for number in numbers:
-        highest = max(accepted, default=-1)
-        fresh = number not in accepted and number > highest - SIZE
-        if fresh:
-            window = window.admit(number)
-            accepted.add(number)
-        else:
-            with pytest.raises(Rejected) as refusal:
-                window.admit(number)
-            reason = "replayed" if number > highest - SIZE else "older than the replay window"
-            assert refusal.value.reason == reason
-        window = ReplayWindow.from_bytes(window.highest, window.to_bytes())
+        assert (number in accepted) == (number in model)
+        accepted = accepted.including(number)
+        model.add(number)
+        accepted = Accepted.from_bytes(accepted.highest, accepted.to_bytes())
+        assert accepted.highest == max(model)
+    assert all(number in accepted for number in model)
+    assert len(accepted.to_bytes()) <= EPOCH_MESSAGES_MAX // 8
 
 
-def test_the_edges_of_the_window() -> None:
-    window = ReplayWindow().admit(100)
-    window.admit(100 - SIZE + 1)
-    for number in (100, 100 - SIZE):
-        with pytest.raises(Rejected):
-            window.admit(number)
+@given(st.integers(0, 300))
+def test_closed_is_closed_and_what_lies_above_is_open(sequence: int) -> None:
+    closed = Accepted.closed_at(sequence)
+    assert all(number in closed for number in range(sequence + 1))
+    assert not any(number in closed for number in range(sequence + 1, sequence + 100))

@@ -124,3 +124,15 @@ def test_open_of_something_else_is_one_line_and_exit_1(city: City, tmp_path: Pat
     for file in (noise, tmp_path / "nothing", tmp_path):
         result = hadeda("open", file, "--city", city.directory)
         assert (result.exit_code, len(result.stderr.splitlines()), result.stdout) == (1, 1, "")
+
+
+def test_what_is_lost_is_told_by_reports_show_and_open(city: City, tmp_path: Path) -> None:
+    node, file = enrolled(city), tmp_path / "message"
+    file.write_bytes(node.seal(example_report(r12=[9, 4, 3, 2]), 0))
+    Collector(city).receive(file.read_bytes())
+    assert "6 lost for good" in hadeda("reports", "--city", city.directory).stdout.replace("\n", " ")
+    shown = json.loads(hadeda("node", "show", "corner", "--city", city.directory, "--json").stdout)
+    assert (shown["receipt"], shown["lost"]) == (6, [[1, 6]])
+    explained = hadeda("open", file, "--city", city.directory).stdout
+    assert "report 9" in explained
+    assert "5 to 6" in explained

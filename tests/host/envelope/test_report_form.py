@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sealing import SealingNode, dumps, example_report
 
-from hadeda.envelope import Count, Privacy, parse_report
-from hadeda.envelope.report import SPENT_UNKNOWN
+from hadeda.envelope import Count, Outbox, Privacy, parse_report
+from hadeda.envelope.report import SPENT_UNKNOWN, MissingReports
 from hadeda.errors import Rejected
 from hadeda.paths import FIRMWARE
 
@@ -46,6 +46,11 @@ def test_every_reason_for_withholding_has_its_words() -> None:
     assert [cell.withheld for cell in report.traffic] == ["below k", "no budget", "not allowed", "sensor blind"]
 
 
+def test_the_outbox_says_what_is_kept_and_what_is_missing() -> None:
+    report = parse_report(dumps(example_report(r12=[700, 20, 12, 3, 2, 1])))
+    assert report.outbox == Outbox(700, 20, (MissingReports(12, 3), MissingReports(2, 1)))
+
+
 def test_a_node_without_a_policy_still_reports() -> None:
     report = parse_report(dumps(example_report(r4={}, r5=[], r10=[0, 0, 2**31 - 1, 1])))
     assert report.privacy == Privacy(0, 0, SPENT_UNKNOWN)
@@ -56,14 +61,18 @@ BAD = [
     {"r4": {1: [0, 1, 1, 1]}}, {"r4": {1: [1, 1, 1]}}, {"r4": {1: [1, 1, -1, 1]}}, {"r4": {1: [65_536, 1, 0, 0]}},
     {"r4": {1: None}}, {"r4": {1: [1, None, 0, 0]}}, {"r5": {}}, {"r5": [-5]}, {"r5": [None]}, {"r5": [0]},
     {"r5": ["1"]}, {"r5": [2**31]},
-    {"r6": {}}, {"r6": []}, {"r6": {1: 0}}, {"r6": {1: 256}}, {"r6": {1: None}}, {"r7": [1, 2, 3, 0]},
-    {"r7": [1, 2, 3, 2, 5]}, {"r7": [256, 2, 3, 0, 5]}, {"r7": [1, -2, 3, 0, 5]}, {"r8": 1}, {"r0": 1},
+    {"r6": {}}, {"r6": []}, {"r6": {1: 0}}, {"r6": {1: 256}}, {"r6": {1: None}}, {"r7": [1, 2, 3]},
+    {"r7": [1, 2, 2, 5]}, {"r7": [256, 2, 0, 5]}, {"r7": [1, -2, 0, 5]}, {"r7": [1, 2, 3, 0, 5]}, {"r8": 1}, {"r0": 1},
     {"r10": [2, 1, 2]}, {"r10": [-1, 0, 0, 1]}, {"r10": [2, -1, 0, 1]}, {"r10": [2, 0, 2**31, 1]}, {"r10": {}},
+    {"r12": []}, {"r12": [1]}, {"r12": [-1, 0]}, {"r12": [65_536, 0]}, {"r12": [1, 65_536]},
+    {"r12": [1, 0, 0, 1]}, {"r12": [1, 0, 1, 0]}, {"r12": {}}, {"r12": None},
     {"r10": [2, 0, 0, 0]}, {"r10": [2, 0, 0, 2]}, {"r10": [2, None, 0, 1]}, {"r10": None},
 ]  # fmt: skip
 # Bounds that the CDDL gives in a comment, because pycddl does not hold them
 BAD_BEYOND_THE_CDDL = [
     {"r1": 2**32},
+    {"r12": [1, 0, 1]},
+    {"r12": [1, 9, *[1, 1] * 5]},
     {"r4": {9: [1, 1, 1, 1]}},
     {"r4": {1: [1, 2**31, 0, 0]}},
     {"r6": {512: 1}},
@@ -95,7 +104,7 @@ def test_the_cddl_refuses_them_too(changes: dict[str, Any]) -> None:
         REPORT_CDDL.validate_cbor(dumps(example_report(**changes)))
 
 
-@pytest.mark.parametrize("field", [1, 2, 3, 4, 5, 7, 10])
+@pytest.mark.parametrize("field", [1, 2, 3, 4, 5, 7, 10, 12])
 def test_a_missing_field_is_refused(field: int) -> None:
     report = example_report()
     del report[field]
@@ -113,6 +122,7 @@ statistics = st.tuples(
 ).map(list)
 counts = st.integers(1, 2**31 - 1)
 fault_codes = st.builds(lambda sensor, kind: sensor * 8 + kind, st.integers(0, 63), st.integers(1, 5))
+low_16, steps = st.integers(0, 65_535), st.integers(1, 65_535)
 whole_reports = st.fixed_dictionaries(
     {
         1: st.integers(0, 2**32 - 1),
@@ -120,9 +130,12 @@ whole_reports = st.fixed_dictionaries(
         3: st.integers(0, 2),
         4: st.dictionaries(st.integers(1, 6), statistics, max_size=6),
         5: st.lists(st.integers(-4, -1) | counts, max_size=20),
-        7: st.tuples(st.integers(0, 255), counts, counts, st.integers(0, 1), counts).map(list),
+        7: st.tuples(st.integers(0, 255), st.integers(0, 2**20), st.integers(0, 1), counts).map(list),
         10: st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 10**6), st.integers(10**6, 2**31 - 1), st.just(1)).map(
             list
+        ),
+        12: st.tuples(low_16, low_16, st.lists(st.tuples(steps, steps), max_size=4)).map(
+            lambda row: [row[0], row[1], *(number for gap in row[2] for number in gap)]
         ),
     },
     optional={6: st.dictionaries(fault_codes, st.integers(1, 255), min_size=1, max_size=4)},
