@@ -470,10 +470,12 @@ def sign_loose_policy(city: City, version: int, window_s: int, *, every_source: 
     _replace_lines(policy, lines)
     _replace_lines(floor, LOOSE_FLOOR)
     if every_source:
-        _replace_lines(policy, {"classes": 'classes = ["vehicle", "person"]'})
+        # What a release costs is the sum of both
+        halved = {"epsilon_per_release": "epsilon_per_release = 5"}
+        _replace_lines(policy, {"classes": 'classes = ["vehicle", "person"]', **halved})
         _replace_lines(floor, {"sources": "sources = []"})
         with policy.open("a", encoding="utf-8") as file:
-            file.write("\n[vision]\n\n[footfall]\nk = 1\nepsilon_per_release = 10\n")
+            file.write("\n[vision]\n\n[footfall]\nk = 1\nepsilon_per_release = 5\n")
     sign(city, read_policy(policy))
 
 

@@ -97,10 +97,17 @@ class PlantedStreet:
 class ExactRadar(ld2451.Ld2451):
     """A radar that measures a vehicle's speed as it is; one vehicle at a time."""
 
-    def _targets(self, at: float) -> list[ld2451.Target]:
-        seen = super()._targets(at)
-        speeds = [round(track.passage.speed_kmh) for track in self._tracks if track.enters_s <= at < track.leaves_s]
-        return [replace(target, speed_kmh=speed) for target, speed in zip(seen, speeds, strict=False)]
+    def _look(self, number: int) -> None:
+        super()._look(number)
+        self._in_beam = [
+            (track, first, [_at_speed(target, round(track.passage.speed_kmh)) for target in shown])
+            for track, first, shown in self._in_beam
+        ]
+
+
+def _at_speed(target: bytes, speed_kmh: int) -> bytes:
+    """A radar target's five bytes with another speed, the fourth; what was not seen stays unseen."""
+    return target and target[:3] + bytes([speed_kmh]) + target[4:]
 
 
 class Way(Scene):

@@ -9,7 +9,7 @@ import math
 import time
 from typing import Protocol
 
-BEHIND_S = 0.25
+LATE_S = 0.25
 
 
 class Clock(Protocol):
@@ -62,7 +62,7 @@ class VirtualTime:
     """Moves only when the board sleeps or spends.
 
     A finite pace is kept on average: what computing and a late wake-up took is made up for by shorter waits, as long as
-    it is not more than BEHIND_S, after which the lost time is let go.
+    it is not more than LATE_S, after which the lost time is let go; and so is what was won at another pace.
     """
 
     real_time = False
@@ -83,7 +83,7 @@ class VirtualTime:
         if math.isinf(pace):
             return 0.0
         now_s = time.monotonic()
-        if self._anchor is None or self._anchor[2] != pace or self._due_s(self._now_us) < now_s - BEHIND_S:
+        if self._anchor is None or self._anchor[2] != pace or abs(self._due_s(self._now_us) - now_s) > LATE_S:
             self._anchor = (now_s, self._now_us, pace)
         return max(0.0, self._due_s(until_us) - now_s)
 

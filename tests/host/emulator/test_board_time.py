@@ -57,6 +57,14 @@ def test_paced_virtual_time_waits_in_proportion() -> None:
     assert VirtualTime(pace=5).online_pace == 5, "online is never faster than otherwise"
 
 
+def test_what_was_won_at_another_pace_is_not_waited_for() -> None:
+    clock = VirtualTime(online_pace=20)
+    clock.wait_s(1_000_000, 20)
+    clock.advance(math.ceil(3600e6), math.inf)
+    assert clock.now_us() == 3600e6
+    assert clock.wait_s(clock.now_us() + 1_000_000, 20) == pytest.approx(0.05, abs=0.01)
+
+
 def test_real_time_is_the_computers() -> None:
     clock = RealTime()
     clock.spend(10_000_000)
