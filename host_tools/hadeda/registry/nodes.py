@@ -23,7 +23,8 @@ class Node(Base):
     it has to echo before anything is taken from it, after the registry was restored. `close_past` is the number of the
     rotate command after which its older epochs are closed at once, or 0. `command_base` is a number that its commands
     stay above. `policy` is the version that it was last known to count under (0: none), `floor` the CBOR of the floor
-    it was last known to hold.
+    it was last known to hold. `network` is what commands have changed of the network it was provisioned with, by names
+    as `wifi_ssid` and without passwords; None: nothing.
     """
 
     __tablename__ = "node"
@@ -45,6 +46,7 @@ class Node(Base):
     command_base: Mapped[int] = mapped_column(BigInteger, default=0)
     policy: Mapped[int] = mapped_column(default=0)
     floor: Mapped[bytes | None] = mapped_column(LargeBinary)
+    network: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 def nodes(database: Database) -> list[Node]:

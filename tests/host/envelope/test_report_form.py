@@ -52,12 +52,13 @@ def test_a_node_without_a_policy_still_reports() -> None:
 
 
 BAD = [
-    {"r1": -1}, {"r1": None}, {"r1": b"x"}, {"r2": 0}, {"r2": 86_401}, {"r3": 3}, {"r3": -1}, {"r4": []},
+    {"r1": -1}, {"r1": None}, {"r1": b"x"}, {"r2": 0}, {"r2": 86_401}, {"r3": 4}, {"r3": -1}, {"r4": []},
     {"r4": {1: [0, 1, 1, 1]}}, {"r4": {1: [1, 1, 1]}}, {"r4": {1: [1, 1, -1, 1]}}, {"r4": {1: [65_536, 1, 0, 0]}},
     {"r4": {1: None}}, {"r4": {1: [1, None, 0, 0]}}, {"r5": {}}, {"r5": [-5]}, {"r5": [None]}, {"r5": [0]},
     {"r5": ["1"]}, {"r5": [2**31]},
-    {"r6": {}}, {"r6": []}, {"r6": {1: 0}}, {"r6": {1: 256}}, {"r6": {1: None}}, {"r7": [1, 2, 3, 0]},
-    {"r7": [1, 2, 3, 2, 5]}, {"r7": [256, 2, 3, 0, 5]}, {"r7": [1, -2, 3, 0, 5]}, {"r8": 1}, {"r0": 1},
+    {"r6": {}}, {"r6": []}, {"r6": {1: 0}}, {"r6": {1: 256}}, {"r6": {1: None}}, {"r7": [1, 2, 3, 0, 5]},
+    {"r7": [1, 2, 3, 2, 5, 0]}, {"r7": [256, 2, 3, 0, 5, 0]}, {"r7": [1, -2, 3, 0, 5, 0]}, {"r7": [1, 2, 3, 0, 5, 1]},
+    {"r8": 1}, {"r0": 1},
     {"r10": [2, 1, 2]}, {"r10": [-1, 0, 0, 1]}, {"r10": [2, -1, 0, 1]}, {"r10": [2, 0, 2**31, 1]}, {"r10": {}},
     {"r10": [2, 0, 0, 0]}, {"r10": [2, 0, 0, 2]}, {"r10": [2, None, 0, 1]}, {"r10": None},
 ]  # fmt: skip
@@ -112,15 +113,16 @@ statistics = st.tuples(
     st.integers(0, 2**31 - 1),
 ).map(list)
 counts = st.integers(1, 2**31 - 1)
+SAFE = st.sampled_from([0, 3, 6, 7, 8, 9])
 fault_codes = st.builds(lambda sensor, kind: sensor * 8 + kind, st.integers(0, 63), st.integers(1, 5))
 whole_reports = st.fixed_dictionaries(
     {
         1: st.integers(0, 2**32 - 1),
         2: st.integers(1, 86_400),
-        3: st.integers(0, 2),
+        3: st.integers(0, 3),
         4: st.dictionaries(st.integers(1, 6), statistics, max_size=6),
         5: st.lists(st.integers(-4, -1) | counts, max_size=20),
-        7: st.tuples(st.integers(0, 255), counts, counts, st.integers(0, 1), counts).map(list),
+        7: st.tuples(st.integers(0, 255), counts, counts, st.integers(0, 1), counts, SAFE).map(list),
         10: st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 10**6), st.integers(10**6, 2**31 - 1), st.just(1)).map(
             list
         ),
