@@ -75,6 +75,7 @@ LETTER_HEARD = 1
 LETTER_COMMAND = 2
 LETTER_CHALLENGE = 3
 LETTER_THROUGH = 4
+LETTER_TIME = 5
 CHALLENGE_SIZE = 8
 
 COMMAND_NUMBER = 1
@@ -89,6 +90,7 @@ OPERATION_SET_PERIOD = 3
 OPERATION_REPORT_NOW = 4
 OPERATION_REBOOT = 5
 OPERATION_LOCATE = 6
+OPERATION_SET_NETWORK = 7
 
 ROTATE_KEYS = 1
 ROTATE_IDENTITY = 2
@@ -96,11 +98,20 @@ SET_PERIOD_WINDOW = 1
 SET_POLICY_POLICY = 1
 SET_POLICY_FLOOR = 2
 SET_POLICY_RELEASE = 3
+SET_NETWORK_SSID = 1
+SET_NETWORK_WIFI_PASSWORD = 2
+SET_NETWORK_HOST = 3
+SET_NETWORK_PORT = 4
+SET_NETWORK_USER = 5
+SET_NETWORK_PASSWORD = 6
+SET_NETWORK_TEXT_MAX = 64  # bytes of each text
+NETWORK_TRIES = 4  # sessions in which a network has to prove itself
 
 RESULT_DONE = 0
 RESULT_REFUSED = 1
 RESULT_UNSUPPORTED = 2
 RESULT_INTERRUPTED = 3
+RESULT_FELL_BACK = 4  # the new network did not lead to the city, the old one is used again
 
 # Report
 REPORT_START = 1
@@ -157,6 +168,14 @@ SOURCE_VISION = 2
 CLOCK_NEVER = 0
 CLOCK_FREE_RUNNING = 1
 CLOCK_SYNCHRONISED = 2
+CLOCK_SIGNED = 3
+
+# Causes of a reset that machine.reset_cause() does not tell, beyond its 1 to 5
+RESET_BROWN_OUT = 6
+RESET_PANIC = 7
+RESET_ERROR = 8
+# Why a node is in safe mode: the cause of its last crash (3, 6, 7 or 8), or this; 0 when it is not
+SAFE_CONFIG = 9
 
 # Air channels: id -> (name, unit, how many of the integer make one unit)
 CHANNELS = {

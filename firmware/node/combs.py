@@ -16,6 +16,8 @@ from envelope import keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ports.flash import Files
 
 FOLDER = "/combs"
@@ -37,3 +39,8 @@ def read(files: "Files", public: bytes) -> bytes:
     digest = sha256(public)
     digest.update(memoryview(data)[:_TABLE_SIZE])
     return data if digest.digest()[:_DIGEST_SIZE] == data[_TABLE_SIZE:] else b""
+
+
+def reader(files: "Files") -> "Callable[[bytes], bytes]":
+    """read() of these files."""
+    return lambda public: read(files, public)

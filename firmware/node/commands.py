@@ -14,12 +14,8 @@ from envelope.labels import (
     COMMAND_NUMBER,
     COMMAND_NUMBER_MAX,
     COMMAND_OPERATION,
-    OPERATION_LOCATE,
-    OPERATION_REBOOT,
     OPERATION_REPORT_NOW,
     OPERATION_ROTATE,
-    OPERATION_SET_PERIOD,
-    OPERATION_SET_POLICY,
     PROFILE,
     PUBLIC_KEY_SIZE,
     RESULT_DONE,
@@ -31,10 +27,7 @@ from envelope.labels import (
     ROTATE_IDENTITY,
     ROTATE_KEYS,
     SEALED_MAX,
-    SET_PERIOD_WINDOW,
 )
-from node.errors import PolicyRefused
-from node.policy import in_force, least_window_s
 from node.seldom import seldom
 
 TYPE_CHECKING = False
@@ -74,22 +67,14 @@ class Commands:
         reset: "Callable[[], None]",
         comb: "Callable[[bytes], bytes]",
     ) -> None:
-        self._keychain = keychain
-        self._owed = owed
+        self.keychain = keychain
+        self.owed = owed
         self._drbg = drbg
-        self._led = led
+        self.led = led
         self._reset = reset
         self._comb = comb
-        self._reset_due = False
+        self.reset_due = False
         self.report_now: Callable[[], None] | None = None
-        self._table: dict[int, Callable[[int, dict[Any, Any]], int]] = {
-            OPERATION_ROTATE: self._rotate,
-            OPERATION_SET_POLICY: self._set_policy,
-            OPERATION_SET_PERIOD: self._set_period,
-            OPERATION_REPORT_NOW: self._report_now,
-            OPERATION_REBOOT: self._reboot,
-            OPERATION_LOCATE: self._locate,
-        }
 
     def take(self, message: bytes, heard: int) -> "tuple[int, int] | None":
         """Execute a command that came in a letter, unless it was, is too late, or the letter stale.
@@ -98,33 +83,40 @@ class Commands:
         Raises Rejected for what the city's command key did not sign for this node.
         """
         number, operation, last_epoch, arguments = self._open(message)
-        keychain = self._keychain
+        keychain = self.keychain
         if number == keychain.command:
-            self._owed.answer = number & 0xFFFF, keychain.result
-            return self._owed.answer
+            if self._on_trial(number):
+                return None
+            self.owed.answer = number & 0xFFFF, keychain.result
+            return self.owed.answer
         if number < keychain.command or keychain.epoch > last_epoch or heard + _STALE_AFTER < keychain.spent:
             print("hadeda: command is over")
             return None
-        handler = self._table.get(operation, self._unsupported)
-        result = handler(number, arguments)
+        if operation == OPERATION_ROTATE:
+            result = self._rotate(number, arguments)
+        else:
+            with seldom("node.orders") as orders:
+                result = orders.carry_out(self, number, operation, arguments)
         if result in (RESULT_REFUSED, RESULT_UNSUPPORTED):
             keychain.accept_command(number, result)
+        if self._on_trial(number):
+            return None  # what becomes of it, nobody knows yet
         answer = number & 0xFFFF, result
         # The extra report took its own answer along
         if operation != OPERATION_REPORT_NOW or answer[1] != RESULT_DONE:
-            self._owed.answer = answer
+            self.owed.answer = answer
         return answer
 
     def session_over(self) -> None:
         """Start the board again when a command wants that."""
-        if self._reset_due:
-            self._reset_due = False
-            self._keychain.finish_command(RESULT_DONE)
+        if self.reset_due:
+            self.reset_due = False
+            self.keychain.finish_command(RESULT_DONE)
             self._reset()
 
     def _open(self, message: bytes) -> "tuple[int, int, int, dict[Any, Any]]":
         """(number, operation, last epoch, arguments), signed by the command key for this node; else Rejected."""
-        keychain = self._keychain
+        keychain = self.keychain
         public = keychain.authorities[ROLE_COMMAND]
         verifier = ecdsa.Verifier(public, self._comb(public))
         payload = cose.open_sign1(message, cbor.encode([PROFILE, "command", keychain.node_id]), verifier)
@@ -157,67 +149,15 @@ class Commands:
         if new_identity and (not is_uint(arguments[ROTATE_IDENTITY]) or arguments[ROTATE_IDENTITY] != 1):
             return RESULT_REFUSED
         try:
-            self._keychain.begin_rekey(self._drbg, keys, new_identity, number)
+            self.keychain.begin_rekey(self._drbg, keys, new_identity, number)
         except KeyInvalid:
             return RESULT_REFUSED
         return RESULT_DONE
 
-    def _set_period(self, number: int, arguments: "dict[Any, Any]") -> int:
-        """Longer windows, or the policy's again; what was promised to the citizens is the shortest."""
-        least_s = least_window_s(in_force(self._keychain.secrets))
-        window_s = arguments.get(SET_PERIOD_WINDOW)
-        if len(arguments) != 1 or not is_uint(window_s):
-            return RESULT_REFUSED
-        if not least_s <= window_s <= _DAY_S or _DAY_S % window_s:
-            return RESULT_REFUSED
-        self._keychain.set_window_s(window_s, number)
-        return RESULT_DONE
-
-    def _set_policy(self, number: int, arguments: "dict[Any, Any]") -> int:
-        """Another policy, floor or both, from the next window on."""
-        keychain = self._keychain
-        try:
-            with seldom("node.accept") as accept:
-                policy, floor = accept.by_command(keychain.secrets, arguments)
-        except PolicyRefused as error:
-            print("hadeda: policy refused:", error)
-            return RESULT_REFUSED
-        keychain.set_policy(policy, floor, number)
-        return RESULT_DONE
-
-    def _report_now(self, number: int, arguments: "dict[Any, Any]") -> int:
-        if arguments:
-            return RESULT_REFUSED
-        if self.report_now is None:
-            return RESULT_UNSUPPORTED
-        self._keychain.accept_command(number)
-        self._owed.answer = number & 0xFFFF, RESULT_DONE
-        try:
-            self.report_now()
-        finally:
-            self._owed.answer = None  # told, or not done
-        self._keychain.finish_command(RESULT_DONE)
-        return RESULT_DONE
-
-    def _reboot(self, number: int, arguments: "dict[Any, Any]") -> int:
-        if arguments:
-            return RESULT_REFUSED
-        self._keychain.accept_command(number)
-        self._reset_due = True
-        return RESULT_DONE
-
-    def _locate(self, number: int, arguments: "dict[Any, Any]") -> int:
-        if arguments:
-            return RESULT_REFUSED
-        if self._led is None:
-            return RESULT_UNSUPPORTED
-        self._keychain.accept_command(number)
-        self._led.blink(_BLINK_S)
-        self._keychain.finish_command(RESULT_DONE)
-        return RESULT_DONE
-
-    def _unsupported(self, _number: int, _arguments: "dict[Any, Any]") -> int:
-        return RESULT_UNSUPPORTED
+    def _on_trial(self, number: int) -> bool:
+        """Tell whether the network that this command brought has to prove itself still."""
+        candidate = self.keychain.secrets.candidate
+        return candidate is not None and candidate[1] == number
 
 
 def _are_public_keys(keys: object) -> bool:

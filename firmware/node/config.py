@@ -64,6 +64,21 @@ def load(files: "Files") -> "dict[str, Any]":
     return check(config)
 
 
+def salvage(files: "Files") -> "dict[str, Any]":
+    """What a damaged configuration has that leads to the city, and no sensors. ConfigError when it has not that."""
+    try:
+        config: Any = cbor.decode(files.read(PATH) or b"")
+    except CborError as error:
+        raise ConfigError(f"{PATH} is not CBOR: {error}")
+    _check_type("config", config, dict)
+    saved = {name: config.get(name) for name in ("wifi", "broker")}
+    _check_map("wifi", saved["wifi"], _WIFI)
+    _check_map("broker", saved["broker"], _BROKER)
+    _check_range("broker.port", saved["broker"]["port"], 1, 65535)
+    saved.update({"ntp": config["ntp"] if isinstance(config.get("ntp"), str) else "", "buses": {}, "sensors": []})
+    return saved
+
+
 def check(config: "dict[str, Any]") -> "dict[str, Any]":
     """Return the configuration if it can be right, else raise ConfigError naming the key."""
     _check_map("config", config, _TOP)

@@ -106,14 +106,18 @@ def commit() -> None:
 
 
 def renew() -> None:
-    """Take the configuration's policy and floor into the enrolled node: over the cable a floor may be loosened."""
+    """Take the configuration's policy, floor and network into the enrolled node.
+
+    Over the cable a floor may be loosened.
+    """
     files = Files()
     config = configuration.load(files)
     node_keys = _keystore(files)
     secrets = node_keys.load()
     policy, floor = accept.by_cable(secrets, config["policy"], config["floor"])
-    if (policy, floor) != (secrets.policy, secrets.floor):
-        secrets = secrets.changed(policy=policy, floor=floor)
+    old = secrets.policy, secrets.floor, secrets.network, secrets.candidate
+    if old != (policy, floor, None, None):
+        secrets = secrets.changed(policy=policy, floor=floor, network=None, candidate=None)
         node_keys.save(secrets)
     print("RENEWED", _version(secrets))
 

@@ -10,25 +10,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_BOOTS_KEY = "boots"
+    from node.boots import Boots
+
 _HEAP_STEP = const(4096)
-
-
-def count_boot(nvs: "Any") -> int:
-    """Count this boot; returns how many there have been."""
-    boots = int.from_bytes(nvs.get(_BOOTS_KEY) or b"\x00", "big") + 1
-    nvs.set(_BOOTS_KEY, boots.to_bytes(4, "big"))
-    return boots
 
 
 class Health:
     """Keeps the heap's high-water mark. `power` is ports.power."""
 
-    def __init__(self, power: "Any", key_store: int, boots: int) -> None:
+    def __init__(self, power: "Any", key_store: int, boots: "Boots") -> None:
         self._power = power
         self._key_store = key_store
         self._boots = boots
-        self._cause = power.reset_cause()
         self._heap_max = 0
 
     def observe(self) -> None:
@@ -36,6 +29,7 @@ class Health:
         self._heap_max = max(self._heap_max, self._power.heap_used())
 
     def row(self) -> "list[int]":
-        """[reset cause, heap high water in KB (rounded up), key store, boots]"""
+        """[reset cause, heap high water in KB (rounded up), key store + 2 * reason of safe mode, boots]"""
+        boots = self._boots
         heap_kb = -(-self._heap_max // _HEAP_STEP) * (_HEAP_STEP >> 10)
-        return [self._cause, heap_kb, self._key_store, self._boots]
+        return [boots.cause, heap_kb, self._key_store + 2 * boots.safe, boots.count]

@@ -204,6 +204,10 @@ class Keychain:
         """Persist a policy and a floor that node.accept let in; the command is done in the same write."""
         self._save(self.secrets.changed(policy=policy, floor=floor, command=command, result=labels.RESULT_DONE))
 
+    def keep(self, **changes: "Any") -> None:
+        """Persist other values of the record: what a command brought, with its number and result in the same write."""
+        self._save(self.secrets.changed(**changes))
+
     def _ratcheted(self, **changes: "Any") -> "Secrets":
         old = self.secrets
         epoch = old.epoch + 1

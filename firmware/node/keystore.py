@@ -78,6 +78,8 @@ class Secrets:
     retired            kid of the epoch before: its counter is to be forgotten
     policy, floor      maps of policy.cddl that hold (CBOR), b"": none
     wish               what a dropped re-key was to bring, for the next: [authorities or None, new identity?, command]
+    network            labels.SET_NETWORK_* -> what holds in place of the configuration's
+    candidate          [tries left, number of the command, network] of a network that has to prove itself, else None
     """
 
     NAMES = (
@@ -97,6 +99,8 @@ class Secrets:
         "floor",
         "pending",
         "wish",
+        "network",
+        "candidate",
     )
 
     def __init__(
@@ -117,6 +121,8 @@ class Secrets:
         floor: bytes = b"",
         pending: "Pending | None" = None,
         wish: "list[Any] | None" = None,
+        network: "dict[int, Any] | None" = None,
+        candidate: "list[Any] | None" = None,
     ) -> None:
         self.private = private
         self.public = public
@@ -134,6 +140,8 @@ class Secrets:
         self.floor = floor
         self.pending = pending
         self.wish = wish
+        self.network = network
+        self.candidate = candidate
 
     def changed(self, **changes: "Any") -> "Secrets":
         """A copy with other values for the names given."""

@@ -1,7 +1,7 @@
 """The downlink: letters of the city, sealed for this node, one retained message on a topic that changes every epoch.
 
-A letter says how much the city has heard and which reports the node may let go of, and may carry a command and a
-challenge. Whoever fills the mailbox with something else is not answered, and cannot keep a report from leaving.
+A letter says how much the city has heard and when, and which reports the node may let go of; it may carry a command and
+a challenge. Whoever fills the mailbox with something else is not answered, and cannot keep a report from leaving.
 """
 
 from binascii import hexlify
@@ -17,6 +17,7 @@ from envelope.labels import (
     LETTER_COMMAND,
     LETTER_HEARD,
     LETTER_THROUGH,
+    LETTER_TIME,
     ROLE_RECEIPT,
 )
 from node.commands import is_uint
@@ -50,8 +51,9 @@ class _Box:
 class Mailbox:
     """Opens letters under the current and the pending epoch's key. `prefix` is the configured part of their topics.
 
-    `comb` gives the comb of a public key, empty without; `receipt` takes the index up to which the city needs no report
-    any more. `failures` counts what did not open since boot.
+    `comb` gives the comb of a public key, empty without. `receipt` takes the index up to which the city needs no report
+    any more. `on_heard` is told of every letter: its epoch, the number of the last message that the city has heard in
+    it, and its time then (Unix seconds, 0 where it does not say). `failures` counts what did not open since boot.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Mailbox:
         prefix: str,
         comb: "Callable[[bytes], bytes]",
         receipt: "Callable[[int], None]",
+        on_heard: "Callable[[int, int, int], None]",
     ) -> None:
         self._keychain = keychain
         self._commands = commands
@@ -71,6 +74,7 @@ class Mailbox:
         self._prefix = prefix
         self._comb = comb
         self._receipt = receipt
+        self._on_heard = on_heard
         self._boxes: dict[str, _Box] = {}
         self.failures = 0
 
@@ -121,17 +125,20 @@ class Mailbox:
         """Open a letter and do what it says; its number is noted unless something unforeseen happened."""
         keychain = self._keychain
         pending = keychain.pending_keys()
+        epoch = keychain.epoch
         if topic == self._topic(keychain.epoch_keys):
             letter = self._letter(
-                message, keychain.epoch, keychain.epoch_keys, keychain.node_id, keychain.authorities[ROLE_RECEIPT]
+                message, epoch, keychain.epoch_keys, keychain.node_id, keychain.authorities[ROLE_RECEIPT]
             )
         elif pending is not None and topic == self._topic(pending[1]):
             receipt = keychain.pending_authorities[ROLE_RECEIPT]
-            letter = self._letter(message, pending[0], pending[1], keychain.pending_node_id, receipt)
+            epoch = pending[0]
+            letter = self._letter(message, epoch, pending[1], keychain.pending_node_id, receipt)
             keychain.confirm()  # the city has the new keys: only who has them can have written this
         else:
             return  # the epoch ended while the letter was on its way
         self._receipt(letter.get(LETTER_THROUGH, 0))
+        self._on_heard(epoch, letter[LETTER_HEARD] - 1, letter.get(LETTER_TIME, 0))
         box.answer = None
         box.challenge = letter.get(LETTER_CHALLENGE)
         self._owed.echo = box.challenge or self._owed.echo
@@ -159,8 +166,10 @@ class Mailbox:
         if not is_uint(letter.get(LETTER_THROUGH, 0)):
             raise Rejected("receipt of a letter")
         for label in letter:
-            if label not in (LETTER_HEARD, LETTER_COMMAND, LETTER_CHALLENGE, LETTER_THROUGH):
+            if label not in (LETTER_HEARD, LETTER_COMMAND, LETTER_CHALLENGE, LETTER_THROUGH, LETTER_TIME):
                 raise Rejected("label of a letter")
+        if not is_uint(letter.get(LETTER_TIME, 0)):
+            raise Rejected("time of a letter")
         if not isinstance(letter.get(LETTER_COMMAND, b""), bytes):
             raise Rejected("command of a letter")
         challenge = letter.get(LETTER_CHALLENGE, bytes(CHALLENGE_SIZE))

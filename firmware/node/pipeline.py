@@ -15,6 +15,7 @@ from node.policy import in_force, least_window_s
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envelope.drbg import Drbg
+    from node.boots import Boots
     from node.health import Health
     from node.keychain import Keychain
     from node.ledger import Ledger
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ports.clock import Clock
     from ports.power import Watchdog
 
-# How long readings may wait in the queue; also how often the watchdog is fed
+# How long readings may wait in the queue; also how often the watchdog may be fed
 _TICK_MS = const(5000)
 
 
@@ -53,6 +54,7 @@ class Pipeline:
         owed: "Owed",
         ledger: "Ledger",
         drbg: "Drbg",
+        boots: "Boots",
     ) -> None:
         self.clock = clock
         self.watchdog = watchdog
@@ -70,6 +72,7 @@ class Pipeline:
         self.policy: Policy | None = None
         self._taken: tuple[bytes, bytes] | None = None
         self._drbg = drbg
+        self._boots = boots
         self._event = sample.empty_event()
         sampler.queue.on_full = self._take_events
         self._take_policy()
@@ -82,21 +85,26 @@ class Pipeline:
 
     async def one_window(self) -> None:
         self._take_policy()
-        self.timetable.set_window_s(self.window_s(), least_window_s(self.policy))
+        self.time_sync.window_s = self.window_s()
+        self.timetable.set_window_s(self.time_sync.window_s, least_window_s(self.policy))
         self.minimiser.open(self._drbg)
-        window = self.timetable.open(self.time_sync.quality())
+        ledger = self.ledger
+        window = self.timetable.open(self.time_sync.quality(), ledger.end_s * 1000)
         while not window.over():
             await self.clock.sleep_ms(window.nap_ms(_TICK_MS))
             self._take_events()
-            self.watchdog.feed()
+            if not window.overdue() and self.sampler.alive() and self.sender.alive():
+                self.watchdog.feed()
             self.health.observe()
 
         length_s = window.length_s()
         cost = self.minimiser.cost(length_s)
-        granted = self.ledger.spend(cost, self.policy.epsilon_day if self.policy else 0, length_s)
+        ledger.end_s = window.end_s()
+        granted = ledger.spend(cost, self.policy.epsilon_day if self.policy else 0, length_s)
         aggregates = self.minimiser.release(granted)
         self._report(window.start_s, length_s, window.quality, aggregates, cost if granted else 0)
         self.sender.due()
+        self._boots.window_closed(self.time_sync.uptime_s())
 
     def report_now(self) -> None:
         """An extra report that says how the node is and nothing of the street: the open window is left alone."""

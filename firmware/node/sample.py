@@ -32,6 +32,8 @@ _CAPACITY = const(64)
 _PAUSE_FIRST_MS = const(1000)
 _PAUSE_LONGEST_MS = const(30000)
 _HEALTHY_MS = const(60000)
+# What a driver takes for a reading, beyond its period: warming up and every bounded retry of the slowest part
+_QUIET_MS = const(180000)
 
 
 def empty_event() -> "array[int]":
@@ -77,13 +79,19 @@ class Queue:
 
 
 class Output:
-    """What a driver is given: the only way a sensor can say something. `source` is labels.SOURCE_*, 0 for others."""
+    """What a driver is given: the only way a sensor can say something. `source` is labels.SOURCE_*, 0 for others.
 
-    def __init__(self, queue: Queue, sensor: int, source: int) -> None:
+    A driver that has nothing to say for a while says alive().
+    """
+
+    def __init__(self, queue: Queue, sensor: int, source: int, clock: "Clock", quiet_ms: int = _QUIET_MS) -> None:
         self._queue = queue
         self._sensor = sensor
         self._source = source
         self._lost = False
+        self._clock = clock
+        self._quiet_ms = quiet_ms
+        self.alive()
         self.use(None)
 
     def use(self, policy: "Policy | None", footfall: "Footfall | None" = None) -> None:
@@ -97,6 +105,14 @@ class Output:
         if policy is not None and policy.allows(self._source):
             self._classes = policy.classes
             self._directions = policy.directions
+
+    def alive(self) -> None:
+        """A sign of life, due once in the sensor's period and three minutes more."""
+        self._heard_ms = self._clock.ticks_ms()
+
+    def silent(self) -> bool:
+        """True when nothing was said for too long."""
+        return self._clock.ticks_diff(self._clock.ticks_ms(), self._heard_ms) > self._quiet_ms
 
     def reading(self, channel: int, scaled: int) -> None:
         """One value of an air channel, in the integer scale of labels.CHANNELS."""
@@ -117,6 +133,7 @@ class Output:
         self._put(FAULT, self._sensor, kind, 0)
 
     def _put(self, what: int, a: int, b: int, c: int) -> None:
+        self.alive()
         if self._lost and self._queue.put(FAULT, self._sensor, FAULT_DRIVER, 0):
             self._lost = False
         if not self._queue.put(what, a, b, c):
@@ -139,14 +156,22 @@ def fault_kind(error: Exception) -> int:
 class Sampler:
     """Runs the drivers: objects with `async def run(self, out)`, in the order of the configuration.
 
-    `sources` has one entry for each: labels.SOURCE_*, 0 for what every policy allows.
+    `sources` and `periods_s` have one entry for each: labels.SOURCE_* (0 for what every policy allows), and how often
+    it is asked.
     """
 
-    def __init__(self, drivers: "list[Any]", sources: "list[int]", clock: "Clock") -> None:
+    def __init__(
+        self, drivers: "list[Any]", sources: "list[int]", clock: "Clock", periods_s: "list[int] | None" = None
+    ) -> None:
         self._drivers = drivers
         self._clock = clock
         self.queue = Queue()
-        self._outputs = [Output(self.queue, index, source) for index, source in enumerate(sources)]
+        periods_s = periods_s or [0] * len(sources)
+        self._outputs = [
+            Output(self.queue, index, source, clock, periods_s[index] * 1000 + _QUIET_MS)
+            for index, source in enumerate(sources)
+        ]
+        self._stuck = [False] * len(sources)
         self._tasks: list[Any] = []
         self.take = self.queue.take
 
@@ -165,16 +190,33 @@ class Sampler:
             task.cancel()
         self._tasks.clear()
 
+    def alive(self) -> bool:
+        """Start drivers anew that were silent for too long; False while one cannot be cancelled."""
+        for index, out in enumerate(self._outputs):
+            if out.silent() and self._tasks:
+                if self._stuck[index]:
+                    return False
+                self._stuck[index] = True
+                out.alive()
+                self._tasks[index].cancel()
+        return True
+
     async def _supervise(self, index: int, driver: "Any") -> None:
         out = self._outputs[index]
         pause_ms = _PAUSE_FIRST_MS
         while True:
             started = self._clock.ticks_ms()
+            out.alive()
             try:
                 await driver.run(out)
                 out.fault(FAULT_DRIVER)  # a driver has no reason to return
+            except asyncio.CancelledError:
+                if not self._stuck[index]:
+                    raise
+                out.fault(FAULT_DRIVER)
             except Exception as error:  # whatever a driver raises stays with its sensor
                 out.fault(fault_kind(error))
+            self._stuck[index] = False
             if self._clock.ticks_diff(self._clock.ticks_ms(), started) > _HEALTHY_MS:
                 pause_ms = _PAUSE_FIRST_MS
             await self._clock.sleep_ms(pause_ms)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from node.letters import Mailbox
     from node.randomness import Randomness
+    from node.route import Route
     from node.store import Store
     from node.time_sync import TimeSync
     from ports.clock import Clock
@@ -42,16 +43,18 @@ SESSION_MAX = 60  # reports
 _BREATH_MS = const(1000)  # between two reports, on average
 _PATIENCE_FIRST = const(8)  # sessions without a new receipt; the city writes one every fourth report
 _PATIENCE_LAST = const(64)
+# Beyond the time-out of its step, nothing takes the sender longer: computing, flash and the radio's own patience
+_GRACE_MS = const(120000)
 
 
 class Sender:
-    """Sends in a task of its own. `broker` is the configuration's map; `slot_ms` after a window it starts."""
+    """Sends in a task of its own; `slot_ms` after a window it starts."""
 
     def __init__(
         self,
         clock: "Clock",
         radio: "Radio",
-        broker: "dict[str, Any]",
+        route: "Route",
         store: "Store",
         time_sync: "TimeSync",
         randomness: "Randomness",
@@ -60,7 +63,8 @@ class Sender:
     ) -> None:
         self._clock = clock
         self._radio = radio
-        self._broker = broker
+        self._route = route
+        self._limit_ms = self._step_ms = 0
         self._store = store
         self._time_sync = time_sync
         self._randomness = randomness
@@ -85,6 +89,15 @@ class Sender:
             self._task.cancel()
             self._task = None
 
+    def alive(self) -> bool:
+        """False when it is stuck: a step takes far longer than it may."""
+        return not 0 < self._limit_ms < self._clock.ticks_diff(self._clock.ticks_ms(), self._step_ms)
+
+    def _expect(self, milliseconds: int) -> None:
+        """A step begins that takes no longer than this, and what nobody can foresee."""
+        self._step_ms = self._clock.ticks_ms()
+        self._limit_ms = milliseconds + _GRACE_MS
+
     def due(self) -> None:
         """A window has closed: the next slot starts now, however long the next window's noise takes to be drawn."""
         self._closed_ms = self._clock.ticks_ms()
@@ -97,20 +110,26 @@ class Sender:
 
     async def _run(self) -> None:
         while True:
+            self._limit_ms = 0
             await self._due.wait()
             self._due.clear()
             gone_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._closed_ms)
-            await self._clock.sleep_ms(max(0, self._slot_ms - gone_ms))
+            await self._pause(max(0, self._slot_ms - gone_ms))
             failures = 0
             while not await self.session():
                 failures += 1
-                await self._clock.sleep_ms(self.pause_ms(failures))
+                await self._pause(self.pause_ms(failures))
+
+    async def _pause(self, milliseconds: int) -> None:
+        self._expect(milliseconds)
+        await self._clock.sleep_ms(milliseconds)
 
     async def session(self) -> bool:
         """Radio on, time, reports, letters, radio off. False when one is left that the broker did not acknowledge."""
+        self._expect(0)
         try:
-            await self._radio.up()
-            self._randomness.reseed()
+            self._route.next_session()
+            await self._join()
             if self._time_sync.due():
                 await self._time_sync.sync()
             await self._deliver()
@@ -127,8 +146,7 @@ class Sender:
         if not self._time_sync.due():
             return True
         try:
-            await self._radio.up()
-            self._randomness.reseed()
+            await self._join()
             return await self._time_sync.sync()
         except OSError as error:
             print("hadeda: no time:", repr(error))
@@ -136,8 +154,13 @@ class Sender:
         finally:
             self._radio.down()
 
+    async def _join(self) -> None:
+        wifi = self._route.wifi
+        await self._radio.up(wifi["ssid"], wifi["password"])
+        self._randomness.reseed()
+
     async def _deliver(self) -> None:
-        broker = self._broker
+        broker = self._route.broker
         stream = await self._within(self._radio.connect(broker["host"], broker["port"], broker.get("ca")), _CONNECT_MS)
         try:
             client = mqtt.Client(stream)
@@ -168,7 +191,7 @@ class Sender:
 
     async def _publish_ready(self, client: mqtt.Client, ready: "bytes | None") -> None:
         if ready is not None:
-            await self._within(client.publish(self._broker["topic"], ready), _ANSWER_MS)
+            await self._within(client.publish(self._route.broker["topic"], ready), _ANSWER_MS)
 
     async def _drain(self, client: mqtt.Client, most: int) -> int:
         """Publish what waits in the outbox, oldest first, `most` reports at most; how many it were."""
@@ -179,7 +202,8 @@ class Sender:
                 break
             if count:
                 await self._clock.sleep_ms(_BREATH_MS // 2 + self._randomness.below(_BREATH_MS))
-            await self._within(client.publish(self._broker["topic"], oldest[1]), _ANSWER_MS)
+            self._route.note(oldest[1])
+            await self._within(client.publish(self._route.broker["topic"], oldest[1]), _ANSWER_MS)
             self._sent = oldest[0]
             count += 1
         return count
@@ -218,4 +242,5 @@ class Sender:
             return None
 
     def _within(self, awaitable: "Any", milliseconds: int) -> "Any":
+        self._expect(milliseconds)
         return self._clock.within_ms(awaitable, milliseconds)

@@ -1,101 +1,119 @@
-"""What time it is, and how well the node knows: SNTP (RFC 4330) with the checks that a lamp post can make.
+"""What time it is, and how well the node knows: from a time server (node/sntp.py) and from the city's letters.
 
-The transmit timestamp of our question is random: an answer must repeat it, so that only who saw the question can
-answer, and the question says nothing about our clock.
+The city's letter says what time it was when the city heard message n. We know how long ago, by our own ticks, we first
+sent n in this boot: the time is at least what the letter says, and at most that much later. Who delays messages moves a
+clock that is set from it forward by as long as he delays, at most by a window and ten minutes, and never back.
+
+Who is believed:
+
+    the time a power cut took     it goes on where the last report ended, and "was never set" until somebody sets it
+    NTP                           sets a clock that nobody set in this boot. One that was set within a week is only
+                                  moved by less than an hour, and none is moved back before the end of what was reported
+    the city's letter             sets a clock that nobody has set within a day, and any that it proves wrong: this one
+                                  may go back, and the report says who set it
 """
-
-import asyncio
 
 from micropython import const
 
-from envelope.labels import CLOCK_FREE_RUNNING, CLOCK_NEVER, CLOCK_SYNCHRONISED
-from node.errors import ProtocolError
+from envelope.labels import CLOCK_FREE_RUNNING, CLOCK_NEVER, CLOCK_SIGNED, CLOCK_SYNCHRONISED
+from node.seldom import seldom
+from node.window import BACK_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from node.ledger import Ledger
     from node.randomness import Randomness
     from ports.clock import Clock
     from ports.radio import Radio
 
-PORT = 123
-PACKET = 48
 # A calendar before 2021 has never been set
-EARLIEST_S = 1609459200
-_NTP_TO_UNIX_S = const(2208988800)
-_ERA_S = const(1 << 32)
-_TIMEOUT_MS = const(5000)
-_ROUND_TRIP_MAX_MS = const(2000)
+_EARLIEST_S = const(1609459200)
+_LATEST_S = const(4294000000)  # reports have 32 bits for it
 _EVERY_S = const(6 * 3600)
 # Longer ago than this, a crystal of 20 ppm is off by about two seconds
 _GOOD_FOR_S = const(24 * 3600)
-
-_CLIENT = const(0x23)  # no leap warning, version 4, mode 3 (client)
-_MODE_SERVER = const(4)
-
-
-def question(cookie: bytes) -> bytes:
-    """The request: 48 bytes, all zero but mode and the 8 random bytes in the place of our time."""
-    return bytes((_CLIENT,)) + bytes(39) + cookie
-
-
-def answer_ms(packet: bytes, cookie: bytes) -> int:
-    """The server's time in Unix milliseconds; ProtocolError for an answer that cannot be trusted."""
-    if len(packet) < PACKET:
-        raise ProtocolError("time: short answer")
-    if packet[0] & 7 != _MODE_SERVER or packet[0] >> 3 & 7 not in (3, 4):
-        raise ProtocolError("time: not a server's answer")
-    if packet[0] >> 6 == 3 or not 1 <= packet[1] <= 15:
-        raise ProtocolError("time: the server is not synchronised itself")
-    if packet[24:32] != cookie:
-        raise ProtocolError("time: not an answer to our question")
-    seconds = int.from_bytes(packet[40:44], "big")
-    fraction = int.from_bytes(packet[44:48], "big")
-    if not seconds & 0x80000000:
-        seconds += _ERA_S  # after 2036-02-07 (RFC 4330 section 3)
-    unix_s = seconds - _NTP_TO_UNIX_S
-    if unix_s < EARLIEST_S:
-        raise ProtocolError("time: before 2021")
-    return unix_s * 1000 + (fraction * 1000 >> 32)
+# For so long a clock that was set is worth more than an answer that nobody signed
+_TRUSTED_FOR_S = const(7 * 24 * 3600)
+_MOVED_MAX_MS = const(3600000)
+# A letter that is read later than a window and this after its message was sent says too little
+_LETTER_LATE_S = const(600)
+_SLACK_S = const(300)
 
 
 class TimeSync:
-    """Sets the clock from `host` ("" for never) and knows how good it is."""
+    """Sets the clock from `host` ("" for never) and from letters, and knows how good it is.
 
-    def __init__(self, clock: "Clock", radio: "Radio", host: str, randomness: "Randomness") -> None:
+    `ledger` remembers until when there are reports: `end_s`, and whether the clock was set: `clock_set`. `window_s` is
+    how long windows are: who sends bounds with it how long a letter may have been on its way.
+    """
+
+    def __init__(self, clock: "Clock", radio: "Radio", host: str, randomness: "Randomness", ledger: "Ledger") -> None:
         self._clock = clock
         self._radio = radio
         self._host = host
         self._randomness = randomness
-        self._set_at_s: int | None = None
+        self._ledger = ledger
+        self._ticks = clock.ticks_ms()
+        self._up_ms = 0
+        self._set_at_s: int | None = None  # uptime
+        self._set_by = CLOCK_NEVER
+        self.window_s = 0
+        if clock.unix_ms() + BACK_MS < ledger.end_s * 1000:
+            clock.set_unix_ms(ledger.end_s * 1000)  # the power was gone, and the calendar with it
+            if ledger.clock_set:
+                ledger.clock_set = False
+                ledger.keep_time()
+
+    def uptime_s(self) -> int:
+        """Seconds since boot, by the clock that only rises; asked at least once in six days."""
+        now = self._clock.ticks_ms()
+        self._up_ms += self._clock.ticks_diff(now, self._ticks)
+        self._ticks = now
+        return self._up_ms // 1000
+
+    def _age_s(self) -> int:
+        """How long ago the clock was set in this boot."""
+        return _TRUSTED_FOR_S if self._set_at_s is None else self.uptime_s() - self._set_at_s
 
     def quality(self) -> int:
-        """labels.CLOCK_*: never set, free-running, or synchronised within the last day."""
-        now_s = self._clock.unix_s()
-        if now_s < EARLIEST_S:
-            return CLOCK_NEVER
-        if self._set_at_s is not None and abs(now_s - self._set_at_s) < _GOOD_FOR_S:
-            return CLOCK_SYNCHRONISED
-        return CLOCK_FREE_RUNNING
+        """labels.CLOCK_*: never set, free-running, or set within the last day, by whom."""
+        if self._age_s() < _GOOD_FOR_S:
+            return self._set_by
+        return CLOCK_FREE_RUNNING if self._ledger.clock_set and self._clock.unix_s() >= _EARLIEST_S else CLOCK_NEVER
 
     def due(self) -> bool:
-        if not self._host:
-            return False
-        return self._set_at_s is None or abs(self._clock.unix_s() - self._set_at_s) >= _EVERY_S
+        return bool(self._host) and (self._set_by != CLOCK_SYNCHRONISED or self._age_s() >= _EVERY_S)
 
     async def sync(self) -> bool:
-        """Ask once, with the radio up. False when there was no answer to trust; the clock is then left alone."""
-        cookie = self._randomness.drbg.generate(8)
-        asked = self._clock.ticks_ms()
-        try:
-            packet = await self._clock.within_ms(
-                self._radio.ask(self._host, PORT, question(cookie), PACKET), _TIMEOUT_MS
-            )
-            unix_ms = answer_ms(packet, cookie)
-        except (OSError, EOFError, asyncio.TimeoutError, ProtocolError):
+        """Ask once, with the radio up. False when there was no answer to believe; the clock is then left alone."""
+        with seldom("node.sntp") as sntp:
+            unix_ms = await sntp.ask(self._clock, self._radio, self._host, self._randomness)
+        if unix_ms is None:
             return False
-        round_trip_ms = self._clock.ticks_diff(self._clock.ticks_ms(), asked)
-        if not 0 <= round_trip_ms <= _ROUND_TRIP_MAX_MS:
+        moved_ms = unix_ms - self._clock.unix_ms()
+        again = unix_ms + BACK_MS < self._ledger.end_s * 1000
+        if again or (self._age_s() < _TRUSTED_FOR_S and abs(moved_ms) > _MOVED_MAX_MS):
+            print("hadeda: time server not believed")
             return False
-        self._clock.set_unix_ms(unix_ms + round_trip_ms // 2)
-        self._set_at_s = self._clock.unix_s()
+        self._set(unix_ms, CLOCK_SYNCHRONISED)
         return True
+
+    def correct(self, city_s: int, age_s: int) -> None:
+        """Take the time of a letter: `city_s` when the city heard a message, `age_s` after we had first sent it."""
+        if not _EARLIEST_S <= city_s <= _LATEST_S or not 0 <= age_s <= self.window_s + _LETTER_LATE_S:
+            return
+        ahead_s = self._clock.unix_s() - city_s
+        if -_SLACK_S <= ahead_s <= age_s + _SLACK_S and self.quality() >= CLOCK_SYNCHRONISED:
+            return
+        self._set((city_s + age_s) * 1000, CLOCK_SIGNED)
+        print("hadeda: the city set the clock")
+        if self._ledger.end_s > self._clock.unix_s() + BACK_MS // 1000:
+            # What a lie brought must not come back with the next boot
+            self._ledger.end_s = self._clock.unix_s()
+            self._ledger.keep_time()
+
+    def _set(self, unix_ms: int, by: int) -> None:
+        self._clock.set_unix_ms(unix_ms)
+        self._set_at_s = self.uptime_s()
+        self._set_by = by
+        self._ledger.clock_set = True

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 # A calendar that runs away from the monotonic clock by more than this within a window has been set
 JUMP_MS = 2000
+# The calendar may be set back so far that time is reported twice; up to this, the next window makes up for it
+BACK_MS = const(300000)
+# Who has not closed his window so long after its end is stuck
+_OVERDUE_MS = const(60000)
 # What a report may say
 _LONGEST_MS = const(86400000)
 
@@ -26,6 +30,7 @@ class Window:
         self._end_ms = end_ms
         self.start_s = start_ms // 1000
         self._early_ms = self._opened_ms - start_ms
+        self._length_ms = end_ms - start_ms
         self.quality = quality
 
     def elapsed_ms(self) -> int:
@@ -42,6 +47,14 @@ class Window:
     def nap_ms(self, longest_ms: int) -> int:
         """How long to sleep: until the window's end, at most `longest_ms`."""
         return max(0, min(longest_ms, self._end_ms - self._clock.unix_ms()))
+
+    def overdue(self) -> bool:
+        """True when it should have been closed long ago, by the clock that only rises."""
+        return self.elapsed_ms() > self._length_ms + _OVERDUE_MS
+
+    def end_s(self) -> int:
+        """Until when it reports, in Unix seconds by its own calendar."""
+        return min(self._end_ms // 1000, self.start_s + self.length_s())
 
     def length_s(self) -> int:
         """The window's real length, rounded, at least 1."""
@@ -65,14 +78,20 @@ class Timetable:
         self._least_ms = least_s * 1000
         self._window_ms = max(window_s * 1000, self._least_ms)
 
-    def open(self, quality: int) -> Window:
-        """Open the window that follows the last one, or the one that the clock is in."""
+    def open(self, quality: int, reported_ms: int = 0) -> Window:
+        """Open the window that follows the last one, or the one that the clock is in.
+
+        `reported_ms` is until when, in Unix time, there are reports already: what lies a little before it is not
+        reported again. A calendar that was set back further is right: only the city does that (node/time_sync.py).
+        """
         now_ms = self._clock.unix_ms()
         start_ms = now_ms
         late_ms = now_ms - self._last_end_ms
         follows = self._last is not None and -JUMP_MS <= late_ms < self._window_ms and not self._last.jumped()
         if follows:
             start_ms = self._last_end_ms
+        elif now_ms < reported_ms <= now_ms + BACK_MS:
+            start_ms = reported_ms
         end_ms = (start_ms // self._window_ms + 1) * self._window_ms
         if follows and end_ms - start_ms < self._least_ms and end_ms - start_ms + self._window_ms <= _LONGEST_MS:
             end_ms += self._window_ms

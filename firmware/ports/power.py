@@ -8,12 +8,14 @@ from micropython import const
 # Long enough for a technician at the REPL, short enough for a lamp post; see hold()
 _WATCHDOG_MS = const(120000)
 _HOLD_PERIOD_MS = const(10000)
+_SLOT = const(16)
+_SLOTS = const(2)
 
 _held: "list[object]" = []
 
 
 def reset_cause() -> int:
-    """machine.reset_cause(): 1 power on, 2 hard, 3 watchdog, 4 deep sleep, 5 soft."""
+    """machine.reset_cause(): 1 power on or brown-out, 2 hard (reset() or panic), 3 watchdog, 4 deep sleep, 5 soft."""
     return machine.reset_cause()
 
 
@@ -58,10 +60,20 @@ def hold() -> None:
 
 
 class Retained:
-    """RTC memory: survives deep sleep and resets, not a power cut. At most 2048 bytes."""
+    """A slot of RTC memory, of at most 15 bytes: survives deep sleep and resets, not a power cut."""
+
+    def __init__(self, slot: int = 0) -> None:
+        self._at = slot * _SLOT
 
     def read(self) -> bytes:
-        return machine.RTC().memory()
+        """What was written last, b"" when that is gone."""
+        slot = machine.RTC().memory()[self._at : self._at + _SLOT]
+        return slot[1 : 1 + slot[0]] if slot else b""
 
     def write(self, data: bytes) -> None:
-        machine.RTC().memory(data)
+        memory = bytearray(_SLOTS * _SLOT)
+        old = machine.RTC().memory()
+        memory[: len(old)] = old
+        memory[self._at] = len(data)
+        memory[self._at + 1 : self._at + 1 + len(data)] = data
+        machine.RTC().memory(memory[: _SLOTS * _SLOT])

@@ -20,18 +20,16 @@ _JOIN_POLL_MS = const(200)
 class Radio:
     """On only while there is something to say."""
 
-    def __init__(self, ssid: str, password: str, clock: "Clock") -> None:
-        self._ssid = ssid
-        self._password = password
+    def __init__(self, clock: "Clock") -> None:
         self._clock = clock
         self._wlan = network.WLAN(network.STA_IF)
 
-    async def up(self) -> None:
-        """Join the network. OSError(ETIMEDOUT) when that takes more than 20 seconds."""
+    async def up(self, ssid: str, password: str) -> None:
+        """Join a network. OSError(ETIMEDOUT) when that takes more than 20 seconds."""
         self._wlan.active(True)
         if self._wlan.isconnected():
             return
-        self._wlan.connect(self._ssid, self._password)
+        self._wlan.connect(ssid, password)
         for _ in range(_JOIN_MS // _JOIN_POLL_MS):
             if self._wlan.isconnected():
                 return

@@ -43,6 +43,7 @@ class BleFootfall:
         try:
             self._scanner.up()
             while out.footfall is not None:
+                out.alive()
                 await self._listen(out)
                 if out.footfall is not None:
                     await self._clock.sleep_ms(_PAUSE_MS)

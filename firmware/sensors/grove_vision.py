@@ -236,6 +236,7 @@ class GroveVision:
         """Ask for one result and take what comes. False when there was none in a second."""
         self._heard = self._answered = self._refused = self._spoiled = False
         self._uart.write(INVOKE[self._form])
+        out.alive()
         for _ in range(_ANSWER_MS // _POLL_MS):
             await self._clock.sleep_ms(_POLL_MS)
             self._listen(out)

@@ -167,6 +167,7 @@ class Ld2451:
                     # An unconfigured radar may see one direction only: its silence must not be counted as zero
                     out.fault(FAULT_NO_ANSWER)
                     until_retry_ms = _RETRY_MS
+            out.alive()
             await self._clock.sleep_ms(_LISTEN_MS)
             until_retry_ms -= _LISTEN_MS
             self._listen(out)

@@ -33,6 +33,7 @@ class WhileAllowed:
     async def run(self, out: "Output") -> None:
         """For ever; what the driver raises is raised."""
         while True:
+            out.alive()
             if out.footfall is not None:
                 with seldom("sensors." + self._part, "ports.ble") as driver:
                     await driver.open(self._clock).run(out)

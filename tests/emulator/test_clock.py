@@ -16,10 +16,33 @@ def test_without_a_time_server_the_city_sees_a_clock_that_was_never_set(post: La
     post.power_on()
     post.run_windows(3)
     reports = post.wait_stored(2)
-    assert {report.clock for report in reports} == {"never set"}
-    assert {report.window_start.year for report in reports} == {2000}
+    assert (reports[0].clock, reports[0].window_start.year) == ("never set", 2000)
     starts = [report.window_start for report in reports]
     assert starts == sorted(set(starts))
+
+
+def test_without_a_time_server_the_citys_letter_sets_the_clock(post: LampPost) -> None:
+    post.emulated.radio.ntp_offset_s = None
+    post.power_on()
+    post.run_windows(5)
+    last = sorted(post.wait_stored(4), key=lambda report: report.sequence)[-1]
+    assert last.clock == "set by the city"
+    assert abs(last.window_start.timestamp() + last.window_s - last.received_at.timestamp()) < 30
+
+
+def test_a_power_cut_without_a_time_server_starts_no_time_again(post: LampPost) -> None:
+    post.emulated.radio.ntp_offset_s = None
+    post.collector.lose = lambda topic, _payload: topic != post.city.settings.broker.topic  # no letters
+    for windows in (3, 3, 3):
+        post.power_on()
+        post.run_windows(windows)
+        post.power_off()
+        post.wait_without_power(3600)
+    reports = sorted(post.wait_stored(3), key=lambda report: report.sequence)
+    assert {report.clock for report in reports} == {"never set"}
+    ends = [report.window_start.timestamp() + report.window_s for report in reports]
+    starts = [report.window_start.timestamp() for report in reports]
+    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False)), post.explain("time came twice")
 
 
 def test_a_time_server_that_comes_late_sets_the_clock_and_cuts_one_window_short(post: LampPost) -> None:
@@ -57,10 +80,14 @@ def test_a_lying_time_server_repeats_no_number_and_no_window(post: LampPost) -> 
     post.power_off()
     post.emulated.radio.ntp_offset_s = 0.0
     post.power_on()
-    post.run_windows(2)
-    reports = sorted(post.wait_stored(4), key=lambda report: report.sequence)
-    assert [report.window_start.year for report in reports[:2]] == [2025, 2025]
-    assert [report.window_start.year for report in reports[2:]] == [2022] * len(reports[2:])
+    post.run_windows(4)
+    reports = sorted(post.wait_stored(5), key=lambda report: report.sequence)
+    # The first report says so, the city's letter takes it back, and a power cut does not bring the lie back
+    assert reports[0].window_start.year == 2025
+    last = reports[-1]
+    assert last.window_start.year == 2022
+    assert last.clock in ("set by the city", "synchronised")
+    assert abs(last.window_start.timestamp() + last.window_s - last.received_at.timestamp()) < 30
     assert len({report.sequence for report in reports}) == len(reports)
     assert post.count(Status.REJECTED) == post.count(Status.REPLAYED) == 0
 

@@ -1,4 +1,4 @@
-"""A board made of stand-ins: installs machine, network and esp32, and wires node.main to fakes of buses and radio."""
+"""A board made of stand-ins: installs machine, network and esp32, and wires node.build to fakes of buses and radio."""
 
 import gc
 import os
@@ -39,13 +39,15 @@ class Power:
         self.fed = 0
         self.resets = 0
         self.watched = False
+        self.cause = 1
         self.retained = Retained()
+        self.mark = Retained()
 
     def reset(self):
         self.resets += 1
 
     def reset_cause(self):
-        return 1
+        return self.cause
 
     def heap_used(self):
         return gc.mem_alloc() if hasattr(gc, "mem_alloc") else 50000
@@ -53,8 +55,8 @@ class Power:
     def serial(self):
         return b"serial"
 
-    def Retained(self):
-        return self.retained
+    def Retained(self, slot=0):
+        return self.mark if slot else self.retained
 
     def Watchdog(self):
         self.watched = True
@@ -154,29 +156,36 @@ class Board:
         self.noise = 0
         self.lines = []
         self.buses = buses
+        self.joined = []
+        self.dead_networks = ()
 
     def make_noise(self):
         self.noise += 1
         return self.noise.to_bytes(36, "big")
 
     def boot(self):
-        """The pipeline that node.main builds on this board."""
+        """The pipeline that node.build makes on this board."""
         from node import config
 
-        return self.wired().build(config.load(self.flash), self.flash, self.clock)
+        self.wired()
+        from node import build
+        from node.boots import Boots
+
+        return build.build(config.load(self.flash), self.flash, self.clock, Boots(self.flash, self.power))
 
     def wired(self):
         """node.main, on this board."""
-        from node import main
+        from node import build, main
 
         board = self
 
         class Radio:
-            def __init__(self, _ssid, _password, _clock):
+            def __init__(self, _clock):
                 pass
 
-            async def up(self):
-                if not board.city.reachable:
+            async def up(self, ssid, password):
+                board.joined.append((ssid, password))
+                if not board.city.reachable or ssid in board.dead_networks:
                     raise OSError(116)
 
             def down(self):
@@ -191,13 +200,13 @@ class Board:
         class KeyPartition:
             find = lambda: board.partition  # noqa: E731
 
-        main.Radio = Radio
-        main.KeyPartition = KeyPartition
-        main.open_led = lambda _entry, _clock: board.led
-        main.entropy = Entropy
-        main.power = self.power
-        main.Nvs = lambda: board.flash
-        main.open_bus = lambda entry, _clock: board.buses[entry["kind"], entry["id"]]
+        build.Radio = Radio
+        build.KeyPartition = KeyPartition
+        build.open_led = lambda _entry, _clock: board.led
+        build.entropy = Entropy
+        build.power = main.power = self.power
+        build.Nvs = main.Nvs = lambda: board.flash
+        build.open_bus = lambda entry, _clock: board.buses[entry["kind"], entry["id"]]
         return main
 
     def repl(self):

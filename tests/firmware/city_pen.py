@@ -69,8 +69,20 @@ class Pen:
         aad = cbor.encode([labels.PROFILE, context] + list(bound))  # noqa: RUF005 (MicroPython)
         return cose.sign1(payload, aad, self.keys[role][0], self.drbg)
 
-    def letter(self, node, number, command=None, heard=0, challenge=None, through=None, role=labels.ROLE_RECEIPT):
+    def letter(
+        self,
+        node,
+        number,
+        command=None,
+        heard=0,
+        challenge=None,
+        through=None,
+        role=labels.ROLE_RECEIPT,
+        city_s=None,
+    ):
         letter = {labels.LETTER_HEARD: heard}
+        if city_s is not None:
+            letter[labels.LETTER_TIME] = city_s
         if command is not None:
             letter[labels.LETTER_COMMAND] = command
         if challenge is not None:

@@ -166,6 +166,9 @@ class Output:
     def reading(self, channel, scaled):
         self.readings.append((channel, scaled))
 
+    def alive(self):
+        pass
+
     def passage(self, cls, direction, speed_kmh):
         self.passages.append((cls, direction, speed_kmh))
 

@@ -81,7 +81,7 @@ class Secrets(_Strict):
         )
 
 
-Model = TypeVar("Model", bound=_Strict)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(path: Path, model: type[Model]) -> Model:

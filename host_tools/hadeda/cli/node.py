@@ -9,10 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hadeda.board import Board, load
 from hadeda.city import City
+from hadeda.city.new_network import read_network
 from hadeda.city.policies import read_signed, set_policy
 from hadeda.cli import output
 from hadeda.cli.options import BoardOption, CityOption, JsonOption, KeyFileOption, NodeArgument, PortOption, YesOption
 from hadeda.cli.unlock import open_city
+from hadeda.collect.explain import RESET_CAUSES
 from hadeda.envelope import labels
 from hadeda.errors import CityError, PortError
 from hadeda.policy.compiled import decompile_floor
@@ -20,17 +22,20 @@ from hadeda.policy.files import read_floor
 from hadeda.policy.schema import DAY_S
 from hadeda.provision import steps
 from hadeda.registry import Node, find_node, nodes, revoke
-from hadeda.registry.commands import OPERATIONS, queue
+from hadeda.registry.commands import OPERATIONS, RESULTS, Command, commands, queue
 from hadeda.registry.nodes import select_node
 from hadeda.registry.outbox import gaps
 from hadeda.registry.policies import window_s_of
+from hadeda.registry.reports import StoredReport, reports
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 SET_PERIOD = "set-period"
 SET_POLICY = "set-policy"
-KNOWN = f"report-now, reboot, locate, {SET_PERIOD}, {SET_POLICY}"
+SET_NETWORK = "set-network"
+KNOWN = f"report-now, reboot, locate, {SET_PERIOD}, {SET_POLICY}, {SET_NETWORK}"
 DIGITS_MAX = 9
+TOLD_MAX = 20  # commands to look back on
 
 
 @app.command("provision")
@@ -105,12 +110,23 @@ def list_command(city_dir: CityOption = None, as_json: JsonOption = False) -> No
 
 @app.command("show")
 def show_command(node: NodeArgument, city_dir: CityOption = None, as_json: JsonOption = False) -> None:
-    """Show one node: identity, board, firmware, what it samples; its receipt, and which reports are lost."""
+    """Show one node: identity, board, firmware, what it samples, how it is, what it was told, what is lost."""
     with City.open(city_dir) as city:
         found = find_node(city.database, node)
         lost = [[gap.first, gap.last] for gap in gaps(city.database, found)]
-    record = describe(found) | {"receipt": found.through, "lost": lost}
-    record |= {"policy": found.policy, "floor": _floor_of(found), "configuration": found.configuration}
+        newest = reports(city.database, found.node_id, limit=1)
+        with city.database.read() as session:
+            told = {each.operation_name: _outcome(each) for each in reversed(commands(session, found, TOLD_MAX))}
+    record = describe(found) | {
+        "receipt": found.through,
+        "lost": lost,
+        "policy": found.policy,
+        "floor": _floor_of(found),
+        "configuration": found.configuration,
+        "network": found.network or "as provisioned",
+        "commands": told,
+        "newest_report": _condition(newest[0]) if newest else None,
+    }
     output.emit(
         record,
         as_json,
@@ -142,7 +158,8 @@ def command_command(
         str | None,
         typer.Argument(
             metavar="ARGUMENT",
-            help="For set-period the window's length in seconds, divides a day; for set-policy FILE.signed.",
+            help="For set-period the window's length in seconds, divides a day; for set-policy FILE.signed; for "
+            "set-network FILE.toml: some of [wifi] ssid, password and [broker] host, port, user, password.",
         ),
     ] = None,
     floor: Annotated[
@@ -155,7 +172,8 @@ def command_command(
 ) -> None:
     """Sign a command and leave it at the broker for the node's next session. `hadeda keys rotate` has its own.
 
-    A floor that is looser than the node's takes the release key beside the policy key.
+    A floor that is looser than the node's takes the release key beside the policy key. A new network holds only if it
+    leads to the city within four sessions; keep the old one up until `hadeda node show` says "done".
     """
     if operation not in OPERATIONS or operation == "rotate":
         raise CityError(f"nodes know no command {operation}", f"one of {KNOWN}")
@@ -193,6 +211,10 @@ def _arguments(city: City, node: Node, operation: str, argument: str | None, flo
         if node.revoked_at is not None:
             raise CityError(f"node {node.name} was revoked", "a revoked node takes no commands")
         return set_policy(city, node, signed, read_floor(floor).model if floor is not None else None)
+    if operation == SET_NETWORK:
+        if argument is None:
+            raise CityError("set-network needs a file", "passwords do not belong on a command line: write FILE.toml")
+        return read_network(Path(argument))
     if argument is not None:
         raise CityError(f"{operation} takes no argument", "leave it away")
     return {}
@@ -213,6 +235,24 @@ def _window_s(city: City, node: Node, text: str | None) -> int:
             "only another policy makes windows shorter",
         )
     return seconds
+
+
+def _outcome(command: Command) -> str:
+    """What became of a command, in words."""
+    return str(command.state) if command.result is None else RESULTS[command.result]
+
+
+def _condition(report: StoredReport) -> dict[str, Any]:
+    """How a node was when it made its newest report."""
+    health = report.health
+    return {
+        "window_start": report.window_start.isoformat(timespec="seconds"),
+        "clock": report.clock,
+        "last_reset": RESET_CAUSES.get(health.reset_cause, str(health.reset_cause)),
+        "safe_mode": health.safe_mode,
+        "heap_high_water_bytes": health.heap_high_water_bytes,
+        "boots": health.boots,
+    }
 
 
 def _floor_of(node: Node) -> dict[str, Any] | None:

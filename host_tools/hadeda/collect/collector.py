@@ -184,6 +184,7 @@ class Collector:
             node.policy = opened.report.privacy.policy
         if opened.report.answer is not None:
             answer(session, node, opened.report.answer.number, opened.report.answer.result, now)
+            self._scrub = True  # a set-network has passwords until it is answered
         return Outcome(
             Status.STORED,
             len(payload),

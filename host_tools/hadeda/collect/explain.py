@@ -36,7 +36,16 @@ from hadeda.registry.rekey import identity_of
 from hadeda.registry.reports import CellCount, ReportRow, name_cells, name_faults
 
 REKEY_HEAD: Final = bytes([0xD8, labels.TAG_ENCRYPT])
-RESET_CAUSES: Final = {1: "power on", 2: "hard reset", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
+RESET_CAUSES: Final = {
+    1: "power on",
+    2: "hard reset",
+    3: "watchdog",
+    4: "deep sleep",
+    5: "soft reset",
+    labels.RESET_BROWN_OUT: "brown-out or reset button",
+    labels.RESET_PANIC: "panic",
+    labels.RESET_ERROR: "error in the node's program",
+}
 
 
 @dataclass(frozen=True)
@@ -203,6 +212,8 @@ def _measured(node: Node, report: Report, cells: Iterable[CellCount]) -> Iterato
 def _health(report: Report) -> Iterator[Field]:
     health = report.health
     yield Field("last reset", RESET_CAUSES.get(health.reset_cause, str(health.reset_cause)), f"{health.boots} boots")
+    if health.safe_mode is not None:
+        yield Field("safe mode", health.safe_mode, "its sensors are off; it tries again by itself")
     yield Field("heap high water", f"{health.heap_high_water_bytes} bytes")
     yield Field("key store", health.key_store)
 

@@ -9,7 +9,9 @@ A letter is due
       and as a receipt, which lets the node forget reports, with every RECEIPT_EVERY of them and the first of an epoch:
       checking a letter costs the node more than sealing a report. Under the next epoch, too, where windows are so long
       that the node would be there before it has read this one. Elsewhere that would only show the broker which two keys
-      follow each other.
+      follow each other;
+    - under the current epoch, while the node's newest report has a clock that nobody keeps, or one that is ahead of
+      ours: the letter says when that report came.
 A letter of an epoch that is over stays where it is until the next sweep, so that what is taken back does not follow
 what is written to the next key.
 It needs the receipt key that the node knows, and no other. Without it reports are taken all the same.
@@ -25,12 +27,13 @@ from sqlalchemy.orm import Session
 
 from hadeda.city import City
 from hadeda.envelope import Letter, labels, seal_letter
+from hadeda.envelope.report import CLOCK_WORDS
 from hadeda.errors import CityError, Rejected
 from hadeda.registry.commands import waiting
 from hadeda.registry.epochs import Chain, Epoch, EpochState, current_chain, epoch_of, keys_of, pending_chains
 from hadeda.registry.nodes import Node
 from hadeda.registry.numbers import next_number
-from hadeda.registry.reports import window_s
+from hadeda.registry.reports import ReportRow, newest_report, window_s
 
 log = logging.getLogger("hadeda.collect")
 
@@ -43,6 +46,9 @@ DAY_S: Final = 86_400
 FEW_WINDOWS: Final = 4  # an epoch
 RECEIPT_EVERY: Final = 4  # reports; a node waits twice as many sessions before it sends again
 SWEEP_AFTER: Final = timedelta(hours=1)
+# Words of a clock that waits for somebody to set it, and how far ahead of ours one that was set may be
+UNKEPT_CLOCKS: Final = (CLOCK_WORDS[labels.CLOCK_NEVER], CLOCK_WORDS[labels.CLOCK_FREE_RUNNING])
+AHEAD_MAX: Final = timedelta(minutes=5)
 
 
 def topic_of(city: City, kid: bytes) -> str:
@@ -108,13 +114,25 @@ def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter, b
         yield chain, head, Letter(head.highest + 1, challenge=node.held, through=node.through), True
     commands = waiting(session, node)
     chain = current_chain(session, node)
+    newest = newest_report(session, epoch_of(session, chain, chain.head))
+    clock_is_off = newest is not None and _is_off(newest)
     following = 1 if FEW_WINDOWS * window_s(session, node) >= DAY_S else 0
     for number in range(chain.head, chain.head + following + 1):
         epoch = epoch_of(session, chain, number)
         # In order: a node takes no command below the last one it took
         command = commands[0].signed if commands and number <= commands[0].last_epoch else None
         errand = command is not None or node.held is not None
-        yield chain, epoch, Letter(epoch.highest + 1, command, node.held, node.through), errand
+        heard_s = None
+        if number == chain.head:
+            errand = errand or clock_is_off
+            heard_s = int(newest.received_at.timestamp()) if errand and newest is not None else None
+        yield chain, epoch, Letter(epoch.highest + 1, command, node.held, node.through, heard_s), errand
+
+
+def _is_off(report: ReportRow) -> bool:
+    """Whether the clock that a report was made with needs our help."""
+    end = report.window_start + timedelta(seconds=report.window_s)
+    return report.clock in UNKEPT_CLOCKS or end > report.received_at + AHEAD_MAX
 
 
 def _sealed(city: City, chain: Chain, epoch: Epoch, letter: Letter, now: datetime) -> bytes:

@@ -152,6 +152,11 @@ class EmulatedBoard:
         self.wiring.power_down()
         self.rtc.power_down()
 
+    def brown_out(self) -> None:
+        """The supply dips: everything starts again as after a power cut, but RTC memory was never without."""
+        self.wiring.power_down()
+        self._reset(POWER_ON)
+
     def _start(self, start: Start) -> None:
         self.resets.append(start.cause)
         self._start_of = start

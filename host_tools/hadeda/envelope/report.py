@@ -20,6 +20,7 @@ CLOCK_WORDS: Final = {
     labels.CLOCK_NEVER: "never set",
     labels.CLOCK_FREE_RUNNING: "free-running",
     labels.CLOCK_SYNCHRONISED: "synchronised",
+    labels.CLOCK_SIGNED: "set by the city",
 }
 FAULT_WORDS: Final = {
     labels.FAULT_NO_ANSWER: "no answer",
@@ -33,6 +34,14 @@ WITHHELD_WORDS: Final = {
     labels.WITHHELD_BUDGET: "no budget",
     labels.WITHHELD_POLICY: "not allowed",
     labels.WITHHELD_BLIND: "sensor blind",
+}
+# Why a node goes without its sensors: the cause of its last crash, or what is damaged
+SAFE_WORDS: Final = {
+    3: "watchdog",
+    labels.RESET_BROWN_OUT: "brown-out",
+    labels.RESET_PANIC: "panic",
+    labels.RESET_ERROR: "error",
+    labels.SAFE_CONFIG: "damaged configuration",
 }
 KEY_STORE_WORDS: Final = {0: "file", 1: "raw sectors"}
 
@@ -52,6 +61,7 @@ _OPTIONAL: Final = {labels.REPORT_FAULTS, labels.REPORT_ANSWER, labels.REPORT_EC
 ANSWER_NUMBER_MAX: Final = 0xFFFF
 INDEX_LOW_MAX: Final = 0xFFFF
 HEAP_KB_MAX: Final = 2**20
+HEALTH_STATE_MAX: Final = 2 * max(SAFE_WORDS) + 1
 
 
 @dataclass(frozen=True)
@@ -101,15 +111,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class Health:
-    """The node about itself. `reset_cause` is the number of MicroPython's `machine.reset_cause()`.
+    """The node about itself. `reset_cause` is the number of MicroPython's `machine.reset_cause()`, or labels.RESET_*.
 
-    The heap's high-water mark is rounded up to a multiple of 1024.
+    The heap's high-water mark is rounded up to a multiple of 1024. In safe mode its sensors are off; `safe_mode` is why
+    (one of SAFE_WORDS), None where it is not in it.
     """
 
     reset_cause: int
     heap_high_water_bytes: int
     key_store: str
     boots: int
+    safe_mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -249,12 +261,16 @@ def _faults(value: object) -> tuple[Fault, ...]:
 
 
 def _health(value: object) -> Health:
-    reset_cause, heap_kb, key_store, boots = _sequence(value, 4, "health")
+    reset_cause, heap_kb, state, boots = _sequence(value, 4, "health")
+    safe_mode, key_store = divmod(_number(state, 0, HEALTH_STATE_MAX, "state of the node"), 2)
+    if safe_mode not in (0, *SAFE_WORDS):
+        raise Rejected("safe mode for an unknown reason")
     return Health(
         reset_cause=_number(reset_cause, 0, 255, "reset cause"),
         heap_high_water_bytes=_number(heap_kb, 0, HEAP_KB_MAX, "heap high-water mark") * 1024,
-        key_store=KEY_STORE_WORDS[_number(key_store, 0, max(KEY_STORE_WORDS), "key store")],
+        key_store=KEY_STORE_WORDS[key_store],
         boots=_number(boots, 0, COUNT_MAX, "boots"),
+        safe_mode=SAFE_WORDS.get(safe_mode),
     )
 
 
@@ -277,7 +293,7 @@ def _answer(value: object) -> Answer:
     number, result = _sequence(value, 2, "answer")
     return Answer(
         number=_number(number, 0, ANSWER_NUMBER_MAX, "answer's number"),
-        result=_number(result, 0, labels.RESULT_INTERRUPTED, "answer's result"),
+        result=_number(result, 0, labels.RESULT_FELL_BACK, "answer's result"),
     )
 
 

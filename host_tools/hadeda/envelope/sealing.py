@@ -19,7 +19,7 @@ from hadeda.envelope.keys import EpochKeys, public_point, thumbprint
 from hadeda.envelope.padding import pad
 from hadeda.errors import CityError
 
-OPERATIONS: Final = range(labels.OPERATION_ROTATE, labels.OPERATION_LOCATE + 1)
+OPERATIONS: Final = range(labels.OPERATION_ROTATE, labels.OPERATION_SET_NETWORK + 1)
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,15 @@ class Command:
 class Letter:
     """`heard`: one more than the highest sequence number received in this epoch; `command` is signed.
 
-    `through` is the receipt: the city has every report up to this index, or knows that it will never get it.
+    `through` is the receipt: the city has every report up to this index, or knows that it will never get it. `time_s`
+    is when that number was received, in Unix seconds; None where there is none.
     """
 
     heard: int
     command: bytes | None = None
     challenge: bytes | None = None
     through: int = 0
+    time_s: int | None = None
 
 
 def sign_command(key: ec.EllipticCurvePrivateKey, node_id: bytes, command: Command) -> bytes:
@@ -84,6 +86,8 @@ def seal_letter(
         fields[labels.LETTER_CHALLENGE] = letter.challenge
     if letter.through:
         fields[labels.LETTER_THROUGH] = letter.through
+    if letter.time_s is not None:
+        fields[labels.LETTER_TIME] = letter.time_s
     message = cose.SealedMessage(
         keys.kid, shortest(number, labels.PARTIAL_IV_MAX), shortest(epoch, labels.EPOCH_MAX), b"", 0
     )

@@ -36,12 +36,21 @@ OPERATIONS: Final = {
     "report-now": labels.OPERATION_REPORT_NOW,
     "reboot": labels.OPERATION_REBOOT,
     "locate": labels.OPERATION_LOCATE,
+    "set-network": labels.OPERATION_SET_NETWORK,
 }
 RESULTS: Final = {
     labels.RESULT_DONE: "done",
     labels.RESULT_REFUSED: "refused",
     labels.RESULT_UNSUPPORTED: "unsupported",
     labels.RESULT_INTERRUPTED: "interrupted",
+    labels.RESULT_FELL_BACK: "fell back to the old network",
+}
+# What the registry keeps of a network: no passwords
+NETWORK_NAMES: Final = {
+    labels.SET_NETWORK_SSID: "wifi_ssid",
+    labels.SET_NETWORK_HOST: "broker_host",
+    labels.SET_NETWORK_PORT: "broker_port",
+    labels.SET_NETWORK_USER: "broker_user",
 }
 ANSWER_MASK: Final = 0xFFFF
 LIFETIME_EPOCHS: Final = 14  # ratchets
@@ -60,7 +69,8 @@ class CommandState(StrEnum):
 class Command(Base):
     """A command to one node. `signed` is the COSE_Sign1 as it goes into letters; `result` is one of labels.RESULT_*.
 
-    `last_epoch` is the last epoch in which the node may execute it.
+    `last_epoch` is the last epoch in which the node may execute it. Passwords are in `signed` of a set-network, so it
+    is emptied when the command waits no more.
     """
 
     __tablename__ = "command"
@@ -76,6 +86,12 @@ class Command(Base):
     result: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    def close(self, state: CommandState) -> None:
+        """It waits no more."""
+        self.state = state
+        if self.operation == labels.OPERATION_SET_NETWORK:
+            self.signed = b""
 
     @property
     def operation_name(self) -> str:
@@ -115,7 +131,7 @@ def queue(
     signed = sealing.sign_command(key, bytes.fromhex(node.node_id), content)
     for earlier in waiting(session, node):
         if earlier.operation == operation:
-            earlier.state = CommandState.SUPERSEDED
+            earlier.close(CommandState.SUPERSEDED)
     if compromised:
         node.close_past = number
     command = Command(
@@ -149,18 +165,23 @@ def answer(session: Session, node: Node, low: int, result: int, now: datetime) -
     """Note a node's answer, `low` being the low 16 bits of the command's number; None where nothing waits for it."""
     for command in waiting(session, node):
         if command.number & ANSWER_MASK == low:
-            command.state, command.result, command.answered_at = CommandState.ANSWERED, result, now
+            command.result, command.answered_at = result, now
             if result == labels.RESULT_DONE:
                 _note_effect(node, command)
+            command.close(CommandState.ANSWERED)
             return command
     return None
 
 
 def _note_effect(node: Node, command: Command) -> None:
     """Keep what the node holds now, as far as the city has to know it."""
-    if command.operation != labels.OPERATION_SET_POLICY:
+    if command.operation not in (labels.OPERATION_SET_POLICY, labels.OPERATION_SET_NETWORK):
         return
     arguments = sealing.read_command(command.signed).arguments
+    if command.operation == labels.OPERATION_SET_NETWORK:
+        shown = {name: arguments[label] for label, name in NETWORK_NAMES.items() if label in arguments}
+        node.network = {**(node.network or {}), **shown}
+        return
     if labels.SET_POLICY_POLICY in arguments:
         node.policy = decompile(cose.parse_sign1(arguments[labels.SET_POLICY_POLICY]).payload).version
     if labels.SET_POLICY_FLOOR in arguments:
@@ -178,7 +199,7 @@ def expire(session: Session, node: Node, number: int) -> None:
     """Give up the waiting commands that a node in epoch `number` will not execute any more."""
     for command in waiting(session, node):
         if command.last_epoch < number:
-            command.state = CommandState.EXPIRED
+            command.close(CommandState.EXPIRED)
 
 
 def follow_up(session: Session, node: Node, promotion: Promotion) -> None:
@@ -186,7 +207,7 @@ def follow_up(session: Session, node: Node, promotion: Promotion) -> None:
     lose(session, node, promotion.lost)
     if promotion.resigned:
         for command in waiting(session, node):
-            command.state = CommandState.EXPIRED
+            command.close(CommandState.EXPIRED)
 
 
 def lose(session: Session, node: Node, numbers: Iterable[int]) -> None:

@@ -80,10 +80,11 @@ def _open_first_chain(session: Session, node: Node, enrolment: Enrolment, root: 
 
 
 def give(node: Node, configuration: Mapping[str, Any]) -> None:
-    """Note the policy and the floor that a node takes from its configuration; raises PolicyError for a damaged one."""
+    """Note what a node takes from its configuration: policy, floor, network. Raises PolicyError for a damaged one."""
     if "policy" in configuration:
         node.policy = decompile(cose.parse_sign1(configuration["policy"]).payload).version
     node.floor = configuration.get("floor", node.floor)
+    node.network = None
 
 
 def _refuse_taken(session: Session, name: str, known: Node | None) -> None:

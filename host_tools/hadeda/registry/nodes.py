@@ -25,7 +25,9 @@ class Node(Base):
     rotate command after which its older epochs are closed at once, or 0. `command_base` is a number that its commands
     stay above. `policy` is the version that it was last known to count under (0: none), `floor` the CBOR of the floor
     it was last known to hold. `through` and `newest` are indexes of its reports since it was enrolled last: the city
-    needs none up to the first any more (registry/outbox.py), and knows of none above the second.
+    needs none up to the first any more (registry/outbox.py), and knows of none above the second. `network` is what
+    commands have changed of the network it was provisioned with, by names as `wifi_ssid` and without passwords; None:
+    nothing.
     """
 
     __tablename__ = "node"
@@ -49,6 +51,7 @@ class Node(Base):
     floor: Mapped[bytes | None] = mapped_column(LargeBinary)
     through: Mapped[int] = mapped_column(BigInteger, default=0)
     newest: Mapped[int] = mapped_column(BigInteger, default=0)
+    network: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 def nodes(database: Database) -> list[Node]:

@@ -69,6 +69,7 @@ class HealthRow(Base):
     heap_high_water_bytes: Mapped[int]
     key_store: Mapped[str] = mapped_column(String(16))
     boots: Mapped[int]
+    safe_mode: Mapped[str | None] = mapped_column(String(32))
 
 
 class ReportRow(Base):
@@ -254,6 +255,12 @@ def window_s(session: Session, node: Node) -> int:
     return session.scalar(query) or window_s_of(session, node.policy)
 
 
+def newest_report(session: Session, epoch: Epoch) -> ReportRow | None:
+    """The report with the highest number of an epoch; None before the first."""
+    query = select(ReportRow).where(ReportRow.epoch == epoch.id, ReportRow.sequence == epoch.highest)
+    return session.scalar(query)
+
+
 def count_reports(database: Database) -> int:
     """How many reports the city has."""
     with database.read() as session:
@@ -279,7 +286,9 @@ def _stored(row: ReportRow, node: Node) -> StoredReport:
         air=tuple(sorted((_reading(air) for air in row.air), key=lambda reading: _CHANNELS.index(reading.channel))),
         traffic=tuple(CellCount(t.road_user, t.direction, t.speed_band_kmh, t.count, t.withheld) for t in row.traffic),
         faults=tuple(SensorFault(f.part, f.kind, f.count) for f in row.faults),
-        health=Health(health.reset_cause, health.heap_high_water_bytes, health.key_store, health.boots),
+        health=Health(
+            health.reset_cause, health.heap_high_water_bytes, health.key_store, health.boots, health.safe_mode
+        ),
         footfall=_footfall(row),
     )
 

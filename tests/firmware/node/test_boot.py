@@ -12,7 +12,7 @@ from firmware.opened_ready import OpenedReady
 from envelope import cbor, cose, ecdh, ecdsa, keys, labels
 from envelope.drbg import Drbg
 from envelope.errors import Rejected
-from node import counter
+from node import build, counter
 from node.errors import NodeError, Unprovisioned
 from node.keystore import open_keystore
 from node.ledger import LOST
@@ -174,7 +174,7 @@ def test_flash_that_fails_at_boot_starts_the_board_again():
         if where == "read":
             board.partition.read = failing
         else:
-            main.KeyPartition.find = failing
+            build.KeyPartition.find = failing
         main.Files = lambda board=board: board.flash
         main.Clock = SelfRunningClock
         printed = []
@@ -535,6 +535,200 @@ def test_junk_in_the_mailbox_keeps_no_report_from_leaving():
     _run_windows(board, 2)
     sequences = [registered.open(sealed)[0] for sealed in board.city.messages]
     assert sorted(set(sequences)) == [0, 1, 2, 3]
+
+
+WATCHDOG = 3
+
+
+def test_three_crashes_switch_the_sensors_off_and_the_city_hears_why_and_can_speak():
+    board = _board()
+    registered = _enrol(board)
+    board.power.cause = WATCHDOG
+    for _ in range(2):
+        board.boot()
+    board.buses["uart", 1].sent.clear()
+    board.buses["uart", 2].sent.clear()
+    command = PEN.command(registered.node_id, 7, labels.OPERATION_REBOOT)
+    board.city.retained[registered.topic()] = PEN.letter(registered, 1, command)
+    _run_windows(board, 2)
+    assert board.buses["uart", 1].sent + board.buses["uart", 2].sent == []
+    report = registered.open(board.city.messages[0])[1]
+    assert report[labels.REPORT_HEALTH][5] == WATCHDOG
+    assert (report[labels.REPORT_AIR], report[labels.REPORT_TRAFFIC]) == ({}, [labels.WITHHELD_BLIND] * 8)
+    assert report[labels.REPORT_PRIVACY] == [1, 0, 0, 1]
+    assert board.power.resets == 1, "the command came through"
+    board.power.cause = 2
+    _run_windows(board, 1)
+    report = registered.open(board.city.messages[-1])[1]
+    assert (report[labels.REPORT_HEALTH][0], report[labels.REPORT_HEALTH][5]) == (2, 0)
+    assert report[labels.REPORT_AIR][5][1] == 90
+
+
+def test_safe_mode_ends_by_itself():
+    board = _board()
+    _enrol(board)
+    board.power.cause = WATCHDOG
+    for _ in range(2):
+        board.boot()
+    _run_windows(board, 61)
+    assert board.power.resets >= 1
+    board.power.cause = 2
+    assert board.boot().health.row()[5] == 0
+
+
+def test_a_damaged_configuration_costs_the_sensors_and_not_the_node():
+    for change in (
+        {"sensors": []},
+        {"sensors": 7},
+        {"buses": None},
+        {"version": 9},
+        {"led": 3},
+        {"floor": 1, "ntp": 5},
+    ):
+        board = _board()
+        registered = _enrol(board)
+        config = _config()
+        config.update(change)
+        board.flash.files["/config.cbor"] = cbor.encode(config)
+        main = board.wired()
+        found, damage = asyncio.run(build.configuration(board.flash, SelfRunningClock()))
+        assert damage == labels.SAFE_CONFIG
+        boots = main.Boots(board.flash, board.power)
+        boots.spare(damage)
+        pipeline = build.build(found, board.flash, board.clock, boots)
+        pipeline.report_now()
+        assert asyncio.run(pipeline.sender.session())
+        report = registered.open(board.city.messages[0])[1]
+        assert report[labels.REPORT_HEALTH][5] == labels.SAFE_CONFIG
+
+
+def test_a_configuration_that_leads_nowhere_is_read_again_after_a_while():
+    for data in (b"\xa1", b"\x00", cbor.encode({"board": "x"}), cbor.encode({"wifi": {"ssid": "a"}, "broker": 1})):
+        board = _board()
+        board.flash.files["/config.cbor"] = data
+        main = board.wired()
+        main.Files = lambda board=board: board.flash
+        clock = SelfRunningClock()
+        main.Clock = lambda clock=clock: clock
+        before = clock.now_ms
+        raises(NodeError, asyncio.run, main._run())
+        assert board.power.resets == 1
+        assert clock.now_ms - before == 600000
+
+
+def test_the_watchdog_starves_when_the_sender_is_stuck():
+    async def scene():
+        board = _board()
+        _enrol(board)
+        pipeline = board.boot()
+
+        async def stuck(_client):
+            while True:
+                await board.clock.sleep_ms(1000)
+
+        pipeline.sender._drain = stuck
+        task = asyncio.create_task(pipeline.run())
+        await board.clock.advance(400000, 1000)
+        fed = board.power.fed
+        await board.clock.advance(130000, 1000)
+        task.cancel()
+        pipeline.sampler.stop()
+        pipeline.sender.stop()
+        await asyncio.sleep(0)
+        assert fed > 30
+        assert board.power.fed == fed
+
+    asyncio.run(scene())
+
+
+def test_the_watchdog_starves_when_a_window_does_not_close():
+    async def scene():
+        board = _board()
+        _enrol(board)
+        pipeline = board.boot()
+        opened = pipeline.timetable.open
+
+        def open(*settings):
+            window = opened(*settings)
+            window.over = lambda: False
+            return window
+
+        pipeline.timetable.open = open
+        task = asyncio.create_task(pipeline.run())
+        await board.clock.advance(130000, 1000)
+        fed = board.power.fed
+        await board.clock.advance(130000, 1000)
+        task.cancel()
+        pipeline.sampler.stop()
+        pipeline.sender.stop()
+        await asyncio.sleep(0)
+        assert fed > 10
+        assert board.power.fed == fed
+
+    asyncio.run(scene())
+
+
+def test_without_a_time_server_the_citys_letter_sets_the_clock():
+    board = _board()
+    registered = _enrol(board)
+    city_s = 1700000000
+
+    def write(sealed):
+        number = registered.open(sealed)[0]
+        letter = PEN.letter(registered, number + 1, heard=number + 1, city_s=city_s + number * WINDOW_S)
+        board.city.retained[registered.topic()] = letter
+
+    board.city.on_message = write
+    _run_windows(board, 4)
+    opened = [registered.open(sealed)[1] for sealed in board.city.messages]
+    clocks = [report[labels.REPORT_CLOCK] for report in opened]
+    assert clocks[:2] == [labels.CLOCK_NEVER] * 2
+    assert clocks[-1] == labels.CLOCK_SIGNED
+    assert 0 <= opened[-1][labels.REPORT_START] - city_s <= 4 * WINDOW_S
+    # The power fails: time goes on where the reports ended, and nobody knows how long it was dark
+    end_s = opened[-1][labels.REPORT_START] + opened[-1][labels.REPORT_WINDOW]
+    board.clock.set_unix_ms(946684800000)
+    board.power.mark.data = board.power.retained.data = b""
+    board.city.on_message = None
+    del board.city.messages[:]
+    _run_windows(board, 1)
+    report = registered.open(board.city.messages[0])[1]
+    assert (report[labels.REPORT_START], report[labels.REPORT_CLOCK]) == (end_s, labels.CLOCK_NEVER)
+
+
+def _networks(board, registered, dead=()):
+    """Command another Wi-Fi; what the node joined, and what it answered."""
+    board.dead_networks = dead
+    network = {labels.SET_NETWORK_SSID: "square", labels.SET_NETWORK_WIFI_PASSWORD: "lamp post 13"}
+    command = PEN.command(registered.node_id, 7, labels.OPERATION_SET_NETWORK, network)
+
+    def write(sealed):
+        number, report = registered.open(sealed)
+        answered = report.get(labels.REPORT_ANSWER)
+        letter = PEN.letter(registered, number + 1, None if answered else command, heard=number + 1)
+        board.city.retained[registered.topic()] = letter
+
+    board.city.on_message = write
+    _run_windows(board, 6)
+    answers = [_answer(registered, sealed)[0] for sealed in board.city.messages]
+    return [ssid for ssid, _ in board.joined], [answer for answer in answers if answer]
+
+
+def test_a_network_that_leads_to_the_city_replaces_the_old_one():
+    board = _board()
+    joined, answers = _networks(board, _enrol(board))
+    assert answers[0] == answers[-1] == [7, labels.RESULT_DONE]
+    assert joined == [""] * 2 + ["square"] * (len(joined) - 2)
+    assert board.joined[-1] == ("square", "lamp post 13")
+
+
+def test_one_that_does_not_is_given_up_and_no_report_is_lost():
+    board = _board()
+    registered = _enrol(board)
+    joined, answers = _networks(board, registered, dead=("square",))
+    assert answers[0] == answers[-1] == [7, labels.RESULT_FELL_BACK]
+    assert joined == [""] * 2 + ["square"] * 4 + [""] * (len(joined) - 6)
+    assert [registered.open(sealed)[0] for sealed in board.city.messages] == list(range(len(board.city.messages)))
 
 
 def _traffic_and_privacy(registered, board):

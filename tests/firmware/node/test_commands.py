@@ -193,7 +193,7 @@ def test_locate_blinks_for_a_minute_where_there_is_a_lamp():
 
 
 def test_what_is_not_in_the_table_is_unsupported_and_changes_nothing():
-    for operation in (0, 7, 255, 1 << 32):
+    for operation in (0, 8, 255, 1 << 32):
         stage = Stage()
         before = stage.kept()
         assert stage.order(operation, {1: b"print('hello')"}) == (LOW, labels.RESULT_UNSUPPORTED)

@@ -31,7 +31,7 @@ def _policy(floor=OPEN, **changes):
 def _parts(policy, radio=RADIO):
     """(minimiser, what the radio's driver is given), as the pipeline puts them together."""
     minimiser = Minimiser(policy, 2, {0: (0, ())}, radio)
-    out = sample.Output(sample.Queue(), RADIO, 0)
+    out = sample.Output(sample.Queue(), RADIO, 0, Clock())
     out.use(policy, minimiser.footfall)
     minimiser.open(Drbg(b"s" * 32))
     return minimiser, out
@@ -145,7 +145,7 @@ async def _with_radio(test):
     air, clock = bluetooth_fake.install(), Clock()
     for name in ("sensors.ble_footfall", "ports.ble"):
         sys.modules.pop(name, None)
-    out = sample.Output(sample.Queue(), RADIO, 0)
+    out = sample.Output(sample.Queue(), RADIO, 0, Clock())
     running = asyncio.create_task(while_allowed.open({"part": "ble_footfall"}, None, clock).run(out))
     await clock.advance(20)
     try:

@@ -205,3 +205,26 @@ def test_a_longer_and_a_shorter_window_count_as_long_as_they_were():
     assert book.spend(EPSILON, DAY, 86400)
     assert book.spend(EPSILON, DAY, 86400)
     assert book.spent == EPSILON
+
+
+def test_until_when_there_are_reports_is_written_with_what_is_spent():
+    flash = _flash()
+    book = _boot(flash)
+    assert (book.end_s, book.clock_set) == (0, False)
+    book.end_s, book.clock_set = 1654041600, True
+    before = flash.operations
+    book.spend(EPSILON, DAY, QUARTER_S)
+    assert flash.operations == before + 1
+    again = _boot(flash)
+    assert (again.end_s, again.clock_set, again.spent) == (1654041600, True, EPSILON)
+
+
+def test_keeping_the_time_spends_nothing_and_lets_no_time_pass():
+    flash = _flash()
+    book = _boot(flash)
+    book.spend(EPSILON, EPSILON, QUARTER_S)
+    book.end_s = 4294967295
+    for _ in range(200):
+        book.keep_time()
+    assert not book.spend(EPSILON, EPSILON, QUARTER_S)
+    assert (_boot(flash).end_s, _boot(flash).spent) == (4294967295, EPSILON)

@@ -33,9 +33,20 @@ class Stage:
         self.receipts = []
         self.commands = Commands(self.keychain, self.owed, self.node.drbg, self.led, lambda: None, self.comb)
         self.mailbox = Mailbox(
-            self.keychain, self.commands, self.owed, self.node.drbg, "hadeda/down", self.comb, self.receipts.append
+            self.keychain,
+            self.commands,
+            self.owed,
+            self.node.drbg,
+            "hadeda/down",
+            self.comb,
+            self.receipts.append,
+            self._hear,
         )
         self.mailbox.topics()
+        self.heard = []
+
+    def _hear(self, *what):
+        self.heard.append(what)
 
     def comb(self, public):
         """As the node finds it on its flash."""
@@ -111,6 +122,14 @@ def test_a_letter_without_anything_is_a_letter():
     stage = Stage()
     stage.arrive(PEN.letter(stage.keychain, 0))
     assert (stage.mailbox.failures, stage.owed.take()) == (0, (None, None))
+
+
+def test_what_the_city_has_heard_and_when_is_passed_on_and_only_from_a_letter():
+    stage = Stage()
+    stage.arrive(PEN.letter(stage.keychain, 0, heard=8, city_s=1654041600))
+    stage.arrive(PEN.letter(stage.keychain, 1, heard=9))
+    stage.arrive(PEN.letter(stage.keychain, 2, heard=10, city_s=1, role=labels.ROLE_COMMAND))
+    assert stage.heard == [(1, 7, 1654041600), (1, 8, 0)]
 
 
 def test_the_same_letter_is_not_opened_again_but_what_it_asks_for_is_due_again():
@@ -214,7 +233,10 @@ def test_a_signed_letter_out_of_form_is_no_letter():
         {1: 0, 4: True},
         {1: 0, 4: b"9"},
         {1: 0, 4: None},
-        {1: 0, 5: 0},
+        {1: 0, 5: -1},
+        {1: 0, 5: True},
+        {1: 0, 5: b"1654041600"},
+        {1: 0, 6: 0},
         {1: 0, "3": CHALLENGE},
     ):
         _ignored(lambda stage, letter=letter: PEN.sealed(stage.keychain, 3, letter))

@@ -24,7 +24,7 @@ def _drain(take):
 
 
 def _output(queue, sensor, source=0):
-    out = Output(queue, sensor, source)
+    out = Output(queue, sensor, source, Clock())
     out.use(POLICY)
     return out
 
@@ -171,3 +171,83 @@ def test_a_driver_that_returns_counts_as_broken():
         return _drain(sampler.take)
 
     assert asyncio.run(scene()) == [(sample.FAULT, 0, labels.FAULT_DRIVER, 0)]
+
+
+class Hanging:
+    """Waits for something that never comes; `stubborn` it does not even let itself be cancelled."""
+
+    def __init__(self, clock, stubborn=False):
+        self.clock = clock
+        self.stubborn = stubborn
+        self.starts = 0
+
+    async def run(self, out):
+        self.starts += 1
+        out.reading(1, self.starts)
+        while True:
+            try:
+                await self.clock.sleep_ms(1 << 28)
+            except asyncio.CancelledError:
+                if not self.stubborn:
+                    raise
+
+
+def _watched(drivers, clock, minutes, period_s=0):
+    """How alive the sampler was, minute by minute, and what it said."""
+
+    async def scene():
+        sampler = Sampler(drivers, [0] * len(drivers), clock, [period_s] * len(drivers))
+        sampler.start()
+        alive = []
+        for _ in range(minutes * 12):
+            await clock.advance(5000, 1000)
+            alive.append(sampler.alive())
+        events = _drain(sampler.take)
+        for driver in drivers:
+            driver.stubborn = False  # so that the test can end
+        sampler.stop()
+        return alive, events
+
+    return asyncio.run(scene())
+
+
+def test_a_driver_that_hangs_is_a_fault_and_is_started_again():
+    clock = Clock()
+    driver = Hanging(clock)
+    alive, events = _watched([driver], clock, 10)
+    assert all(alive)
+    assert driver.starts == 4
+    assert [event[0] for event in events] == [sample.READING, sample.FAULT] * 3 + [sample.READING]
+    assert events[1] == (sample.FAULT, 0, labels.FAULT_DRIVER, 0)
+
+
+def test_a_driver_that_cannot_be_stopped_is_no_life_any_more():
+    clock = Clock()
+    alive, _ = _watched([Steady(clock), Hanging(clock, stubborn=True)], clock, 8)
+    assert alive[:72] == [True] * 72
+    assert not any(alive[76:])
+
+
+def test_a_slow_sensor_has_its_period_to_say_something():
+    clock = Clock()
+    driver = Hanging(clock)
+    _watched([driver], clock, 12, period_s=600)
+    assert driver.starts == 1
+
+
+def test_who_says_that_it_is_alive_may_have_nothing_to_say():
+    clock = Clock()
+
+    class Quiet:
+        starts = 0
+
+        async def run(self, out):
+            self.starts += 1
+            while True:
+                out.alive()
+                await clock.sleep_ms(1000)
+
+    driver = Quiet()
+    alive, events = _watched([driver], clock, 30)
+    assert all(alive)
+    assert (driver.starts, events) == (1, [])

@@ -58,7 +58,7 @@ class Radio:
         self.no_network = False
         self.streams = []
 
-    async def up(self):
+    async def up(self, _ssid, _password):
         self.log.append("up")
         if self.no_network:
             raise OSError(116)
@@ -74,6 +74,22 @@ class Radio:
 class NoSync:
     def due(self):
         return False
+
+
+class Route:
+    """The one that is configured; notes what went out."""
+
+    def __init__(self, broker):
+        self.wifi = {"ssid": "street", "password": ""}
+        self.broker = broker
+        self.sessions = 0
+        self.noted = []
+
+    def next_session(self):
+        self.sessions += 1
+
+    def note(self, sealed):
+        self.noted.append(sealed)
 
 
 class Mailbox:
@@ -118,7 +134,7 @@ def _stage(broker, reports=3, mailbox=None, clock=None):
     store = Store(flash, flash)
     for number in range(reports):
         store.append(bytes((number,)) * 100)
-    sender = Sender(clock, radio, BROKER, store, NoSync(), Random(), mailbox or Mailbox(), 900)
+    sender = Sender(clock, radio, Route(BROKER), store, NoSync(), Random(), mailbox or Mailbox(), 900)
     return sender, clock, radio, store
 
 

@@ -56,6 +56,36 @@ def test_a_jump_backward_closes_the_window_with_its_real_length():
     assert following.length_s() == 800
 
 
+def test_what_was_reported_is_not_reported_again_when_the_clock_was_set_back_a_little():
+    clock = Clock(BOUNDARY_MS)
+    timetable = Timetable(clock, WINDOW_S)
+    window = timetable.open(2)
+    clock.now_ms += 100000
+    clock.set_unix_ms(clock.unix_ms() - 40000)
+    assert window.over()
+    assert window.end_s() == BOUNDARY_MS // 1000 + 100
+    following = timetable.open(2, window.end_s() * 1000)
+    assert following.start_s == window.end_s()
+    _pass_window(clock, following)
+    assert (following.length_s(), following.end_s()) == (800, BOUNDARY_MS // 1000 + 900)
+    # Further back it is the city that says so, and the clock is right
+    clock.set_unix_ms(clock.unix_ms() - 86400000)
+    assert timetable.open(3, following.end_s() * 1000).start_s == clock.unix_s()
+
+
+def test_a_window_that_nobody_closes_is_overdue():
+    clock = Clock(BOUNDARY_MS + 300000)
+    window = Timetable(clock, WINDOW_S).open(2)
+    clock.now_ms += 600000 + 59000
+    assert window.over()
+    assert not window.overdue()
+    clock.now_ms += 2000
+    assert window.overdue()
+    # Whatever the calendar says
+    clock.set_unix_ms(BOUNDARY_MS)
+    assert window.overdue()
+
+
 def test_a_correction_of_a_second_is_no_jump():
     for step_ms in (-1500, 1500):
         clock = Clock(BOUNDARY_MS)

@@ -155,7 +155,7 @@ def test_an_answer_to_another_command_changes_nothing(scene: Scene, answer: list
     assert scene.letter(scene.node) is not None
 
 
-@pytest.mark.parametrize("answer", [[0x10000, 0], [-1, 0], [0, 4], [0, -1], [0], [0, 0, 0], None, {}, b"\0\0"])
+@pytest.mark.parametrize("answer", [[0x10000, 0], [-1, 0], [0, 5], [0, -1], [0], [0, 0, 0], None, {}, b"\0\0"])
 def test_an_answer_of_another_form_is_refused(scene: Scene, answer: Any) -> None:
     scene.refusal(scene.node.seal(example_report(r8=answer), 0))
 
@@ -366,3 +366,54 @@ def test_a_letter_says_nothing_of_its_node_outside(scene: Scene) -> None:
     assert sealed is not None
     for secret in (scene.node.node_id, scene.node.public[1:33], b"corner", scene.node.collector_id):
         assert secret not in sealed
+
+
+@pytest.mark.parametrize(
+    ("report", "due"),
+    [
+        ({"r3": labels.CLOCK_NEVER}, True),
+        ({"r3": labels.CLOCK_FREE_RUNNING}, True),
+        ({"r3": labels.CLOCK_SYNCHRONISED}, False),
+        ({"r3": labels.CLOCK_SIGNED}, False),
+    ],
+)
+def test_a_clock_that_nobody_keeps_is_told_when_its_report_came(
+    scene: Scene, report: dict[str, Any], due: bool
+) -> None:
+    scene.stored(scene.node, 4, **report)
+    letter = scene.letter(scene.node)
+    assert (letter is not None) == due
+    if letter is not None:
+        assert letter == {labels.LETTER_HEARD: 5, labels.LETTER_TIME: int(scene.clock().timestamp())}
+        scene.stored(scene.node, 5, r3=labels.CLOCK_SIGNED)
+        assert scene.topics == {}, "it is set"
+
+
+@pytest.mark.parametrize(("ahead_s", "due"), [(0, False), (299, False), (301, True), (3 * 365 * 86_400, True)])
+def test_a_clock_that_is_ahead_of_ours_is_told_whoever_set_it(scene: Scene, ahead_s: int, due: bool) -> None:
+    end = int(scene.clock().timestamp()) + ahead_s
+    scene.stored(scene.node, 0, r1=end - 900, r3=labels.CLOCK_SYNCHRONISED)
+    assert (scene.letter(scene.node) is not None) == due
+
+
+def test_a_network_is_noted_without_its_passwords_and_only_when_it_holds(scene: Scene) -> None:
+    network = {labels.SET_NETWORK_SSID: "square", labels.SET_NETWORK_WIFI_PASSWORD: "lamp post 13"}
+    for number, result in enumerate((labels.RESULT_FELL_BACK, labels.RESULT_DONE)):
+        command = scene.command(labels.OPERATION_SET_NETWORK, network)
+        assert b"lamp post 13" in command.signed
+        scene.stored(scene.node, number, r8=[command.number & 0xFFFF, result])
+        assert states(scene)[0] == ("set-network", "answered", result)
+        with scene.city.database.read() as session:
+            assert all(row.signed == b"" for row in commands(session, scene.registered()))
+        assert scene.registered().network == ({"wifi_ssid": "square"} if result == labels.RESULT_DONE else None)
+
+
+def test_a_network_that_waits_no_more_for_whatever_reason_leaves_no_password(scene: Scene) -> None:
+    network = {labels.SET_NETWORK_SSID: "square", labels.SET_NETWORK_WIFI_PASSWORD: "lamp post 13"}
+    scene.command(labels.OPERATION_SET_NETWORK, network)
+    scene.command(labels.OPERATION_SET_NETWORK, {labels.SET_NETWORK_PORT: 1884})
+    with scene.city.database.read() as session:
+        waiting, superseded = commands(session, scene.registered())
+        assert (waiting.state, superseded.state) == (CommandState.WAITING, CommandState.SUPERSEDED)
+        assert superseded.signed == b""
+        assert waiting.signed

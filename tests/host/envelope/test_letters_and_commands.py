@@ -120,7 +120,7 @@ def test_a_command_by_another_key_or_for_another_node_is_not_taken() -> None:
             NODE.check_command(signed)
 
 
-@pytest.mark.parametrize("command", [Command(0, 1, 1), Command(2**40, 1, 1), Command(1, 0, 1), Command(1, 7, 1)])
+@pytest.mark.parametrize("command", [Command(0, 1, 1), Command(2**40, 1, 1), Command(1, 0, 1), Command(1, 8, 1)])
 def test_commands_that_no_node_takes_are_not_signed(command: Command) -> None:
     with pytest.raises(CityError):
         sign_command(COMMAND, NODE.node_id, command)

@@ -57,7 +57,7 @@ def test_a_node_without_a_policy_still_reports() -> None:
 
 
 BAD = [
-    {"r1": -1}, {"r1": None}, {"r1": b"x"}, {"r2": 0}, {"r2": 86_401}, {"r3": 3}, {"r3": -1}, {"r4": []},
+    {"r1": -1}, {"r1": None}, {"r1": b"x"}, {"r2": 0}, {"r2": 86_401}, {"r3": 4}, {"r3": -1}, {"r4": []},
     {"r4": {1: [0, 1, 1, 1]}}, {"r4": {1: [1, 1, 1]}}, {"r4": {1: [1, 1, -1, 1]}}, {"r4": {1: [65_536, 1, 0, 0]}},
     {"r4": {1: None}}, {"r4": {1: [1, None, 0, 0]}}, {"r5": {}}, {"r5": [-5]}, {"r5": [None]}, {"r5": [0]},
     {"r5": ["1"]}, {"r5": [2**31]},
@@ -121,16 +121,17 @@ statistics = st.tuples(
     st.integers(0, 2**31 - 1),
 ).map(list)
 counts = st.integers(1, 2**31 - 1)
+STATES = st.sampled_from([key_store + 2 * safe for safe in (0, 3, 6, 7, 8, 9) for key_store in (0, 1)])
 fault_codes = st.builds(lambda sensor, kind: sensor * 8 + kind, st.integers(0, 63), st.integers(1, 5))
 low_16, steps = st.integers(0, 65_535), st.integers(1, 65_535)
 whole_reports = st.fixed_dictionaries(
     {
         1: st.integers(0, 2**32 - 1),
         2: st.integers(1, 86_400),
-        3: st.integers(0, 2),
+        3: st.integers(0, 3),
         4: st.dictionaries(st.integers(1, 6), statistics, max_size=6),
         5: st.lists(st.integers(-4, -1) | counts, max_size=20),
-        7: st.tuples(st.integers(0, 255), st.integers(0, 2**20), st.integers(0, 1), counts).map(list),
+        7: st.tuples(st.integers(0, 255), st.integers(0, 2**20), STATES, counts).map(list),
         10: st.tuples(st.integers(1, 2**31 - 1), st.integers(1, 10**6), st.integers(10**6, 2**31 - 1), st.just(1)).map(
             list
         ),

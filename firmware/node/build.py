@@ -1,0 +1,124 @@
+"""Puts the node together from its configuration. Imported at boot only: what it wires stays, and it goes.
+
+No function made here may be handed out: it would keep all of this in memory.
+"""
+
+from micropython import const
+
+import sensors
+from envelope.labels import SAFE_CONFIG
+from node import combs, health
+from node.commands import Commands
+from node.errors import ConfigError
+from node.keychain import Keychain
+from node.keystore import open_keystore
+from node.ledger import Ledger
+from node.letters import DOWN_PREFIX, Mailbox
+from node.minimise import Minimiser
+from node.pipeline import Pipeline
+from node.policy import in_force, least_window_s
+from node.randomness import Randomness
+from node.report import Owed
+from node.route import Route
+from node.sample import Sampler
+from node.seal import Sealer
+from node.seldom import seldom
+from node.send import Sender
+from node.store import Store
+from node.time_sync import TimeSync
+from node.window import Timetable
+from ports import entropy, power
+from ports.bus import open_bus
+from ports.clock import Clock
+from ports.flash import Files, KeyPartition, Nvs
+from ports.led import open_led
+from ports.radio import Radio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from node.boots import Boots
+
+_PAUSE_WITHOUT_CONFIGURATION_MS = const(600000)
+
+
+async def configuration(files: Files, clock: Clock) -> "tuple[Any, int]":
+    """(configuration, labels.SAFE_CONFIG or 0); one that leads nowhere may be better read another time."""
+    try:
+        with seldom("node.config") as reader:
+            try:
+                return reader.load(files), 0
+            except ConfigError as error:
+                print("hadeda: damaged configuration:", error)
+                return reader.salvage(files), SAFE_CONFIG
+    except ConfigError as error:
+        print("hadeda: starting again in a while after:", error)
+        await clock.sleep_ms(_PAUSE_WITHOUT_CONFIGURATION_MS)
+        power.reset()
+        raise
+
+
+def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline:
+    """Wire the stages. Everything from ports/ enters here and nowhere else. Unprovisioned without an identity."""
+    nvs = Nvs()
+    keystore = open_keystore(files, KeyPartition.find())
+    keychain = Keychain(keystore, nvs, power.Retained())
+    randomness = Randomness(nvs, entropy.noise, power.serial())
+    store = Store(files, nvs)
+    radio = Radio(clock)
+    ledger = Ledger(nvs, keychain)
+    time_sync = TimeSync(clock, radio, config["ntp"], randomness, ledger)
+    owed = Owed()
+    route = Route(keychain, owed, time_sync, config["wifi"], config["broker"])
+    mailbox, commands = _downlink(config, files, clock, (keychain, owed, randomness.drbg, store), boots, route)
+    sampler, minimiser = _sensing(config if not boots.safe else {"buses": {}, "sensors": []}, clock)
+    window_s = least_window_s(in_force(keychain.secrets))
+    pipeline = Pipeline(
+        clock,
+        power.Watchdog(),
+        time_sync,
+        Timetable(clock, window_s),
+        health.Health(power, keystore.kind, boots),
+        sampler,
+        minimiser,
+        Sealer(keychain, randomness),
+        store,
+        Sender(clock, radio, route, store, time_sync, randomness, mailbox, window_s),
+        keychain,
+        owed,
+        ledger,
+        randomness.drbg,
+        boots,
+    )
+    commands.report_now = pipeline.report_now
+    return pipeline
+
+
+def _downlink(
+    config: "Any", files: Files, clock: Clock, parts: "tuple[Any, Any, Any, Store]", boots: "Boots", route: Route
+) -> "tuple[Mailbox, Commands]":
+    """The city's way to the node; `parts` are keychain, what is owed, the generator and the outbox."""
+    keychain, owed, drbg, store = parts
+    comb = combs.reader(files)
+    led = open_led(config.get("led"), clock)
+    commands = Commands(keychain, owed, drbg, led, boots.reset, comb)
+    prefix = config["broker"].get("down", DOWN_PREFIX)
+    return Mailbox(keychain, commands, owed, drbg, prefix, comb, store.forget, route.heard), commands
+
+
+def _sensing(config: "Any", clock: Clock) -> "tuple[Sampler, Minimiser]":
+    buses = {name: open_bus(entry, clock) for name, entry in config["buses"].items()}
+    drivers = [sensors.open_sensor(entry, buses, clock) for entry in config["sensors"]]
+    parts = [sensors.part(entry) for entry in config["sensors"]]
+    sources = [part.get("source", 0) for part in parts]
+    traffic = {}
+    radio = -1
+    for index, part in enumerate(parts):
+        if part["kind"] == "radio":
+            radio = index
+        if part["kind"] == "traffic":
+            classes = config["sensors"][index].get("classes", part.get("classes", ()))
+            traffic[index] = sources[index], tuple(classes)
+    periods_s = [entry["period_s"] for entry in config["sensors"]]
+    return Sampler(drivers, sources, clock, periods_s), Minimiser(None, len(parts), traffic, radio)
