@@ -63,9 +63,9 @@ async def _run() -> None:
     try:
         pipeline = build(config, files, clock)
         del config  # the stages have what they need of it
-        print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
         await pipeline.sender.synchronise()
         pipeline.watchdog.feed()
+        print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
         await pipeline.run()
     except (NodeError, asyncio.CancelledError):
         raise
