@@ -23,6 +23,8 @@ from hadeda.city import City
 from hadeda.city.policies import for_provisioning
 from hadeda.collect.collector import Outcome, Status
 from hadeda.envelope import parse_sealed
+from hadeda.registry.nodes import select_node
+from hadeda.registry.outbox import gaps
 from hadeda.registry.reports import ReportRow
 from hadeda.scenario import World
 from hadeda.simulate import invariants
@@ -41,7 +43,7 @@ from hadeda.simulate.trace import Trace
 
 POWER_UP_US: Final = 60_000_000  # boards are plugged in within a minute
 LOOK_US: Final = 10_000_000  # between two looks at whether everything has arrived
-SETTLING_WINDOWS: Final = 2
+SETTLING_WINDOWS: Final = 12  # a node gives the city's receipt eight sessions before it sends a report once more
 TELL_US: Final = 60_000_000  # between two words about how far it is
 NEVER_US: Final = 1 << 62
 Progress = Callable[[int], None]  # microseconds of the run that are done
@@ -132,10 +134,10 @@ class Street:
         limit_us = self.wanted.length_us + SETTLING_WINDOWS * self.window_s * 1_000_000
         until_us = self.wanted.length_us
         while True:
-            stored = set(self.stored_numbers())
             for post in self.posts:
                 post.catch_up(until_us)
-                if post.emulated.powered and (until_us >= limit_us or stored.issuperset(post.sealed.numbers)):
+                arrived = len(self.missing(post)) <= self.gaps_of(post)
+                if post.emulated.powered and (until_us >= limit_us or arrived):
                     post.power_off()
             if until_us >= limit_us or not any(post.emulated.powered for post in self.posts):
                 break
@@ -187,6 +189,16 @@ class Street:
         with self.city.database.read() as session:
             sealed = [parse_sealed(row) for row in session.scalars(select(ReportRow.sealed))]
         return [(message.kid, message.sequence) for message in sealed]
+
+    def missing(self, post: LampPost) -> list[Number]:
+        """Of the reports that a board has sealed, those that the city does not have."""
+        return sorted(set(post.sealed.numbers).difference(self.stored_numbers()))
+
+    def gaps_of(self, post: LampPost) -> int:
+        """How many reports the city knows it will never get of a board."""
+        with self.city.database.read() as session:
+            node = select_node(session, name_of(post.number))
+        return sum(gap.last - gap.first + 1 for gap in gaps(self.city.database, node))
 
     def check(self, *, final: bool) -> None:
         """Ask every invariant."""

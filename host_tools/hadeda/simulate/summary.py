@@ -55,7 +55,7 @@ def account(street: Street, cpu_s: float) -> Part:
     figures: dict[str, float] = {
         "windows_expected": opened,
         "stored": len(set(stored)),
-        "gaps": 0,  # no node says yet what it will never send
+        "gaps": sum(min(len(street.missing(post)), street.gaps_of(post)) for post in street.posts),
         "open_at_power_cut": opened - sealed,
         "duplicates": len(stored) - len(set(stored)),
         "nonce_reuse": sum(getattr(invariant, "reused", 0) for invariant in street.invariants),

@@ -1,4 +1,8 @@
-"""Invariant: every window is stored by the city exactly once, or was open when the power was cut (issue 5, no. 1)."""
+"""Invariant: every window is stored by the city exactly once, or in a gap that its node has signed, or was open
+when the power was cut.
+
+A gap may also be the place of a report that the power cut off while it was written: that window was open.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -19,15 +23,16 @@ class StoredOnce:
         if not final:
             return found
         for post in street.posts:
-            sealed = set(post.sealed.numbers)
-            missing = sorted(sealed - set(stored))
-            if missing:
+            missing, gaps = street.missing(post), street.gaps_of(post)
+            if len(missing) > gaps:
                 numbers = ", ".join(f"{kid.hex()}/{number}" for kid, number in missing[:5])
-                found.append(f"board {post.number}: {len(missing)} sealed reports never arrived ({numbers})")
-            lost = post.windows.opened - len(sealed)
-            if not 0 <= lost <= post.windows.cuts:
                 found.append(
-                    f"board {post.number}: {post.windows.opened} windows opened, {len(sealed)} sealed, "
+                    f"board {post.number}: {len(missing)} sealed reports never arrived, {gaps} in gaps ({numbers})"
+                )
+            sealed = len(post.sealed.numbers)
+            if not 0 <= post.windows.opened - sealed <= post.windows.cuts:
+                found.append(
+                    f"board {post.number}: {post.windows.opened} windows opened, {sealed} sealed, "
                     f"{post.windows.cuts} cut"
                 )
         return found
