@@ -43,11 +43,11 @@ async def _run() -> None:
             boots.spare(damage)
             pipeline = build.build(config, files, clock, boots)
         del config, build  # the stages have what they need of it
-        print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
         if boots.safe:
             print("hadeda: safe mode, sensors are off:", boots.safe)
         await pipeline.sender.synchronise()
         pipeline.watchdog.feed()
+        print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
         await pipeline.run()
     except (NodeError, asyncio.CancelledError):
         raise

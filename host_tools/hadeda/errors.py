@@ -58,6 +58,10 @@ class ScenarioError(HadedaError):
     """A street or air file that cannot be played."""
 
 
+class SimulationError(HadedaError):
+    """Something that must hold in every simulation did not hold in this one, or it could not be run."""
+
+
 class EmulatorError(HadedaError):
     """No MicroPython to run, or a board process that died."""
 

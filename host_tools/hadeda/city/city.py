@@ -11,7 +11,6 @@ It is built beside its final place and moved there whole, so there is no such th
 """
 
 import os
-import secrets as randomness
 import shutil
 import ssl
 import tempfile
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
+from hadeda import randomness
 from hadeda.city import certificates, keyfile, policies
 from hadeda.city import settings as settings_file
 from hadeda.city.keyring import ROLE_NAMES, Keyring, Unlock, one_passphrase, unlocked
@@ -90,9 +90,9 @@ class City:
             )
             secrets = Secrets(
                 broker_user="hadeda-node",
-                broker_password=randomness.token_urlsafe(24),
+                broker_password=randomness.password(),
                 city_user="hadeda-city",
-                city_password=randomness.token_urlsafe(24),
+                city_password=randomness.password(),
                 wifi_password=wifi_password,
             )
         except ValidationError as error:
@@ -188,7 +188,15 @@ class City:
             self.settings.ntp,
         )
 
-    def enrol(self, message: bytes, nonce: bytes, *, name: str = "", configuration: Mapping[str, Any]) -> Node:
+    def enrol(
+        self,
+        message: bytes,
+        nonce: bytes,
+        *,
+        name: str = "",
+        configuration: Mapping[str, Any],
+        now: datetime | None = None,
+    ) -> Node:
         """Register the node whose enrolment `message` answers `nonce` (16 bytes the host gave it), in one transaction.
 
         `configuration` is what the node was given, the city's public keys among it; passwords are not kept. Raises
@@ -209,7 +217,7 @@ class City:
             raise ProvisionError(
                 f"the node's enrolment is not accepted ({refusal.reason})", "reset the node and provision it again"
             ) from refusal
-        return enrol(self.database, enrolment, root, name=name, configuration=configuration, authorities=told)
+        return enrol(self.database, enrolment, root, name=name, configuration=configuration, authorities=told, now=now)
 
     def renew(self, node: Node, configuration: Mapping[str, Any]) -> None:
         """Note the policy and the floor that an enrolled node has taken over the cable, from its configuration."""

@@ -19,10 +19,11 @@ from typing import Annotated, Final, Literal, Self
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from hadeda import randomness
 from hadeda.city import keyfile
 from hadeda.city.keyfile import Cost, KeyFile, WrongPassphrase
 from hadeda.envelope import labels, thumbprint
-from hadeda.envelope.keys import CURVE, load_point, public_point
+from hadeda.envelope.keys import load_point, public_point
 from hadeda.errors import CityError, Rejected
 
 INDEX_FILE: Final = "index.json"
@@ -207,7 +208,7 @@ class Keyring:
 
     def _make(self, role: int, passphrase: bytes | None, now: datetime | None, cost: Cost | None) -> CityKey:
         """A new key, whose file is on disk; the index does not know it yet."""
-        private = ec.generate_private_key(CURVE)
+        private = randomness.private_key()
         now = (now or datetime.now(UTC)).replace(microsecond=0)
         entry = CityKey(role, public_point(private.public_key()), KeyState.CURRENT, now)
         content = keyfile.render(entry.role_name, private, passphrase, cost)

@@ -40,6 +40,7 @@ COMMANDS = (
     Row("keys", "keys", "List, rotate and protect keys: the city's own and the nodes'.", is_group=True),
     Row("policy", "policy", "Check, explain, measure, sign and document what nodes may count and say.", is_group=True),
     Row("emulate", "emulate", "Power up an emulated board; prints the serial port mpremote connects to."),
+    Row("simulate", "simulate", "Many boards, a broker and a city in virtual time, with faults, from one seed."),
     Row("collect", "collect", "Take reports from the broker: verify, decrypt, store each exactly once."),
     Row("reports", "reports", "List what the city has received."),
     Row("open", "open", "Explain one sealed message, layer by layer."),

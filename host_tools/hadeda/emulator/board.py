@@ -27,9 +27,11 @@ from hadeda.emulator.clock import Clock, RealTime
 from hadeda.emulator.console import Console
 from hadeda.emulator.errors import EINVAL, BoardOSError
 from hadeda.emulator.flash import Flash, PowerCut
+from hadeda.emulator.local_network import LocalNetwork
+from hadeda.emulator.network import Network
 from hadeda.emulator.nvs import Nvs
 from hadeda.emulator.process import Processor
-from hadeda.emulator.radio import Connection, Radio
+from hadeda.emulator.radio import Radio
 from hadeda.emulator.rtc import Rtc
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.emulator.surface import opcodes
@@ -65,6 +67,7 @@ class EmulatedBoard:
     """`start_s`: the world's time at power-up. `seed` fixes everything random on the board; None takes real randomness.
 
     `stock_partitions`: the flash is divided as a stock image leaves it, without a partition for the node's keys.
+    `network` is what is behind its access point, else this computer's own.
 
     Call `power_on`, then `run` until done (from one thread), then `close`.
     """
@@ -80,6 +83,7 @@ class EmulatedBoard:
         flash_file: Path | None = None,
         serial: SerialPort | None = None,
         stock_partitions: bool = False,
+        network: Network | None = None,
     ) -> None:
         self.board = board
         self.interpreter = interpreter.find()
@@ -93,7 +97,7 @@ class EmulatedBoard:
         self.partitions = (partitions.stock if stock_partitions else partitions.hadeda)(board.flash_mb)
         self.nvs = Nvs(self.flash, partitions.find(self.partitions, "nvs"))
         self.selector = selectors.DefaultSelector()
-        self.radio = Radio(self.selector, self.clock.now_us, self.now)
+        self.radio = Radio(network or LocalNetwork(self.selector, self.now), self.clock.now_us)
         self.wiring = Wiring(board, world, seed or 0, self.now, self.clock.spend)
         self.bluetooth = Bluetooth(PassingDevices(world, seed or 0), seed or 0, self.now)
         self.serial = serial
@@ -266,10 +270,7 @@ class EmulatedBoard:
         if target is not None:
             self.clock.advance(target, pace)
         for key, _ in events:
-            if isinstance(key.data, Connection):
-                self.radio.serve(key.data)
-            else:
-                key.data()
+            key.data()
         if self.serial is not None:
             self.serial.flush()
         if self._processor is not None:
@@ -292,6 +293,21 @@ class EmulatedBoard:
 
     def _patience(self) -> float:
         return 0.5 if self._processor is not None and self.watchdog.due_us is not None else 5.0
+
+    @property
+    def computing(self) -> bool:
+        """Whether its program has the turn: `step` waits for what it asks."""
+        return self._processor is not None and self._asleep is None
+
+    @property
+    def waits_for_typing(self) -> bool:
+        """Whether it does nothing until somebody types."""
+        return self._asleep is not None and self._asleep.at_console
+
+    @property
+    def next_moment_us(self) -> int | None:
+        """When `step` would go on; None while it computes, or has no power."""
+        return self._next_moment()
 
     def _next_moment(self) -> int | None:
         """The next moment of board time at which something happens; None while the board computes."""
@@ -321,6 +337,7 @@ class EmulatedBoard:
         if self._asleep is not None:
             if self._asleep.listens:
                 self.wiring.listen()
+            self.radio.listen()
             if now >= self._asleep.until_us or self._ready() & ~self._asleep.seen:
                 self._wake_up()
 

@@ -11,10 +11,14 @@ KEEP_BYTES = 65536
 
 
 class Console:
-    """`output` keeps the newest of what was printed; `on_interrupt` is called when a Ctrl-C ends a program's wait."""
+    """`output` keeps the newest of what was printed; `on_output` is told all of it, as it is printed.
+
+    `on_interrupt` is called when a Ctrl-C ends a program's wait.
+    """
 
     def __init__(self, serial: SerialPort | None, on_interrupt: Callable[[], None]) -> None:
         self.output = bytearray()
+        self.on_output: Callable[[bytes], None] | None = None
         self._serial = serial
         self._on_interrupt = on_interrupt
         self._processor: Processor | None = None
@@ -45,6 +49,8 @@ class Console:
         if not data:
             return
         self.output = (self.output + data)[-KEEP_BYTES:]
+        if self.on_output is not None:
+            self.on_output(data)
         if self._serial is not None:
             self._serial.write(data, binary=self._state == opcodes.CONSOLE_BINARY)
 

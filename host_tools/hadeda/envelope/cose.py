@@ -92,8 +92,9 @@ def parse_sign1(data: bytes) -> Sign1:
 
 
 def sign(key: ec.EllipticCurvePrivateKey, payload: bytes, external_aad: bytes) -> bytes:
-    """A COSE_Sign1 over `payload` by `key`, with s in the lower half."""
-    r, s = decode_dss_signature(key.sign(_sig_structure(external_aad, payload), ec.ECDSA(SHA256())))
+    """A COSE_Sign1 over `payload` by `key`, with s in the lower half and the nonce of RFC 6979."""
+    ecdsa = ec.ECDSA(SHA256(), deterministic_signing=True)
+    r, s = decode_dss_signature(key.sign(_sig_structure(external_aad, payload), ecdsa))
     signature = r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
     return strict_cbor.tagged(labels.TAG_SIGN1, [SIGN1_PROTECTED, {}, payload, signature])
 

@@ -23,9 +23,10 @@ CHUNK = 2048  # bytes a write; mpremote's own 256 makes a firmware take half a m
 class NodePort:
     """An open port with the board in raw REPL, freshly soft-reset: nothing of ours is running. A context manager."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, transport: SerialTransport | None = None) -> None:
+        """Open `port`, or take a `transport` that stands for it and is in raw REPL."""
         self.port = port
-        self._transport = _connect(port)
+        self._transport = transport or _connect(port)
 
     def run(self, code: str, timeout_s: float = 60.0) -> str:
         """Execute Python on the board; returns what it printed. Raises ProvisionError with the board's last line."""

@@ -7,7 +7,6 @@ commit; whatever boots the node is sent last. The node's private key never cross
 import hashlib
 import json
 import re
-import secrets
 from binascii import unhexlify
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 import cbor2
 
+from hadeda import randomness
 from hadeda.board import Board
 from hadeda.board.fitness import shortfalls
 from hadeda.board.render import node_config
@@ -137,6 +137,17 @@ def examine(port: NodePort, board: Board) -> Target:
     return Target(tuple(version), machine, mpy, free)
 
 
+def bring_up_to_date(
+    port: NodePort, parcels: dict[str, bytes], authorities: dict[int, bytes], progress: Progress
+) -> tuple[int, int]:
+    """Restart the board and send what of the firmware and its combs it lacks; returns the firmware's (files, bytes)."""
+    port.start_afresh()
+    port.run(_CALM)
+    written = send_firmware(port, parcels, progress)
+    send_combs(port, authorities)
+    return written
+
+
 def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress) -> tuple[int, int]:
     """Bring /lib and main.py up to date; returns (files, bytes) written. What is not ours in /lib goes."""
     return _update(port, parcels, ("lib",), ("main.py",), progress)
@@ -199,7 +210,7 @@ def refuse_another_configuration(state: str, known: Node | None, config: dict[st
         )
 
 
-def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node:
+def enrol(port: NodePort, city: City, config: dict[str, Any], name: str, now: datetime) -> Node:
     """Let the node make its keys, register it, and only then let it commit.
 
     A half-done enrolment is taken up again; a node that is enrolled keeps its keys, and takes policy and floor.
@@ -207,12 +218,12 @@ def enrol(port: NodePort, city: City, config: dict[str, Any], name: str) -> Node
     state, known = standing(port, city)
     if known and not known.revoked_at:
         return _renew(port, city, _commit(port, known) if state == "pending" else known, config)
-    nonce = secrets.token_bytes(NONCE_SIZE)
-    entropy = secrets.token_bytes(ENTROPY_SIZE)
+    nonce = randomness.token_bytes(NONCE_SIZE)
+    entropy = randomness.token_bytes(ENTROPY_SIZE)
     said = port.run(f"from node import enrol\nenrol.begin({entropy.hex()!r}, {nonce.hex()!r})").split()
     if len(said) != 2 or said[0] != "ENROL":
         raise ProvisionError("the node did not answer with an enrolment", "reset the board and try again")
-    node = city.enrol(unhexlify(said[1]), nonce, name=name, configuration=config)
+    node = city.enrol(unhexlify(said[1]), nonce, name=name, configuration=config, now=now)
     return _commit(port, node)
 
 
@@ -257,27 +268,44 @@ def provision(
     config = node_config(board, city.node_network(), city.authorities(), given.signed, given.floor)
     step("looking at the board")
     with NodePort(port_name) as port:
-        target = examine(port, board)
-        port.run(_CALM)
-        if target.free < SPARE_BYTES:
-            raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
-        state, known = standing(port, city)
-        if replace and known:
-            name = name or known.name
-            revoke(city.database, known.node_id)
-        else:
-            refuse_another_configuration(state, known, config)
-        port.start_afresh()
-        port.run(_CALM)
-        step("sending the firmware")
-        sent, size = send_firmware(port, parcels, progress)
-        send_combs(port, config["authorities"])
-        port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
-        set_clock(port, now or datetime.now(UTC))
-        port.start_afresh()
-        port.run(_CALM)
-        step("enrolling: the node makes its keys")
-        node = enrol(port, city, config, name)
-        step("starting the node")
-        port.reset()
+        return provision_at(
+            port, board, city, parcels, config, name=name, replace=replace, step=step, progress=progress, now=now
+        )
+
+
+def provision_at(
+    port: NodePort,
+    board: Board,
+    city: City,
+    parcels: dict[str, bytes],
+    config: dict[str, Any],
+    *,
+    name: str = "",
+    replace: bool = False,
+    step: Step = lambda _: None,
+    progress: Progress = lambda _done, _total: None,
+    now: datetime | None = None,
+) -> Provisioned:
+    """The part of `provision` that needs the board: bring it this firmware and configuration, enrol it, start it."""
+    now = now or datetime.now(UTC)
+    target = examine(port, board)
+    port.run(_CALM)
+    if target.free < SPARE_BYTES:
+        raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
+    state, known = standing(port, city)
+    if replace and known:
+        name = name or known.name
+        revoke(city.database, known.node_id)
+    else:
+        refuse_another_configuration(state, known, config)
+    step("sending the firmware")
+    sent, size = bring_up_to_date(port, parcels, config["authorities"], progress)
+    port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
+    set_clock(port, now)
+    port.start_afresh()
+    port.run(_CALM)
+    step("enrolling: the node makes its keys")
+    node = enrol(port, city, config, name, now)
+    step("starting the node")
+    port.reset()
     return Provisioned(node, target, len(parcels), sent, size)

@@ -1,8 +1,9 @@
 """Numbers that are never used twice, not even by a registry restored from a backup: they count on from the time."""
 
-import secrets
 from datetime import UTC, datetime
 from typing import Final
+
+from hadeda import randomness
 
 END: Final = 1 << 40  # five bytes: a letter's partial IV, a command's number
 START: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -24,4 +25,4 @@ def far_above(last: int, now: datetime) -> int:
     It holds where `next_number` does not: more than ten a second were used, or the same backup is restored twice.
     """
     base = next_number(last, now)
-    return base + secrets.randbelow(max(1, (END - base) // 4))
+    return base + randomness.below(max(1, (END - base) // 4))

@@ -1,10 +1,10 @@
 """After a restore: the backup has forgotten what was received, sealed and revoked since it was made."""
 
-import os
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
+from hadeda import randomness
 from hadeda.envelope.labels import CHALLENGE_SIZE
 from hadeda.registry.commands import Command
 from hadeda.registry.database import Database
@@ -26,7 +26,7 @@ def hold_all(database: Database, now: datetime | None = None) -> int:
     with database.write() as session:
         in_service = list(session.scalars(select(Node).where(Node.revoked_at.is_(None))))
         for node in in_service:
-            node.held = os.urandom(CHALLENGE_SIZE)
+            node.held = randomness.token_bytes(CHALLENGE_SIZE)
             last = session.scalar(select(func.max(Command.number)).where(Command.node == node.id)) or 0
             node.command_base = far_above(max(last, node.command_base), now)
             living = select(Epoch).where(Epoch.node == node.id, Epoch.state.not_in(KEYLESS))

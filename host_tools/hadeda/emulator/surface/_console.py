@@ -6,6 +6,7 @@ Unix releases before 1.27 have no raw REPL, so it is served from here. `mpremote
 import io
 import sys
 import struct
+import uselect
 import _host
 import _wire
 import opcodes
@@ -19,6 +20,8 @@ _WINDOW = 2048  # bytes the sender may be ahead in raw paste mode
 _out = sys.stdout.buffer
 _STDIN = 0
 _one = bytearray(1)
+_typed = uselect.poll()
+_typed.register(sys.stdin, uselect.POLLIN)
 
 
 def write(data):
@@ -26,9 +29,9 @@ def write(data):
 
 
 def _wait_for_input():
-    """Timers ring while nobody types."""
+    """Timers ring while nobody types. The ready bit may be that of a byte which is read already."""
     bit = 1 << opcodes.READY_CONSOLE
-    while not _wire.ready() & bit:
+    while not _typed.poll(0):
         _wire.sleep_us(_FOREVER_US, 0xFFFFFFFF & ~bit, True)
 
 

@@ -1,0 +1,54 @@
+"""What a node has sealed, read off its flash as it is written: the simulation's own truth, which asks no node.
+
+A sealed report is found by its first bytes, which are the same in all of them (DESIGN section 5: tag 16, an array of
+three, the protected header). It counts once the board has come to rest after writing it: then it is stored, whatever
+happens next. Nothing here knows how the outbox lays out its files, only that a report stands in a sector in one piece.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from hadeda.emulator.flash import SECTOR
+from hadeda.envelope import labels, parse_sealed, strict_cbor
+from hadeda.envelope.cose import ENCRYPT0_PROTECTED
+from hadeda.errors import Rejected
+
+Number = tuple[bytes, int]  # kid and partial IV
+HEAD: Final = bytes([0xC0 | labels.TAG_ENCRYPT0, 0x83]) + bytes([0x40 | len(ENCRYPT0_PROTECTED)]) + ENCRYPT0_PROTECTED
+
+
+class SealedInFlash:
+    """`numbers` are those of the reports that were stored so far. `read` reads the flash."""
+
+    def __init__(self, read: Callable[[int, int], bytes]) -> None:
+        self.numbers: dict[Number, None] = {}
+        self._read = read
+        self._touched: set[int] = set()
+
+    def programmed(self, address: int, count: int) -> None:
+        """This much of the flash is being programmed."""
+        self._touched.update(range(address // SECTOR, (address + count - 1) // SECTOR + 1))
+
+    def settle(self) -> None:
+        """The board has come to rest: what it wrote is there."""
+        for sector in sorted(self._touched):
+            for number in found_in(self._read(sector * SECTOR, SECTOR)):
+                self.numbers[number] = None
+        self._touched.clear()
+
+    def forget(self) -> None:
+        """The power failed before it came to rest: what it was writing counts for nothing."""
+        self._touched.clear()
+
+
+def found_in(data: bytes) -> list[Number]:
+    """The numbers of the whole sealed reports in `data`."""
+    found, at = [], data.find(HEAD)
+    while at >= 0:
+        with contextlib.suppress(Rejected):
+            _, size = strict_cbor.decode_first(data[at + 1 :])
+            message = parse_sealed(data[at : at + 1 + size])
+            found.append((message.kid, message.sequence))
+        at = data.find(HEAD, at + 1)
+    return found

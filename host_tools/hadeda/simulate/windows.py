@@ -1,0 +1,76 @@
+"""How many windows a node opened, by time and power alone: what the street had to say, whatever the node says of it.
+
+From the moment a node says on its console that it runs until the supply fails or the board resets, its windows lie back
+to back, and one ends at every multiple of the window's length in the calendar that its clock chip shows, and where that
+calendar is set by more than a window bears (firmware/node/window.py). The last one was open when the power was cut.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from hadeda.emulator.board import EmulatedBoard
+
+RUNNING: Final = b"hadeda: running"
+JUMP_US: Final = 2_000_000
+CLOSING_US: Final = 10_000_000  # a node that closes a window is still at it
+
+
+class Windows:
+    """Watches one board. `opened` windows so far; `cuts` of them were interrupted by a cut or a reset.
+
+    `sealed` says how many were sealed and stored.
+    """
+
+    def __init__(self, emulated: EmulatedBoard, window_s: int, sealed: Callable[[], int]) -> None:
+        self.opened = 0
+        self.cuts = 0
+        self._board = emulated
+        self._sealed = sealed
+        self._lost = 0
+        self._ended_us = 0
+        self._window_us = window_s * 1_000_000
+        self._running = False
+        self._resets = 0
+        self._offset_us = 0
+        self._now_us = self._calendar_us = 0
+
+    def heard(self, line: bytes) -> None:
+        """The board has printed this."""
+        if RUNNING in line:
+            if self._running:
+                self._end()  # it was reset, and came back before it rested
+            self._running = True
+            self.opened += 1
+            self._resets = len(self._board.resets)
+            self._now_us, self._calendar_us = self._read_clock()
+            self._offset_us = self._calendar_us - self._now_us
+
+    def _read_clock(self) -> tuple[int, int]:
+        return self._board.clock.now_us(), self._board.rtc.time_us()
+
+    def look(self) -> None:
+        """The board has come to rest, or lost its power."""
+        if not self._running:
+            return
+        if self._resets != len(self._board.resets) or not self._board.powered:
+            self._end()
+            return
+        now_us, calendar_us = self._read_clock()
+        if abs(calendar_us - now_us - self._offset_us) > JUMP_US:
+            self.opened += 1
+            self._ended_us = now_us
+            self._offset_us = calendar_us - now_us
+        elif calendar_us // self._window_us > self._calendar_us // self._window_us:
+            self.opened += calendar_us // self._window_us - self._calendar_us // self._window_us
+            self._ended_us = now_us
+        else:
+            calendar_us = max(calendar_us, self._calendar_us)  # set back a little: no window ends twice
+        self._now_us, self._calendar_us = now_us, calendar_us
+
+    def _end(self) -> None:
+        self._running = False
+        self.cuts += 1
+        closing = self._board.clock.now_us() - self._ended_us < CLOSING_US
+        if closing and self.opened - self._sealed() - self._lost > 1:
+            self.opened -= 1  # it had not come to opening the next one
+        self._lost = self.opened - self._sealed()
