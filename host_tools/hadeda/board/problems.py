@@ -3,7 +3,6 @@
 All problems of a file are reported at once, one line each, so that it is put right in one go.
 """
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from hadeda import toml
 from hadeda.errors import BoardError
 from hadeda.paths import ROOT
 
@@ -58,11 +58,11 @@ def close_to(word: str, known: Sequence[str]) -> str:
 def read_toml(file: Path) -> dict[str, Any]:
     """The file's content. Raises `FileError` when it cannot be read or is not TOML."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return toml.read(file)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise FileError(file, [Problem("", "", f"cannot be read: {reason}")]) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise FileError(file, [Problem("", "", f"not valid TOML: {error}", "put that line right")]) from error
 
 
@@ -101,10 +101,18 @@ def _problem(detail: ErrorDetails, content: dict[str, Any], skip: int) -> Proble
     what = _WORDS[kind].format(**detail.get("ctx", {})) if kind in _WORDS else detail["msg"]
     given = detail["input"]
     if isinstance(given, str | int | float) and kind != "policy":  # its own words say what was given
-        what = f"{what}, not {given!r}"
+        what = f"{what}, not {_said(given)}"
     return Problem(table, key, what)
 
 
+def _said(given: str | int | float) -> str:
+    """What was given, as the file would say it; Python refuses to write out a number of thousands of digits."""
+    if isinstance(given, int) and given.bit_length() > _TOML_BITS:
+        return "a number of more than 64 bits"
+    return repr(given)
+
+
+_TOML_BITS = 64
 _BUSES = "'i2c', 'uart'"
 _WORDS = {
     "dict_type": "should be a table",

@@ -1,13 +1,13 @@
 """city.toml, which may be shown around, and secrets.toml, which may not. Unknown keys are errors in both."""
 
 import json
-import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from hadeda import toml
 from hadeda.errors import CityError
 from hadeda.provision.network import DOWN_PREFIX, UP_TOPIC
 
@@ -87,18 +87,18 @@ Model = TypeVar("Model", bound=BaseModel)
 def load(path: Path, model: type[Model]) -> Model:
     """Read `path` as `model`; raises CityError that names the file and the key."""
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(toml.read(path))
     except FileNotFoundError:
         raise CityError(f"{path} is missing", "restore the city folder from its backup") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CityError(f"{path} cannot be read ({error})", "check its permissions and content") from error
-    except tomllib.TOMLDecodeError as error:
-        raise CityError(f"{path} is not TOML ({error})", "correct it in an editor") from error
     except ValidationError as error:
         # Never the value itself: this reads secrets.toml too
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise CityError(f"{path}: {key}: {first['msg']}", "correct this key in an editor") from None
+    except ValueError as error:
+        raise CityError(f"{path} is not TOML ({error})", "correct it in an editor") from error
 
 
 def _quote(text: str) -> str:

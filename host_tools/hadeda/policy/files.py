@@ -1,14 +1,14 @@
 """Reading policy and floor files: every problem at once, each with its line."""
 
 import re
-import tomllib
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from hadeda import toml
 from hadeda.board.problems import FileError, shown, validated
 from hadeda.errors import PolicyError
 from hadeda.paths import ROOT
@@ -53,15 +53,8 @@ def floor_beside(policy: Path, given: Path | None) -> Path | None:
     return given or (beside if beside.is_file() else None)
 
 
-def parsed(text: str) -> dict[str, Any]:
-    """TOML with its decimal numbers as they are written; raises ValueError, whose text says what is wrong."""
-    try:
-        return tomllib.loads(text, parse_float=_exact)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
 def _exact(written: str) -> Decimal:
+    """A decimal number as it is written."""
     try:
         return Decimal(written)
     except InvalidOperation:  # an exponent of twenty digits
@@ -71,7 +64,7 @@ def _exact(written: str) -> Decimal:
 def _read(model: type[Model], file: Path) -> Read[Model]:
     text = _text(file)
     try:
-        content = parsed(text)
+        content = toml.parsed(text, _exact)
     except ValueError as error:
         finding = Finding("", "", f"not valid TOML: {error}", "put that line right", _line_told(str(error), text))
         raise PolicyFileError(file, [finding]) from error

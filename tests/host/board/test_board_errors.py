@@ -182,6 +182,22 @@ def test_unknown_board_names_the_nearest() -> None:
         load("esp32-s3-devkit")
 
 
+@pytest.mark.parametrize(
+    "content", ["a = " + "9" * 5000, "a = " + "[" * 5000, "a = 1\n" * 20000], ids=["digits", "nesting", "length"]
+)
+def test_what_no_parser_takes_is_one_clear_line(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "board.toml"
+    file.write_text(content)
+    with pytest.raises(BoardError, match="not valid TOML") as refusal:
+        load(file)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_a_number_of_thousands_of_digits_is_not_written_out(broken: Broken, toml_text: str) -> None:
+    (problem,) = broken(toml_text.replace("scl = 9", f"scl = 0x{'f' * 5000}"))
+    assert "not a number of more than 64 bits" in problem.what
+
+
 @pytest.mark.parametrize("missing", ["nowhere/board.toml", "nothing.toml"])
 def test_missing_file(missing: str) -> None:
     with pytest.raises(BoardError, match=f"no board file {missing}"):

@@ -117,6 +117,8 @@ def test_missing_city_and_missing_parts(tmp_path: Path, city: City, monkeypatch:
         ('name = "x"\ncreated = 2025-01-01T00:00:00Z\n[broker]\nport = 70000\n', r"broker\.port"),
         ('name = "x"\ncreated = 2025-01-01T00:00:00Z\n[broker]\ntopic = "#"\n', r"broker\.topic"),
         ("name = ", "not TOML"),
+        ("name = " + "9" * 5000, "not TOML"),
+        ("name = " + "[" * 5000, "not TOML"),
         ("\udcff", "cannot be read"),
     ],
 )

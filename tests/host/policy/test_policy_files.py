@@ -116,6 +116,12 @@ def test_a_number_too_long_for_the_parser_is_one_clear_line(tmp_path: Path) -> N
     assert len(said.splitlines()) == 1
 
 
+def test_a_number_too_long_to_write_out_is_refused_in_words(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, {"k = ": "k = 0x" + 5000 * "f"}))
+    assert "k: should be" in said
+    assert "not a number of more than 64 bits" in said
+
+
 @pytest.mark.parametrize("value", ["0", "-900", "59", "61", "700", "86399", "86401", "172800", "900.0", "nan"])
 def test_a_window_that_does_not_divide_the_day_is_refused(value: str, tmp_path: Path) -> None:
     file = written(tmp_path, {"seconds": f"seconds = {value}"})
