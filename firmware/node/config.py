@@ -89,6 +89,7 @@ def check(config: "dict[str, Any]") -> "dict[str, Any]":
     _check_range("broker.port", config["broker"]["port"], 1, 65535)
     _check_authorities(config["authorities"])
     for name, bus in config["buses"].items():
+        _check_type(f"name {name!r} of buses", name, str)
         _check_bus("buses." + name, bus)
     if not config["sensors"]:
         raise ConfigError("sensors is empty")

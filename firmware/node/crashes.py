@@ -30,6 +30,8 @@ _CRASHES = (_WATCHDOG, RESET_BROWN_OUT, RESET_PANIC, RESET_ERROR)
 _ROUND = const(4)
 _SAFE_FROM = const(3)
 _CRASHES_MAX = const(240)
+# A report with more boots than this is refused
+_COUNT_MAX = const(0x7FFFFFFF)
 _HOUR_S = const(3600)
 _DOUBLINGS_MAX = const(5)
 _DAY_S = const(86400)
@@ -93,8 +95,10 @@ def _cause(told: int, mark: bytes) -> int:
 
 def _read(nvs: "Any") -> "tuple[int, int, int]":
     record = nvs.get(_KEY) or b""
-    count = int.from_bytes(record[:4], "big")
-    return (count, record[4], record[5]) if len(record) == 6 else (count, 0, 0)
+    count = int.from_bytes(record[:4], "big") % _COUNT_MAX
+    if len(record) != 6 or record[5] not in _CRASHES:
+        return count, 0, 0
+    return count, min(record[4], _CRASHES_MAX), record[5]
 
 
 def _write(nvs: "Any", count: int, crashes: int, last: int) -> None:

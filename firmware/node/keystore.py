@@ -193,9 +193,9 @@ class KeyStore:
     def _read(self) -> "tuple[Secrets | None, Secrets | None]":
         try:
             rows: Any = cbor.decode(self._record.read() or b"\x82\xf6\xf6")
-        except CborError:
+            return _from_row(rows[0]), _from_row(rows[1])
+        except (CborError, LookupError, TypeError):  # whole, but of another firmware
             return None, None
-        return _from_row(rows[0]), _from_row(rows[1])
 
     def _write(self, committed: "Secrets | None", enrolment: "Secrets | None") -> None:
         self._record.replace(cbor.encode([_to_row(committed), _to_row(enrolment)]))

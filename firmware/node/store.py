@@ -110,11 +110,11 @@ class Store:
         while self._segments:
             data = files.read(_path(self._segments[-1])) or b""
             last, end = _last_record(data)
-            if last:
+            if last >= self._segments[-1]:
                 self.next = max(self.next, last + 1)
                 self._size = end if end == len(data) else segment_bytes  # nothing is put behind something torn
                 break
-            files.remove(_path(self._segments.pop()))  # nothing in it is whole
+            files.remove(_path(self._segments.pop()))  # nothing in it is whole, or of this segment
         self._leave_behind()
 
     @property

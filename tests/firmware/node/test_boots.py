@@ -135,6 +135,17 @@ def test_a_damaged_or_older_record_counts_from_what_it_has():
         assert (boots.count, boots.safe) == (count, 0)
 
 
+def test_a_damaged_record_stops_no_boot():
+    for record in (b"\xff" * 6, b"\xff\xff\xff\xff\xfd\x03", b"\xff" * 4, b"\xff" * 40, bytes(4) + b"\x05M"):
+        board = Board()
+        board.flash.values["boots"] = record
+        for cause in (POWER_ON, WATCHDOG, HARD, POWER_ON):
+            boots = board.boot(cause)
+            assert 0 < boots.count < 1 << 31  # more is refused by the city
+            assert boots.safe in (0, WATCHDOG, RESET_BROWN_OUT, RESET_PANIC, RESET_ERROR)
+        board.power_cut().reset()
+
+
 def test_flash_that_takes_no_count_stops_nobody():
     board = Board()
 

@@ -87,6 +87,7 @@ def test_values_that_cannot_be_are_errors():
     _refused(lambda c: c["broker"].update({"port": 0}), "broker.port")
     _refused(lambda c: c["buses"]["i2c0"].update({"kind": "can"}), "buses.i2c0.kind", "can")
     _refused(lambda c: c["buses"]["uart1"].pop("tx"), "buses.uart1", "tx")
+    _refused(lambda c: c["buses"].update({1: c["buses"]["uart1"]}), "name 1 of buses")
     _refused(lambda c: c["sensors"][1].update({"bus": "uart9"}), "sensors[1].bus", "uart9")
     _refused(lambda c: c["sensors"][0].pop("address"), "sensors[0].address")
     _refused(lambda c: c["sensors"][0].update({"address": 200}), "sensors[0].address")

@@ -328,6 +328,15 @@ def test_damaged_secrets_are_no_secrets():
         raises(Unprovisioned, store.load)
 
 
+def test_a_whole_record_of_another_firmware_is_no_secrets():
+    for rows in ({}, 7, "rows", [], [None], [None, 7], ["x" * 20, None], [[0] * 40, None], [[1, 2], None], [{}, {}]):
+        flash = Flash()
+        flash.files[keystore.FOLDER + "/keys"] = keystore._pack(0, cbor.encode(rows))
+        store = open_keystore(flash, None)
+        raises(Unprovisioned, store.load)
+        assert store.load_pending_enrolment() is None
+
+
 def _stuck_noise():
     return bytes(36)
 

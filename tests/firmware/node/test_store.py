@@ -234,6 +234,13 @@ class FullFlash(Flash):
         super().append(path, data)
 
 
+def test_a_segment_that_holds_anothers_reports_brings_no_index_twice():
+    flash, outbox = _filled(40)
+    flash.files[store.FOLDER + "/00000099.seg"] = flash.files[_segments(flash)[0]]
+    flash.values.clear()
+    assert _open(flash).next == outbox.next
+
+
 def test_a_flash_full_of_something_else_costs_the_oldest_reports():
     flash = FullFlash()
     outbox = _open(flash)
