@@ -94,7 +94,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests ran on which interpreter."""
     passed = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
     calls = [report for report in passed if report.when == "call"]
-    on_micropython = sum("[micropython]" in report.nodeid for report in calls)
+    on_micropython = sum("micropython" in report.keywords for report in calls)
     on_board = sum(report.nodeid.startswith(("tests/board/", "tests/emulator/")) for report in calls)
     terminalreporter.write_line(
         f"ran on CPython: {len(calls) - on_micropython - on_board}, on MicroPython: {on_micropython}, "
