@@ -214,7 +214,7 @@ def test_after_a_reset_what_has_no_receipt_is_sent_once_more():
     sender, clock, radio, store = _stage(broker)
     assert asyncio.run(sender.session())
     store.forget(1)
-    again = Sender(clock, radio, BROKER, store, NoSync(), Random(), Mailbox(), 900)
+    again = Sender(clock, radio, Route(BROKER), store, NoSync(), Random(), Mailbox(), 900)
     assert asyncio.run(again.session())
     assert [message[0] for message in broker.published] == [0, 1, 2, 1, 2]
 
