@@ -196,22 +196,32 @@ def test_an_unprovisioned_board_is_left_to_the_repl():
     assert (board.power.resets, board.power.watched) == (0, False)
 
 
-def test_a_node_that_is_interrupted_at_the_repl_has_not_crashed():
-    class Interrupting(SelfRunningClock):
-        async def sleep_ms(self, _milliseconds):
-            raise KeyboardInterrupt
+def test_who_finds_the_board_at_the_repl_and_resets_it_has_not_crashed_it():
+    for reason in (KeyboardInterrupt(), Unprovisioned("no identity"), NodeError("stopped")):
+        board = _board()
+        _enrol(board)
+        main = board.wired()
 
-    board = _board()
-    _enrol(board)
-    main = board.wired()
-    main.Files = lambda: board.flash
-    main.Clock = Interrupting
-    main.asyncio = Loops
-    for _ in range(5):
-        main.start()
-        board.power.reset()  # as provisioning ends
-        assert board.power.mark.data == b""
-    assert board.boot().health.row()[::2] == [2, 0]
+        class Loops:
+            def run(node, main=main, board=board, reason=reason):
+                node.close()
+                main.Boots(board.flash, board.power)
+                raise reason
+
+            def new_event_loop():
+                pass
+
+        class Watchdog:
+            started = False
+
+        main.asyncio = Loops
+        board.power.Watchdog = Watchdog
+        for _ in range(5):
+            main.start()
+            board.power.reset()  # as provisioning ends
+        boots = main.Boots(board.flash, board.power)
+        assert (boots.count, boots.cause, boots.safe) == (6, 2, 0)
+        main.asyncio = asyncio
 
 
 def test_enrolment_message_says_who_where_and_for_whom():
@@ -694,7 +704,8 @@ def test_without_a_time_server_the_citys_letter_sets_the_clock():
 
     def write(sealed):
         number = registered.open(sealed)[0]
-        letter = PEN.letter(registered, number + 1, heard=number + 1, city_s=city_s + number * WINDOW_S)
+        heard_s = city_s + number * WINDOW_S
+        letter = PEN.letter(registered, number + 1, heard=number + 1, through=number + 1, city_s=heard_s)
         board.city.retained[registered.topic()] = letter
 
     board.city.on_message = write
