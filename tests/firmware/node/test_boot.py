@@ -146,13 +146,13 @@ def _enrol(board):
     return registered
 
 
-def _run_windows(board, windows, during=None):
+def _run_windows(board, windows, during=None, rest_s=8):
     """Boot the node and let so many windows go by, and the last slot after them."""
 
     async def scene():
         pipeline = board.boot()
         task = asyncio.create_task(pipeline.run())
-        for second in range(windows * WINDOW_S + 8):
+        for second in range(windows * WINDOW_S + rest_s):
             if during is not None:
                 during(second)
             await board.clock.advance(1000, 200)
@@ -721,9 +721,30 @@ def test_without_a_time_server_the_citys_letter_sets_the_clock():
     board.power.cut()
     board.city.on_message = None
     del board.city.messages[:]
-    _run_windows(board, 1)
+    _run_windows(board, 1, rest_s=20)  # what had no receipt goes first
     report = registered.open(board.city.messages[0])[1]
     assert (report[labels.REPORT_START], report[labels.REPORT_CLOCK]) == (end_s, labels.CLOCK_NEVER)
+
+
+def test_a_letter_that_heard_a_report_of_an_earlier_boot_sets_no_clock_back():
+    board = _board()
+    registered = _enrol(board)
+
+    def write(sealed):
+        number = registered.open(sealed)[0]
+        letter = PEN.letter(registered, number + 1, heard=number + 1, city_s=board.clock.unix_s())
+        board.city.retained[registered.topic()] = letter
+
+    board.city.on_message = write
+    _run_windows(board, 2)
+    board.city.on_message = None  # its last letter stays where it is, and there was no receipt
+    board.clock.now_ms += 3600000
+    board.power.reset()
+    offset_ms = board.clock.offset_ms
+    heard = len(board.city.heard)
+    _run_windows(board, 2, rest_s=20)
+    assert board.city.heard[:2] == board.city.heard[heard : heard + 2], "sent again, as they were"
+    assert board.clock.offset_ms == offset_ms
 
 
 def _networks(board, registered, dead=()):
