@@ -63,6 +63,11 @@ def patience_s(crashes: int) -> int:
     return min(_DAY_S, _HOUR_S << min(crashes // _ROUND, _DOUBLINGS_MAX))
 
 
+def leave(power: "Any") -> None:
+    """The board is somebody's who is at the REPL: what resets it then is what the port says."""
+    power.Retained(_MARK_SLOT).write(b"")
+
+
 def reset(nvs: "Any", power: "Any") -> None:
     """Start again because that is wanted: with everything."""
     count, crashes, last = _read(nvs)

@@ -20,15 +20,21 @@ def start() -> None:
     try:
         asyncio.run(_run())
     except Unprovisioned as error:
-        print(f"hadeda: not provisioned ({error}), waiting at the REPL")
+        _leave(f"not provisioned ({error}), waiting at the REPL")
     except NodeError as error:
-        print("hadeda: stopped:", error)
+        _leave(f"stopped: {error}")
     except KeyboardInterrupt:
         if power.Watchdog.started:
             power.hold()
-        print("hadeda: interrupted")
+        _leave("interrupted")
     finally:
         asyncio.new_event_loop()
+
+
+def _leave(why: str) -> None:
+    print("hadeda:", why)
+    with seldom("node.crashes") as crashes:
+        crashes.leave(power)
 
 
 async def _run() -> None:

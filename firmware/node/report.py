@@ -48,7 +48,7 @@ def encode(
     outbox: "list[int]",
     owed: "Owed | None" = None,
 ) -> bytes:
-    """Return the report's CBOR: at most 128 bytes for five channels and eight cells, without faults or gaps.
+    """Return the report's CBOR: 128 bytes for five channels and eight cells, five of them above 255, 134 where all are.
 
     Takes what is owed. `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day,
     unit], `outbox` what Store.row() says.

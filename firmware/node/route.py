@@ -1,7 +1,8 @@
 """How the city is reached, and which reports went there in this boot: a letter that has heard one dates it.
 
 The network is as configured, as a command said or, for a few sessions, as a command said on trial (node/network.py).
-Of a report only the first time counts: who makes us send it again must not make it look younger.
+Of a report only the first time counts: who makes us send it again must not make it look younger. One that was sealed in
+an earlier boot may have been sent in that one, so it counts for nothing.
 """
 
 from micropython import const
@@ -57,7 +58,7 @@ class Route:
                 self.wifi, self.broker = network.changed(chosen, self.wifi, self.broker)
 
     def note(self, sealed: bytes) -> None:
-        """This report goes out now."""
+        """This report, sealed in this boot, goes out now."""
         _, epoch, number = cose.header(sealed)
         if not self._sent or (epoch, number) > self._sent[-1][:2]:
             self._sent.append((epoch, number, self._time_sync.uptime_s(), self.on_trial))

@@ -45,6 +45,12 @@ class Power:
 
     def reset(self):
         self.resets += 1
+        self.cause = 2
+
+    def cut(self):
+        """It was gone for so long that RTC memory is empty."""
+        self.cause = 1
+        self.retained.data = self.mark.data = b""
 
     def reset_cause(self):
         return self.cause

@@ -23,7 +23,7 @@ class Board:
         return Boots(self.flash, self.power)
 
     def power_cut(self):
-        self.power.mark.data = b""
+        self.power.cut()
         return self.boot(POWER_ON)
 
     def crash(self, times=1, cause=WATCHDOG):
@@ -53,6 +53,15 @@ def test_a_cause_is_refined_by_the_mark_that_the_last_life_left():
 def test_a_hard_reset_of_a_board_without_a_mark_is_what_the_port_says():
     board = Board()
     assert board.boot(HARD).cause == HARD
+
+
+def test_who_resets_a_board_from_the_repl_has_not_crashed_it():
+    for cause in (HARD, POWER_ON, SOFT):
+        board = Board()
+        for _ in range(5):
+            boots = board.boot(cause)
+            assert (boots.cause, boots.safe) == (cause, 0)
+            crashes.leave(board.power)
 
 
 def test_the_third_crash_in_a_row_leads_to_safe_mode_and_it_says_why():

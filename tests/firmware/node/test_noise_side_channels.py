@@ -24,9 +24,9 @@ def _calls(draw_ms):
         up = radio.up
         called = []
 
-        async def noting():
+        async def noting(*network):
             called.append(clock.now_ms)
-            await up()
+            await up(*network)
 
         radio.up = noting
         sender.start()
@@ -69,16 +69,20 @@ class Power:
 
     used = 0
 
-    def reset_cause(self):
-        return 1
-
     def heap_used(self):
         return self.used
 
 
+class Boots:
+    """node.boots, likewise."""
+
+    count = cause = 1
+    safe = 0
+
+
 def test_the_heap_is_told_in_steps_larger_than_a_busy_street_takes():
     power = Power()
-    health = Health(power, 1, 1)
+    health = Health(power, 1, Boots())
     told = []
     for power.used in (1, 60000, 61440, 61441, 100, 65536):
         health.observe()

@@ -24,6 +24,12 @@ def test_five_channels_and_eight_cells_fit_into_128_bytes():
     assert len(report.encode(1900000000, 900, 2, _aggregates(), PRIVACY, HEALTH, OUTBOX)) <= 128
 
 
+def test_eight_large_counts_are_one_step_of_padding_more():
+    aggregates = _aggregates()
+    aggregates.traffic = 8 * [65535]
+    assert len(report.encode(1900000000, 900, 2, aggregates, PRIVACY, HEALTH, OUTBOX)) == 134
+
+
 def test_labels_and_order():
     aggregates = _aggregates({9: 255})
     decoded = cbor.decode(report.encode(1654041600, 900, 2, aggregates, PRIVACY, HEALTH, OUTBOX))

@@ -214,9 +214,16 @@ def test_after_a_reset_what_has_no_receipt_is_sent_once_more():
     sender, clock, radio, store = _stage(broker)
     assert asyncio.run(sender.session())
     store.forget(1)
-    again = Sender(clock, radio, BROKER, store, NoSync(), Random(), Mailbox(), 900)
+    again = Sender(clock, radio, Route(BROKER), store, NoSync(), Random(), Mailbox(), 900)
     assert asyncio.run(again.session())
     assert [message[0] for message in broker.published] == [0, 1, 2, 1, 2]
+
+
+def test_only_what_was_sealed_in_this_boot_is_noted_for_letters_to_date():
+    sender, _, _, store = _stage(Broker())
+    store.append(b"\x03" * 100)
+    assert asyncio.run(sender.session())
+    assert [sealed[0] for sealed in sender._route.noted] == [3]
 
 
 def test_a_backlog_goes_out_at_a_bounded_rate_and_a_bounded_number_a_session():

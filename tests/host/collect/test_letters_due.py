@@ -384,7 +384,8 @@ def test_a_clock_that_nobody_keeps_is_told_when_its_report_came(
     letter = scene.letter(scene.node)
     assert (letter is not None) == due
     if letter is not None:
-        assert letter == {labels.LETTER_HEARD: 5, labels.LETTER_TIME: int(scene.clock().timestamp())}
+        heard_s = int(scene.clock().timestamp())
+        assert letter == {labels.LETTER_HEARD: 5, labels.LETTER_THROUGH: 1, labels.LETTER_TIME: heard_s}
         scene.stored(scene.node, 5, r3=labels.CLOCK_SIGNED)
         assert scene.topics == {}, "it is set"
 
