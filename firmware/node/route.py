@@ -57,7 +57,7 @@ class Route:
                 self.wifi, self.broker = network.changed(chosen, self.wifi, self.broker)
 
     def note(self, sealed: bytes) -> None:
-        """This report goes out now."""
+        """This report, sealed in this boot, goes out now."""
         _, epoch, number = cose.header(sealed)
         if not self._sent or (epoch, number) > self._sent[-1][:2]:
             self._sent.append((epoch, number, self._time_sync.uptime_s(), self.on_trial))

@@ -66,6 +66,7 @@ class Sender:
         self._route = route
         self._limit_ms = self._step_ms = 0
         self._store = store
+        self._fresh = 0  # what an earlier boot sealed, below this index, the city may have had for long: it dates nothing
         self._time_sync = time_sync
         self._randomness = randomness
         self._mailbox = mailbox
@@ -82,6 +83,7 @@ class Sender:
         self._slot_ms = _SLOT_FIRST_MS + randomness.below(last_ms - _SLOT_FIRST_MS + 1)
 
     def start(self) -> None:
+        self._fresh = self._store.next
         self._task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
@@ -202,7 +204,8 @@ class Sender:
                 break
             if count:
                 await self._clock.sleep_ms(_BREATH_MS // 2 + self._randomness.below(_BREATH_MS))
-            self._route.note(oldest[1])
+            if oldest[0] >= self._fresh:
+                self._route.note(oldest[1])
             await self._within(client.publish(self._route.broker["topic"], oldest[1]), _ANSWER_MS)
             self._sent = oldest[0]
             count += 1

@@ -21,7 +21,8 @@ class CaughtUp:
     The collector has to answer every message that begins with MARK by a letter with the same bytes to `topic`.
     """
 
-    def __init__(self, city: City) -> None:
+    def __init__(self, city: City, plain_port: int | None = None) -> None:
+        """`plain_port`: of a broker without TLS, in place of the city's."""
         broker = city.settings.broker
         self.topic = f"{broker.down}/caught-up"
         self._up = broker.topic
@@ -30,11 +31,12 @@ class CaughtUp:
         self._news = threading.Condition()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="caught-up")
         self._client.username_pw_set(city.secrets.broker_user, city.secrets.broker_password)
-        self._client.tls_set_context(city.tls_context())
+        if plain_port is None:
+            self._client.tls_set_context(city.tls_context())
         self._client.on_connect = lambda client, *_: client.subscribe(self.topic, 1)
         self._client.on_message = self._note
         self._client.reconnect_delay_set(1, 1)
-        self._client.connect(broker.host, broker.port)
+        self._client.connect(broker.host, plain_port or broker.port)
         self._client.loop_start()
 
     def close(self) -> None:

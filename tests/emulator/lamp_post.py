@@ -237,11 +237,14 @@ class LampPost:
     def collect(self) -> None:
         """The collector at the city's broker, until the end of the test; board time waits for it between sessions."""
         self._stack.enter_context(MqttCollector(self.city, self.collector))
-        self.collector.caught_up = CaughtUp(self.city)
+        self._wait_for_it()
+
+    def _wait_for_it(self, plain_port: int | None = None) -> None:
+        self.collector.caught_up = CaughtUp(self.city, plain_port)
         self._stack.callback(self.collector.caught_up.close)
 
     def collect_plain(self, port: int) -> None:
-        """A collector at a broker without TLS, until the end of the test."""
+        """A collector at a broker without TLS, until the end of the test; board time waits for it, too."""
         client = Client(CallbackAPIVersion.VERSION2)
         client.username_pw_set(self.city.secrets.city_user, self.city.secrets.city_password)
 
@@ -258,6 +261,7 @@ class LampPost:
         self._stack.callback(client.loop_stop)
         self._stack.callback(client.disconnect)
         assert subscribed.wait(10), "the plain broker does not let us subscribe"
+        self._wait_for_it(port)
 
     @property
     def stored(self) -> list[StoredReport]:
