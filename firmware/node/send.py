@@ -66,7 +66,7 @@ class Sender:
         self._route = route
         self._limit_ms = self._step_ms = 0
         self._store = store
-        self._fresh = 0  # what an earlier boot sealed, below this index, the city may have had for long: it dates nothing
+        self._fresh = 0  # index of the first report of this boot: the city may have had earlier ones for long
         self._time_sync = time_sync
         self._randomness = randomness
         self._mailbox = mailbox
