@@ -70,7 +70,7 @@ class Sender:
         self._randomness = randomness
         self._mailbox = mailbox
         self._deaf = False
-        self._first = store.next  # index of this boot's first report
+        self._first = store.next  # index of this boot's first report: the city may have had earlier ones for long
         self._sent = 0  # index of the last report the broker acknowledged, this time round
         self._base = 0
         self._silent = 0

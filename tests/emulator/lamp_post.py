@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import cbor2
 import flash_image
+from caught_up import MARK, CaughtUp
 from mosquitto_process import Mosquitto
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
@@ -98,12 +99,13 @@ class Recording(Collector):
         self.messages: list[bytes] = []
         self.written: list[tuple[str, bytes]] = []
         self.lose: Callable[[str, bytes], bool] = lambda _topic, _payload: False
+        self.caught_up: CaughtUp | None = None  # who asks whether this collector is through
         self._up = city.settings.broker.topic
 
     @property
     def reports(self) -> list[bytes]:
-        """The sealed reports among the messages."""
-        return [payload for payload in self.messages if not is_ready(payload)]
+        """The sealed reports among the messages, each once."""
+        return list(dict.fromkeys(payload for payload in self.messages if not is_ready(payload)))
 
     @property
     def letters_written(self) -> list[bytes]:
@@ -111,6 +113,8 @@ class Recording(Collector):
         return [payload for _topic, payload in self.written if payload]
 
     def receive(self, payload: bytes) -> Outcome:
+        if self.caught_up is not None and payload.startswith(MARK):
+            return Outcome(Status.REPEATED, len(payload), letters=((self.caught_up.topic, payload),))
         self.messages.append(payload)
         if self.lose(self._up, payload):
             return Outcome(Status.REJECTED, len(payload), "lost on the way")
@@ -231,11 +235,16 @@ class LampPost:
         return broker
 
     def collect(self) -> None:
-        """The collector at the city's broker, until the end of the test."""
+        """The collector at the city's broker, until the end of the test; board time waits for it between sessions."""
         self._stack.enter_context(MqttCollector(self.city, self.collector))
+        self._wait_for_it()
+
+    def _wait_for_it(self, plain_port: int | None = None) -> None:
+        self.collector.caught_up = CaughtUp(self.city, plain_port)
+        self._stack.callback(self.collector.caught_up.close)
 
     def collect_plain(self, port: int) -> None:
-        """A collector at a broker without TLS, until the end of the test."""
+        """A collector at a broker without TLS, until the end of the test; board time waits for it, too."""
         client = Client(CallbackAPIVersion.VERSION2)
         client.username_pw_set(self.city.secrets.city_user, self.city.secrets.city_password)
 
@@ -252,6 +261,7 @@ class LampPost:
         self._stack.callback(client.loop_stop)
         self._stack.callback(client.disconnect)
         assert subscribed.wait(10), "the plain broker does not let us subscribe"
+        self._wait_for_it(port)
 
     @property
     def stored(self) -> list[StoredReport]:
@@ -399,11 +409,24 @@ class LampPost:
             raise failure
         assert not late, self.explain(f"not there after {limit_s} s")
 
-    def _run(self, until: Callable[[], bool]) -> None:
+    def _run(self, until: Callable[[], bool] | None) -> None:
         try:
-            self.emulated.run(until)
+            self.emulated.run(until and self._caught_up_before(until))
         except BaseException as failure:
             self._failure = failure
+
+    def _caught_up_before(self, until: Callable[[], bool]) -> Callable[[], bool]:
+        """`until`, and before the node's hanging up goes any further: whatever it sent has been processed."""
+        online = self.emulated.radio.online
+
+        def over() -> bool:
+            nonlocal online
+            before, online = online, self.emulated.radio.online
+            if before and not online and self.collector.caught_up is not None:
+                self.collector.caught_up.wait()
+            return until()
+
+        return over
 
     def run_beside(self, work: Callable[[], object]) -> None:
         """Let the board live while `work` is done, such as talking to its serial port."""

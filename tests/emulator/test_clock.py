@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from lamp_post import LampPost
 
 from hadeda.collect.collector import Status
+from hadeda.envelope import labels
 
-YEAR_S = 365 * 86400
+DAY_S = 86400
+YEAR_S = 365 * DAY_S
 RaisePost = Callable[..., LampPost]
 
 
@@ -90,6 +92,24 @@ def test_a_lying_time_server_repeats_no_number_and_no_window(post: LampPost) -> 
     assert abs(last.window_start.timestamp() + last.window_s - last.received_at.timestamp()) < 30
     assert len({report.sequence for report in reports}) == len(reports)
     assert post.count(Status.REJECTED) == post.count(Status.REPLAYED) == 0
+
+
+def test_a_letter_about_a_report_of_an_earlier_boot_does_not_set_the_clock_back(post: LampPost) -> None:
+    """There is no receipt for it yet, so it is sent again: the city says when it came, and that was yesterday."""
+    post.power_on()
+    post.run_until_stored(2)
+    post.power_off()
+    post.wait_without_power(DAY_S)
+    post.command(labels.OPERATION_LOCATE)  # so that a letter is due with whatever comes
+    post.power_on()
+    post.run_windows(4)
+    assert post.count(Status.REPEATED) >= 2, "nothing was sent again: this test sees nothing"
+    assert post.collector.letters_written
+    reports = sorted(post.stored, key=lambda report: report.index)
+    starts = [report.window_start for report in reports]
+    assert starts == sorted(starts), post.explain("the clock went back")
+    assert {report.clock for report in reports} == {"synchronised"}
+    assert [report.window_s for report in reports[3:]] == [post.window_s] * len(reports[3:]), "windows were cut short"
 
 
 def test_windows_do_not_depend_on_the_radio(raise_post: RaisePost) -> None:

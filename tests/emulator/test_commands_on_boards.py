@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from lamp_post import LampPost, is_ready
 
+from hadeda.collect.collector import Status
 from hadeda.collect.letters import topic_of
 from hadeda.envelope import Command, Letter, epoch_keys, labels, seal_letter, sign_command, thumbprint
 from hadeda.envelope.keys import CURVE, EpochKeys
@@ -163,9 +164,11 @@ def test_an_operator_with_every_key_but_the_command_key_makes_the_node_do_nothin
         "letter of another epoch": box.letter(command_key, epoch=2),
     }
     for refused, (name, payload) in enumerate(hostile.items(), 1):
-        post.publish((box.topic, payload))
-        post.run_windows(1)
         seen = f"not a letter for this node: {refused} so far"
+        for _ in range(2):  # a receipt of the city may take its place before it is read
+            if seen not in post.console:
+                post.publish((box.topic, payload))
+                post.run_windows(1)
         assert seen in post.console, post.explain(f"{name}: it was not looked at, this test sees nothing")
         assert traces(post) == before, name
     post.publish((box.topic, box.letter(command_key, last_epoch=0)))
@@ -175,7 +178,8 @@ def test_an_operator_with_every_key_but_the_command_key_makes_the_node_do_nothin
     post.publish((box.topic, box.letter(command_key)))
     post.run_windows(1)
     assert traces(post)[2] != before[2], "the command key has no effect either: this test sees nothing"
-    assert len(post.stored) == post.collector.counts.total() == len(post.collector.reports)
+    assert len(post.stored) == len(post.collector.reports)
+    assert set(post.collector.counts) <= {Status.STORED, Status.REPEATED}, post.collector.counts
 
 
 @pytest.mark.parametrize("again", ["at once", "after a power cut"])
@@ -189,7 +193,7 @@ def test_a_letter_that_comes_again_is_not_executed_again(standing: LampPost, aga
         post.power_off()
         post.power_on()
     resets, sectors = list(post.emulated.resets), traces(post)[0]
-    stored = len(post.stored)
+    stored, heard = len(post.stored), len(post.collector.reports)
     for letter in kept:
         post.publish(letter)
         post.run_windows(1)
@@ -197,7 +201,8 @@ def test_a_letter_that_comes_again_is_not_executed_again(standing: LampPost, aga
     assert post.emulated.resets == resets, post.explain("an old command was executed again")
     assert traces(post)[0] == sectors
     assert len(post.stored) >= stored + 2
-    assert any(post.opened(sealed).report.answer for sealed in post.collector.reports[-2:]), "it was not looked at"
+    answers = [post.opened(sealed).report.answer for sealed in post.collector.reports[heard:]]
+    assert any(answers), post.explain("it was not looked at")
 
 
 @contextmanager
@@ -227,6 +232,9 @@ def test_a_flood_of_rubbish_costs_no_report(standing: LampPost) -> None:
     post.publish((box.topic, rubbish[-1]))
     with flood(post, *((box.topic, payload) for payload in rubbish * 20)) as count:
         post.run_windows(4)
+        for _ in range(40):
+            if count[0] <= 500:
+                post.run_windows(1)
     assert count[0] > 500
     told = ("not a letter for this node", "the broker sends messages without end")
     assert any(text in post.console for text in told), "nothing came through: this test sees nothing"

@@ -81,7 +81,7 @@ from node.pipeline import Pipeline
 run = Pipeline.run
 
 async def crashing(self):
-    if not self.health.row()[5]:
+    if self.health.row()[2] < 2:  # not in safe mode
         raise ValueError("planted")
     await run(self)
 

@@ -84,7 +84,7 @@ def test_the_broker_sees_an_anonymous_client_and_one_topic(raise_post: Callable[
     (node,) = nodes(post.city.database)
     for identifying in (node.node_id[:12], node.name):
         assert identifying not in log
-    assert {line.split("'")[1] for line in log.splitlines() if "Received PUBLISH" in line} == {"hadeda/up"}
+    assert {line.split("'")[1] for line in log.splitlines() if "Received PUBLISH from auto-" in line} == {"hadeda/up"}
 
 
 def test_reports_have_a_length_that_does_not_tell_a_full_street_from_an_empty_one(post: LampPost) -> None:

@@ -26,7 +26,8 @@ LIMIT_S = 280.0
 
 BEGIN = """
 import gc, json, os
-from node import health, keystore, ledger, randomness, store
+from node import keystore, ledger, randomness, store
+from node.boots import Boots
 from node.keychain import Keychain
 from ports import entropy, power
 from ports.flash import Files, KeyPartition, Nvs
@@ -38,7 +39,7 @@ WEAR = """
 keychain = Keychain(keystore.open_keystore(files, KeyPartition.find()), nvs, power.Retained())
 book, outbox = ledger.Ledger(nvs, keychain), store.Store(files, nvs)
 chance = randomness.Randomness(nvs, entropy.noise, power.serial())
-health.count_boot(nvs)
+Boots(nvs, power)
 for window in range({windows}):
     keychain.ratchet_if_due(900)
     keychain.spend()
