@@ -29,7 +29,6 @@ class Command:
         self.temporary.mkdir(exist_ok=True)
         self._file = folder / "said"
         self._children: set[int] = set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, in a test run in the background
         with self._file.open("wb") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hadeda.cli.main", *arguments],

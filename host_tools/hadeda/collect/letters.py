@@ -65,7 +65,7 @@ def due_letters(
     `missed`: it is a report that was stored before, so its node has no receipt for it.
     Letter numbers move on in the caller's transaction; publish after the commit.
     """
-    postings, due = [], set()
+    postings, due, number = [], set(), 0
     for chain, epoch, letter, errand in _due(session, node):
         if not errand and not _receipt_due(epoch, letter, missed):
             if epoch.lettered_at is not None and not epoch.errand:
@@ -74,8 +74,9 @@ def due_letters(
         if repeated and epoch.lettered_at is not None and abs(now - epoch.lettered_at) < REST:
             due.add(epoch.id)
             continue
+        number = max(number + 1, next_number(epoch.letter, now))  # one in two mailboxes would tie them together
         try:
-            payload = _sealed(city, chain, epoch, letter, now)
+            payload = _sealed(city, chain, epoch, letter, number)
         except (CityError, Rejected) as error:
             log.error("no letter to %s: %s", node.name, getattr(error, "reason", error))
             continue
@@ -135,9 +136,8 @@ def _is_off(report: ReportRow) -> bool:
     return report.clock in UNKEPT_CLOCKS or end > report.received_at + AHEAD_MAX
 
 
-def _sealed(city: City, chain: Chain, epoch: Epoch, letter: Letter, now: datetime) -> bytes:
+def _sealed(city: City, chain: Chain, epoch: Epoch, letter: Letter, number: int) -> bytes:
     receipt_key = city.keyring.private(labels.ROLE_RECEIPT, bytes.fromhex(chain.authorities[str(labels.ROLE_RECEIPT)]))
-    number = next_number(epoch.letter, now)
     sealed = seal_letter(keys_of(chain, epoch), epoch.number, number, receipt_key, bytes.fromhex(chain.node_id), letter)
     epoch.letter = number
     return sealed
