@@ -15,9 +15,15 @@ CONNECTIONS_PER_S_MAX = 60  # TLS handshakes that a small machine manages
 MESSAGES_PER_S_MAX = NODES  # one a second each
 
 
+class EmptyStore:
+    """node.store of a node that has never reported."""
+
+    next = 1
+
+
 def sender(number: int) -> tuple[Any, Random]:
     chance = Random(number * 7919 + 1)
-    return Sender(None, None, {}, None, None, chance, None, WINDOW_S), chance
+    return Sender(None, None, {}, EmptyStore(), None, chance, None, WINDOW_S), chance
 
 
 def after_an_outage(node: Any, back_s: float) -> float:
