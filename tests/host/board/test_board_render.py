@@ -65,7 +65,9 @@ def test_plain_tcp_has_no_ca() -> None:
     assert config["wifi"] == {"ssid": "street", "password": ""}
 
 
-@pytest.mark.parametrize("key", [b"", AUTHORITIES[3][:-1], b"\x02" + AUTHORITIES[3][1:]])
+@pytest.mark.parametrize(
+    "key", [b"", AUTHORITIES[3][:-1], b"\x02" + AUTHORITIES[3][1:]], ids=["none", "short", "compressed"]
+)
 def test_another_key_than_an_uncompressed_point_is_refused(key: bytes) -> None:
     with pytest.raises(ValueError, match="uncompressed P-256 point"):
         node_config(load("esp32-devkitc-v4"), NETWORK, AUTHORITIES | {3: key}, POLICY, FLOOR)
@@ -95,6 +97,7 @@ def test_a_board_without_a_lamp_has_none_in_its_configuration() -> None:
         (POLICY, dumps(floor_map(f4=1_000_000)), "48 is above the floor's 1"),
         (POLICY, dumps(floor_map(f5=[5])), "'pm2_5' is never allowed"),
     ],
+    ids=["unsigned", "changed", "no floor", "window", "k", "release", "day", "channel"],
 )
 def test_what_the_node_would_refuse_is_not_sent_to_it(policy: bytes, floor: bytes, words: str) -> None:
     with pytest.raises(PolicyError, match=words):

@@ -45,7 +45,11 @@ def flipped(text: str) -> str:
     return f"{int(text[:2], 16) ^ 1:02x}{text[2:]}"
 
 
-@pytest.mark.parametrize(("content", "passphrase"), [(SEALED, b"open sesame"), (PLAIN, None), (PLAIN, b"whatever")])
+@pytest.mark.parametrize(
+    ("content", "passphrase"),
+    [(SEALED, b"open sesame"), (PLAIN, None), (PLAIN, b"whatever")],
+    ids=["sealed", "plain", "plain and a passphrase"],
+)
 def test_a_key_comes_back(tmp_path: Path, content: bytes, passphrase: bytes | None) -> None:
     file = KeyFile.read(key_file(tmp_path, content))
     assert (file.role, file.public) == ("command", point(KEY))
