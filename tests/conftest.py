@@ -92,7 +92,7 @@ class DualFile(pytest.File):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests ran on which interpreter."""
+    """Say how many tests ran on which interpreter, and what tests have to tell (record_property)."""
     passed = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
     calls = [report for report in passed if report.when == "call"]
     on_micropython = sum("micropython" in report.keywords for report in calls)
@@ -101,6 +101,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         f"ran on CPython: {len(calls) - on_micropython - on_board}, on MicroPython: {on_micropython}, "
         f"on boards through their serial port: {on_board}"
     )
+    for report in calls:
+        for name, value in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(autouse=True)

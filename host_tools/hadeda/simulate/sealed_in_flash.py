@@ -6,7 +6,7 @@ happens next. Nothing here knows how the outbox lays out its files, only that a 
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from hadeda.emulator.flash import SECTOR
@@ -44,11 +44,16 @@ class SealedInFlash:
 
 def found_in(data: bytes) -> list[Number]:
     """The numbers of the whole sealed reports in `data`."""
-    found, at = [], data.find(HEAD)
+    return [(message.kid, message.sequence) for message in map(parse_sealed, sealed_in(data))]
+
+
+def sealed_in(data: bytes) -> Iterator[bytes]:
+    """The whole sealed reports in `data`."""
+    at = data.find(HEAD)
     while at >= 0:
         with contextlib.suppress(Rejected):
-            _, size = strict_cbor.decode_first(data[at + 1 :])
-            message = parse_sealed(data[at : at + 1 + size])
-            found.append((message.kid, message.sequence))
+            _, size = strict_cbor.decode_first(data[at + 1 : at + SECTOR])
+            sealed = data[at : at + 1 + size]
+            parse_sealed(sealed)
+            yield sealed
         at = data.find(HEAD, at + 1)
-    return found
