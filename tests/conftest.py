@@ -92,7 +92,7 @@ class DualFile(pytest.File):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests ran on which interpreter, and what tests have to tell (record_property)."""
+    """Say how many tests ran on which interpreter, and the figures that tests have recorded (record_property)."""
     passed = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
     calls = [report for report in passed if report.when == "call"]
     on_micropython = sum("micropython" in report.keywords for report in calls)
@@ -102,9 +102,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         f"on boards through their serial port: {on_board}"
     )
     for report in calls:
-        for name, value in report.user_properties:
-            if name == "told":
-                terminalreporter.write_line(str(value))
+        for name, figure in report.user_properties:
+            terminalreporter.write_line(f"{name}: {figure}")
 
 
 @pytest.fixture(autouse=True)

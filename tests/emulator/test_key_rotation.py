@@ -1,4 +1,4 @@
-"""Rotation never bricks a node: prepare, ready, first message, commit, with any message lost and any power cut."""
+"""Rotation never bricks a node: prepare, ready, first message, commit, with any message lost."""
 
 import itertools
 from collections.abc import Callable
@@ -6,9 +6,7 @@ from collections.abc import Callable
 import pytest
 from lamp_post import LampPost, is_ready
 
-from hadeda.board.partitions import KEYS, find, hadeda
 from hadeda.collect.collector import Status
-from hadeda.emulator.flash import PowerCut
 from hadeda.envelope import labels, parse_sealed
 from hadeda.registry.commands import RESULTS
 
@@ -113,49 +111,6 @@ def test_any_message_of_a_rotation_may_be_lost(
     assert losing.lost == times, "nothing was lost: this test sees nothing"
     reports_lost = times if step in (report, commit) else 0
     assert longest_gap(post) <= 1 + reports_lost, "a window is missing that nobody lost"
-
-
-# The operations on the key sectors: erase, program and erase the old one, for the command and for the confirmation
-GARBAGE = 11
-CUTS = [
-    (1, PowerCut(garbage=GARBAGE)),
-    (2, PowerCut(done=300)),
-    (2, PowerCut(done=4096)),
-    (3, PowerCut()),
-    (3, PowerCut(garbage=GARBAGE)),
-    (4, PowerCut(garbage=GARBAGE)),
-    (5, PowerCut(done=300)),
-    (5, PowerCut(done=4096)),
-    (6, PowerCut()),
-    (6, PowerCut(garbage=GARBAGE)),
-]
-
-
-@pytest.mark.parametrize(("nth", "power_cut"), CUTS, ids=lambda value: str(value).strip("()").replace(", ", "-"))
-def test_the_power_may_fail_at_any_write_of_a_rotation(
-    raise_post: Callable[..., LampPost], nth: int, power_cut: PowerCut
-) -> None:
-    """Every change of the two sectors that hold the keys, from the command to the confirmation."""
-    post = raise_post()
-    under_way(post)
-    keys = find(hadeda(post.board.flash_mb), KEYS)
-    changes: list[bytes | None] = []
-
-    def cut(address: int, data: bytes | None) -> None:
-        if keys.address <= address < keys.address + keys.size:
-            changes.append(data)
-            if len(changes) == nth:
-                raise power_cut
-
-    post.emulated.flash.before_change = cut
-    post.run_until_known(lambda: False, WINDOWS)
-    post.emulated.flash.before_change = None
-    assert not post.emulated.powered, "the power was not cut: this test sees nothing"
-    programmed = changes[-1] is not None and len(changes[-1]) > 300
-    assert programmed == (nth in (2, 5)), "the key store works otherwise by now: the cuts are at the wrong places"
-    post.power_on()
-    assert post.run_until_known(lambda: rotated(post), WINDOWS), post.explain("the node has not rotated")
-    assert longest_gap(post) <= 2
 
 
 def test_an_identity_is_replaced_under_the_signature_of_the_old_one(raise_post: Callable[..., LampPost]) -> None:

@@ -1,30 +1,25 @@
-"""A policy and a floor come to a board through a real broker: what holds, what is refused, what a power cut leaves."""
+"""A policy and a floor come to a board through a real broker: what holds, what is refused."""
 
 import itertools
 from collections.abc import Callable
 from typing import Any
 
-import cbor2
 import flash_image
 import pytest
 from lamp_post import MORNING, NAME, WINDOW_S, LampPost, PluggedIn, sign_loose_policy
 from test_commands_on_boards import answered
 
-from hadeda.board.partitions import KEYS, find, hadeda
 from hadeda.city.policies import set_policy
-from hadeda.emulator.flash import PowerCut
 from hadeda.envelope import labels
 from hadeda.policy import Floor, read_floor, read_policy
 from hadeda.policy.compiled import compile_floor
 from hadeda.policy.signing import sign_floor, sign_policy, sign_release
 from hadeda.provision import steps
-from hadeda.registry.commands import RESULTS
 from hadeda.registry.nodes import find_node
 
 RaisePost = Callable[..., LampPost]
 WINDOWS = 6  # until a command is answered, the power cut on the way included
 EPSILON = 10_000_000  # of the template's policy, for each window
-GARBAGE = 11
 UPDATED = "/lib/node/accept.mpy"  # not needed to boot
 
 
@@ -131,53 +126,6 @@ def test_the_longest_policy_change_fits_the_heap_on_a_busy_street(raise_post: Ra
     assert post.stored[-1].policy_version == 3
     assert any(cell.count for cell in post.stored[-1].traffic), "an empty street: this test sees nothing"
     assert b"Error" not in post.emulated.output, post.explain("something went wrong")
-
-
-# Every change of the two sectors that hold policy and floor: erase the spare one, program it, erase the old one
-CUTS = [
-    (1, PowerCut(garbage=GARBAGE)),
-    (2, PowerCut(done=300)),
-    (2, PowerCut(done=4096)),
-    (3, PowerCut()),
-    (3, PowerCut(garbage=GARBAGE)),
-]
-
-
-@pytest.mark.parametrize(("nth", "power_cut"), CUTS, ids=lambda value: str(value).strip("()").replace(", ", "-"))
-def test_a_power_cut_in_a_policy_change_leaves_the_old_or_the_new_one_and_the_ledger(
-    standing: LampPost, nth: int, power_cut: PowerCut
-) -> None:
-    post = standing
-    old = post.secrets["policy"], post.secrets["floor"]
-    spent = post.stored[-1].spent
-    stricter = floor(post, 2, min_k=3)
-    number = post.command(labels.OPERATION_SET_POLICY, through_the_tools(post, policy(post, 3, k=4), stricter))
-    keys = find(hadeda(post.board.flash_mb), KEYS)
-    changes = 0
-
-    def cut(address: int, _data: bytes | None) -> None:
-        nonlocal changes
-        if keys.address <= address < keys.address + keys.size:
-            changes += 1
-            if changes == nth:
-                raise power_cut
-
-    post.emulated.flash.before_change = cut
-    post.run_until_known(lambda: False, WINDOWS)
-    post.emulated.flash.before_change = None
-    assert not post.emulated.powered, "the power was not cut: this test sees nothing"
-    post.power_on()
-    post.run_until(lambda: b"hadeda: running" in post.emulated.output)
-    left = post.secrets["policy"], post.secrets["floor"]
-    assert left == old or (cbor2.loads(left[0])[2], left[1]) == (3, compile_floor(stricter)), left
-    assert post.run_until_known(lambda: post.results()[number] is not None, WINDOWS), post.explain("no answer")
-    assert RESULTS[post.results()[number]] == "done"
-    post.run_until_stored(len(post.stored) + 1)
-    assert post.stored[-1].policy_version == 3
-    # Nothing was paid back: every release is in the ledger, and what a cut cost without a release too
-    ledger = [report.spent for report in post.stored]
-    assert ledger == sorted(ledger)
-    assert ledger[-1] >= spent + sum(report.epsilon for report in post.stored[1:])
 
 
 def test_a_firmware_update_over_the_cable_keeps_the_ledger(standing: LampPost) -> None:

@@ -1,22 +1,16 @@
 """The three laws: plaintext never touches flash, a counter is spent before it is used, a window is released once."""
 
-import random
 from collections.abc import Callable
 
 import cbor2
 import flash_image
-import pytest
-from lamp_post import MORNING, SEED, LampPost, Template
+from lamp_post import MORNING, LampPost, Template
 from mqtt_proxy import PubackEater
 
 from hadeda.collect.collector import Status
-from hadeda.emulator.flash import PowerCut
 from hadeda.envelope import parse_sealed
 
 SLICE = 12  # bytes of plaintext that no image contains by chance
-BOOT_CHANGES = 20  # flash operations from power-up until the first report has left the store
-LATER_CHANGES = 11  # and from then on until the second one has
-STEP = 10
 
 
 def fragments(payload: bytes) -> set[bytes]:
@@ -83,49 +77,6 @@ def numbers(post: LampPost) -> dict[tuple[bytes, int], set[bytes]]:
         message = parse_sealed(sealed)
         seen.setdefault((message.kid, message.sequence), set()).add(sealed)
     return seen
-
-
-def cut_power_at(post: LampPost, change: int, rng: random.Random) -> None:
-    """Let the node live until its `change`th flash operation from now on, which is torn at some byte."""
-    count = 0
-
-    def before(_address: int, data: bytes | None) -> None:
-        nonlocal count
-        count += 1
-        if count == change:
-            raise PowerCut(rng.randrange(len(data) + 1) if data else 0)
-
-    post.emulated.flash.before_change = before
-    if not post.emulated.powered:
-        post.power_on()
-    post.run_until(lambda: not post.emulated.powered)
-    post.emulated.flash.before_change = None
-    post.wait_without_power(rng.uniform(1, 20))
-
-
-def report_again(post: LampPost) -> None:
-    """Power on, and live until the city has one report more."""
-    before = post.count(Status.STORED)
-    post.power_on()
-    post.run_until(lambda: post.count(Status.STORED) > before)
-
-
-@pytest.mark.parametrize("first", range(1, STEP + 1))
-def test_power_cut_at_any_flash_operation_repeats_no_number_and_loses_no_node(post: LampPost, first: int) -> None:
-    """The power fails while the node starts, it reports again, fails later, while it stores and sends, and so on."""
-    rng = random.Random(f"power cuts {SEED} {first}")
-    for change in range(first, BOOT_CHANGES + 1, STEP):
-        cut_power_at(post, change, rng)
-        report_again(post)
-        cut_power_at(post, 1 + change % LATER_CHANGES, rng)
-    report_again(post)
-    repeated = {key: found for key, found in numbers(post).items() if len(found) > 1}
-    assert not repeated, post.explain(f"numbers used twice: {repeated}")
-    assert post.count(Status.REJECTED) == 0, post.explain("the city refused what the node sent")
-    stored = post.stored
-    assert len({(report.epoch, report.sequence) for report in stored}) == len(stored) == len(numbers(post))
-    starts = [report.window_start for report in stored]
-    assert len(set(starts)) == len(starts), post.explain("a window was released twice")
 
 
 def test_a_lost_puback_makes_the_same_bytes_come_again(raise_post: Callable[..., LampPost]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from flash_image import key_sectors, node_secrets
 from power_cuts import Survivor
@@ -61,7 +60,7 @@ class Judge:
         found += _ledger(_stored(street))
         found += _readable(street, [self._written(survivor.image, street), self._written(final, street)])
         if found:
-            found.append("\n".join(map(str, street.trace.before(1 << 62, 25))))
+            found += map(str, street.trace.before(1 << 62, 20))
         return found
 
     def _rules(self, image: bytes, street: Street) -> Iterator[str]:
@@ -133,8 +132,9 @@ def _accounts(survivor: Survivor, numbers: NumbersOnce, final: bytes) -> Iterato
     if numbers.reused:
         yield f"{numbers.reused} messages repeat the number of another one"
     stored = street.stored_numbers()
-    if len(stored) != len(set(stored)):
-        yield "a report is stored twice"
+    starts = [report.window_start for report in _stored(street)]
+    if len(stored) != len(set(stored)) or len(starts) != len(set(starts)):
+        yield "a report or a window is stored twice"
     sealed = set(before.sealed.numbers) | set(after.sealed.numbers)
     missing = sealed.difference(stored)
     if len(missing) > street.gaps_of(after):

@@ -7,8 +7,8 @@
 
 A program is cut before its first byte, after some of them and after the last; an erase before it has begun, amid it
 (the sector is garbage) and after it. In the fork the board's processor is gone, with RAM, RTC memory and sockets; the
-flash is as the cut left it; network, broker and city are as they were. There `judge` lets the node live on and says what
-does not hold. What a fork does, the life that is recorded never learns.
+flash is as the cut left it; network, broker and city are as they were. There `judge` lets the node live on and says
+what does not hold. What a fork does, the life that is recorded never learns.
 
 Where cuts leave the same flash and nothing happened outside in between, as after one operation and before the next, one
 fork answers for all of them.
@@ -82,7 +82,6 @@ class PowerCuts(Faults):
         self._street: Street | None = None
         self._states: dict[object, int] = {}  # what is in flash and outside -> its number
         self._content = 0  # of the flash: how often it has changed
-        self._outside: object = None
 
     def begin(self, street: Street, judge: Judge) -> None:
         """Cut at every operation from now on."""
@@ -102,9 +101,6 @@ class PowerCuts(Faults):
         emulated = street.posts[0].emulated
         self.operations.append(Operation(address, data, emulated.radio.online))
         outside = street.agenda.now_us, street.wire.bytes.total()
-        if outside != self._outside:
-            street.city.database.close()  # it is one file then, which a fork can copy
-            self._outside = outside
         before = emulated.flash.read(address, SECTOR if data is None else len(data))
         cuts = list(_cuts(before, data, random.Random(f"cut {len(self.operations)}")))
         done = cuts[-1][1]
@@ -130,6 +126,7 @@ class PowerCuts(Faults):
 
     def _cut(self, street: Street, place: str, address: int, left: bytes) -> None:
         self.forks += 1
+        street.city.database.close()  # without a connection it is one file, which the fork can copy
         found = _in_a_fork(lambda: self._aftermath(street, address, left))
         operation = self.operations[-1]
         kind = "erase" if operation.data is None else f"program of {len(operation.data)} bytes"

@@ -10,6 +10,7 @@ from whole_cycle import Patch
 
 from hadeda.board.partitions import KEYS
 
+Record = Callable[[str, object], None]
 SHARES = 2
 STAGES = {
     "boot",
@@ -32,7 +33,7 @@ def test_powercut_at_every_flash_operation_of_a_cycle(
 ) -> None:
     """The shares are of the same cuts: together they are all of them."""
     swept = sweep(share, SHARES)
-    record_property("told", f"power cuts, share {share + 1} of {SHARES}: {swept}")
+    record_property(f"power cuts, share {share + 1} of {SHARES}", str(swept))
     assert set(swept.stages) == STAGES, "the cycle lacks a stage, or has another one"
     assert swept.failures == [], f"{len(swept.failures)} of {swept.forks}:\n" + "\n".join(swept.failures[:3])
 
@@ -60,9 +61,9 @@ KEYS_ERASED_FIRST = (
     ],
 )
 def test_powercut_sweep_finds_a_planted_bug(
-    patch: Patch, partition: str, symptom: str, record_property: Callable[[str, object], None]
+    patch: Patch, partition: str, symptom: str, record_property: Record
 ) -> None:
     swept = hunt(patch, partition)
-    record_property("told", f"planted {patch[0]}: found by restart {swept.forks}")
+    record_property(f"power cuts, {patch[0]} with a bug", f"found by restart {swept.forks}")
     assert len(swept.failures) == 1, "the planted bug was not found"
     assert symptom in swept.failures[0]
