@@ -64,9 +64,9 @@ def _key_stages(operations: Sequence[Operation], secrets: dict[str, Any]) -> lis
         if operation.data is None:
             erases += 1
             continue
-        stages += stages[-1:] * (erases - 1)
         new = secrets_in(whole_record(operation.data))
-        stages += [_change(secrets, new)] * 2
+        change = [_change(secrets, new)]
+        stages += (stages[-1:] or change) * (erases - 1) + change * 2
         secrets, erases = new, 0
     return stages + stages[-1:] * erases
 

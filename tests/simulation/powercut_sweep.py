@@ -46,8 +46,8 @@ def sweep(share: int, shares: int) -> Swept:
 
 
 def hunt(patch: Patch, partition: str) -> Swept:
-    """With a bug planted, the cuts in one partition until it is found."""
-    return _in_a_process(0, 1, patch, partition)
+    """With a bug planted, every third cut in one partition until it is found."""
+    return _in_a_process(0, 3, patch, partition)
 
 
 def _in_a_process(*wanted: Any) -> Swept:
