@@ -194,6 +194,8 @@ def test_a_letter_that_comes_again_is_not_executed_again(standing: LampPost, aga
         post.power_on()
     resets, sectors = list(post.emulated.resets), traces(post)[0]
     stored, heard = len(post.stored), len(post.collector.reports)
+    # Whoever plays old letters again sees to it that no new one takes their place
+    post.collector.lose = lambda topic, _payload: topic != post.city.settings.broker.topic
     for letter in kept:
         post.publish(letter)
         post.run_windows(1)

@@ -21,6 +21,7 @@ from hadeda.provision.shipment import compiled
 COUNTING = ("-icount", "shift=0,sleep=off")
 BOARD = ("-machine", "virt", "-bios", "none", "-nographic", "-monitor", "null", "-semihosting", "-serial", "pty")
 CHUNK = 1024  # bytes a write
+PIECE = 4096  # bytes of a table that stays: a used heap has no larger holes
 FOLDER = """
 import gc, io, sys, vfs
 class Folder:
@@ -37,7 +38,16 @@ class Folder:
             return (0x4000,) + (0,) * 9
         raise OSError(2)
     def open(self, path, mode):
-        return io.BytesIO(self.files.pop(path))
+        content = self.files.pop(path)
+        return Pieces(content) if isinstance(content, list) else io.BytesIO(content)
+class Pieces:
+    def __init__(self, pieces):
+        self.pieces = pieces
+    def seek(self, at):
+        self.at = at
+    def read(self, count):
+        first = self.at & 4095
+        return bytes(self.pieces[self.at >> 12][first : first + count])
 folder = Folder()
 vfs.mount(folder, "/lib")
 sys.path.append("/lib")
@@ -70,9 +80,13 @@ class Machine:
             code = source.suffix == ".py"
             path = f"/{source.parent.name}/{source.stem}{'.mpy' if code else source.suffix}"
             data = compiled(source, source.name) if code else source.read_bytes()
-            self.run(f"folder.files[{path!r}] = bytearray()")
-            for at in range(0, len(data), CHUNK):
-                self.run(f"folder.files[{path!r}].extend({data[at : at + CHUNK]!r})")
+            pieces = [data] if code else [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
+            self.run("pieces = []")
+            for piece in pieces:
+                self.run("pieces.append(bytearray())")
+                for at in range(0, len(piece), CHUNK):
+                    self.run(f"pieces[-1].extend({piece[at : at + CHUNK]!r})")
+            self.run(f"folder.files[{path!r}] = pieces{'[0]' if code else ''}\ndel pieces")
 
     def run(self, code: str) -> str:
         """Execute Python on the board; returns what it printed."""

@@ -67,8 +67,9 @@ def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path) -> str:
 def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str) -> None:
     """Import the firmware's modules before the text that measures them takes its part of the heap."""
     modules = [firmware / "node" / f"{name}.py" for name in node]
-    envelope = sorted(path for path in (firmware / "envelope").iterdir() if path.suffix in (".py", ".bin"))
-    machine.load([*envelope, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"])
+    envelope = firmware / "envelope"
+    tables, code = sorted(envelope.glob("*.bin")), sorted(envelope.glob("*.py"))
+    machine.load([*tables, *code, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"])
     machine.run(imports)
     machine.run("sys.path.remove('/lib')\ngc.collect()")
 

@@ -41,7 +41,8 @@ AIR = {
     6: [88, 123, 41, 77],
 }
 COUNTS = [12, 30, 7, 3, 11, 28, 9, 2]
-HEALTH = [1, 61440, 3, 0, 17]
+HEALTH = [1, 60, 1, 17]
+OUTBOX = [300, 3]
 
 
 class Nvs:
@@ -120,7 +121,7 @@ def measure_bytes():
     """A report with what minimisation says of itself, and one that tells true counts and says nothing of it."""
     privacy = [1, EPSILON, WINDOWS * EPSILON, labels.UNIT_PASSAGE_WINDOW]
     told = [count if count >= 5 else labels.WITHHELD_BELOW_K for count in COUNTS]
-    minimised = report.encode(1654041600, WINDOW_S, 2, Aggregates(AIR, told, {}), privacy, HEALTH)
+    minimised = report.encode(1654041600, WINDOW_S, 2, Aggregates(AIR, told, {}), privacy, HEALTH, OUTBOX)
     plain = cbor.decode(minimised)
     plain.pop(labels.REPORT_PRIVACY)
     print("privacy_row_bytes", len(minimised) - len(cbor.encode(plain)))

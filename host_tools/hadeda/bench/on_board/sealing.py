@@ -22,8 +22,9 @@ REPORT = {
         5: [88, 123, 41, 77],
     },
     labels.REPORT_TRAFFIC: [12, 30, 7, labels.WITHHELD_BELOW_K, 11, 28, 9, labels.WITHHELD_BELOW_K],
-    labels.REPORT_HEALTH: [1, 61440, 3, 0, 17],
+    labels.REPORT_HEALTH: [1, 60, 1, 17],
     labels.REPORT_PRIVACY: [1, 500000, 24000000, labels.UNIT_PASSAGE_WINDOW],
+    labels.REPORT_OUTBOX: [300, 3],
 }
 
 
