@@ -33,6 +33,8 @@ class LampPost:
         trace: Trace,
     ) -> None:
         self.number = number
+        self.flash_file = flash
+        self.reboots_ordered = 0
         self.clock = SimulatedTime()
         self.network = network(number, self.clock)
         self.emulated = EmulatedBoard(
@@ -77,6 +79,13 @@ class LampPost:
         self.note("power off")
         self.emulated.power_off()
         self._rest()
+
+    def brown_out(self) -> None:
+        """The supply dips, where there is one."""
+        if self.emulated.powered:
+            self.note("brown-out")
+            self.emulated.brown_out()
+            self._compute()
 
     @property
     def next_us(self) -> int | None:

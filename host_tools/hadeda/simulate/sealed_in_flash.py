@@ -19,16 +19,22 @@ HEAD: Final = bytes([0xC0 | labels.TAG_ENCRYPT0, 0x83]) + bytes([0x40 | len(ENCR
 
 
 class SealedInFlash:
-    """`numbers` are those of the reports that were stored so far. `read` reads the flash."""
+    """`numbers` are those of the reports that were stored so far, `written` all sectors that were ever programmed.
+
+    `read` reads the flash.
+    """
 
     def __init__(self, read: Callable[[int, int], bytes]) -> None:
         self.numbers: dict[Number, None] = {}
+        self.written: set[int] = set()
         self._read = read
         self._touched: set[int] = set()
 
     def programmed(self, address: int, count: int) -> None:
         """This much of the flash is being programmed."""
-        self._touched.update(range(address // SECTOR, (address + count - 1) // SECTOR + 1))
+        sectors = range(address // SECTOR, (address + count - 1) // SECTOR + 1)
+        self._touched.update(sectors)
+        self.written.update(sectors)
 
     def settle(self) -> None:
         """The board has come to rest: what it wrote is there."""

@@ -76,6 +76,7 @@ class Street:
         self.posts: list[LampPost] = []
         self.violations: list[str] = []
         self.violated_us: int | None = None
+        self.restored_us: int | None = None  # when the registry came back from a backup
         self._folder = folder
         self._stack = ExitStack()
 
@@ -114,6 +115,14 @@ class Street:
         self.collector.on_outcome = self._note_outcome
         self.invariants = invariants.all_of(self)
 
+    def post(self, number: int) -> LampPost | None:
+        """The board with this number, where it stands here."""
+        return next((post for post in self.posts if post.number == number), None)
+
+    def note(self, text: str) -> None:
+        """Into the trace of events: this happened to the city."""
+        self.trace.note(self.agenda.now_us, CITY, text)
+
     def _network(self, board: int, clock: SimulatedTime) -> SimulatedNetwork:
         return SimulatedNetwork(
             board, clock, self.agenda, {PORT: self.broker}, self.faults, self.start_s, self.wire.take
@@ -121,7 +130,7 @@ class Street:
 
     def _note_outcome(self, outcome: Outcome) -> None:
         what = f"{outcome.status.value} {outcome.node} {outcome.epoch}/{outcome.sequence} {outcome.reason}".rstrip()
-        self.trace.note(self.agenda.now_us, CITY, what)
+        self.note(what)
 
     # --- time --------------------------------------------------------------------------------------------------
 

@@ -13,17 +13,21 @@ from hadeda.emulator.board import EmulatedBoard
 RUNNING: Final = b"hadeda: running"
 JUMP_US: Final = 2_000_000
 CLOSING_US: Final = 10_000_000  # a node that closes a window is still at it
+BACK_US: Final = 300_000_000  # a calendar that is set back no further reports nothing twice
+LOOKS_US: Final = 6_000_000  # a node looks at its calendar every five seconds
 
 
 class Windows:
     """Watches one board. `opened` windows so far; `cuts` of them were interrupted by a cut or a reset.
 
-    `sealed` says how many were sealed and stored.
+    `unsure` counts calendars that were set and set back before the node need have looked. `sealed` says how many
+    windows were sealed and stored.
     """
 
     def __init__(self, emulated: EmulatedBoard, window_s: int, sealed: Callable[[], int]) -> None:
         self.opened = 0
         self.cuts = 0
+        self.unsure = 0
         self._board = emulated
         self._sealed = sealed
         self._lost = 0
@@ -33,6 +37,7 @@ class Windows:
         self._resets = 0
         self._offset_us = 0
         self._now_us = self._calendar_us = 0
+        self._jumped_us, self._offset_before_us = -LOOKS_US, 0
 
     def heard(self, line: bytes) -> None:
         """The board has printed this."""
@@ -57,15 +62,24 @@ class Windows:
             return
         now_us, calendar_us = self._read_clock()
         if abs(calendar_us - now_us - self._offset_us) > JUMP_US:
-            self.opened += 1
-            self._ended_us = now_us
-            self._offset_us = calendar_us - now_us
+            self._jump(now_us, calendar_us)
+            if self._calendar_us - BACK_US <= calendar_us:
+                calendar_us = max(calendar_us, self._calendar_us)
         elif calendar_us // self._window_us > self._calendar_us // self._window_us:
             self.opened += calendar_us // self._window_us - self._calendar_us // self._window_us
             self._ended_us = now_us
         else:
             calendar_us = max(calendar_us, self._calendar_us)  # set back a little: no window ends twice
         self._now_us, self._calendar_us = now_us, calendar_us
+
+    def _jump(self, now_us: int, calendar_us: int) -> None:
+        """The calendar was set: the window ends there, if the node has looked."""
+        offset_us = calendar_us - now_us
+        if now_us - self._jumped_us < LOOKS_US and abs(offset_us - self._offset_before_us) <= JUMP_US:
+            self.unsure += 1
+        self.opened += 1
+        self._ended_us = self._jumped_us = now_us
+        self._offset_before_us, self._offset_us = self._offset_us, offset_us
 
     def _end(self) -> None:
         self._running = False
