@@ -12,17 +12,11 @@ from mqtt_proxy import PubackEater
 from hadeda.collect.collector import Status
 from hadeda.emulator.flash import PowerCut
 from hadeda.envelope import parse_sealed
+from hadeda.simulate.invariants.flash_opaque import fragments
 
-SLICE = 12  # bytes of plaintext that no image contains by chance
 BOOT_CHANGES = 20  # flash operations from power-up until the first report has left the store
 LATER_CHANGES = 11  # and from then on until the second one has
 STEP = 10
-
-
-def fragments(payload: bytes) -> set[bytes]:
-    """Every SLICE bytes of a report that are not just zeros."""
-    cut = (payload[at : at + SLICE] for at in range(len(payload) - SLICE + 1))
-    return {piece for piece in cut if len(set(piece)) >= SLICE // 2}
 
 
 def test_a_thief_with_the_flash_finds_no_report_and_no_passage(raise_post: Callable[..., LampPost]) -> None:

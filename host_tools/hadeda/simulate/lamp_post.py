@@ -15,6 +15,7 @@ from hadeda.simulate.trace import Trace
 from hadeda.simulate.windows import Windows
 
 LINE_MAX: Final = 200  # bytes of a console line that the trace keeps
+OWN_RESETS: Final = (b"hadeda: starting again", b"hadeda: safe mode is over")
 NewNetwork = Callable[[int, SimulatedTime], SimulatedNetwork]
 
 
@@ -35,6 +36,8 @@ class LampPost:
         self.number = number
         self.flash_file = flash
         self.reboots_ordered = 0
+        self.told_to_reset = 0  # by itself: it has said so on its console
+        self.on_rest: list[Callable[[LampPost], None]] = []
         self.clock = SimulatedTime()
         self.network = network(number, self.clock)
         self.emulated = EmulatedBoard(
@@ -59,6 +62,7 @@ class LampPost:
         self._printed[:] = rest[-LINE_MAX:]
         for line in lines:
             self.windows.heard(line)
+            self.told_to_reset += any(words in line for words in OWN_RESETS)
             if line.startswith(b"hadeda:"):
                 self.note(line[:LINE_MAX].decode(errors="replace").rstrip())
 
@@ -124,3 +128,5 @@ class LampPost:
         else:
             self.sealed.forget()
         self.windows.look()
+        for look in self.on_rest:
+            look(self)

@@ -31,9 +31,10 @@ class Windows:
         self._board = emulated
         self._sealed = sealed
         self._lost = 0
+        self._first = self._sealed_before = 0
         self._ended_us = 0
         self._window_us = window_s * 1_000_000
-        self._running = False
+        self.running = False
         self._resets = 0
         self._offset_us = 0
         self._now_us = self._calendar_us = 0
@@ -42,20 +43,26 @@ class Windows:
     def heard(self, line: bytes) -> None:
         """The board has printed this."""
         if RUNNING in line:
-            if self._running:
+            if self.running:
                 self._end()  # it was reset, and came back before it rested
-            self._running = True
+            self.running = True
             self.opened += 1
+            self._first, self._sealed_before = self.opened, self._sealed()
             self._resets = len(self._board.resets)
             self._now_us, self._calendar_us = self._read_clock()
             self._offset_us = self._calendar_us - self._now_us
+
+    @property
+    def since_boot(self) -> tuple[int, int]:
+        """How many windows are over since the node began to run, and how many were sealed."""
+        return self.opened - self._first, self._sealed() - self._sealed_before
 
     def _read_clock(self) -> tuple[int, int]:
         return self._board.clock.now_us(), self._board.rtc.time_us()
 
     def look(self) -> None:
         """The board has come to rest, or lost its power."""
-        if not self._running:
+        if not self.running:
             return
         if self._resets != len(self._board.resets) or not self._board.powered:
             self._end()
@@ -82,7 +89,7 @@ class Windows:
         self._offset_before_us, self._offset_us = self._offset_us, offset_us
 
     def _end(self) -> None:
-        self._running = False
+        self.running = False
         self.cuts += 1
         closing = self._board.clock.now_us() - self._ended_us < CLOSING_US
         if closing and self.opened - self._sealed() - self._lost > 1:

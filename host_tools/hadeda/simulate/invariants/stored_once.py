@@ -32,7 +32,7 @@ class StoredOnce:
             sealed = len(post.sealed.numbers)
             # A report that the flash did not take is in a gap; so may be one that the power cut off as it was written
             refused = max(0, gaps - len(missing))
-            if not 0 <= post.windows.opened - sealed <= post.windows.cuts + post.windows.unsure + refused:
+            if post.windows.opened - sealed > post.windows.cuts + post.windows.unsure + refused:
                 found.append(
                     f"board {post.number}: {post.windows.opened} windows opened, {sealed} sealed, "
                     f"{post.windows.cuts} cut"
