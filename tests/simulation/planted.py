@@ -17,38 +17,63 @@ from hadeda.emulator import files_in_flash
 MAIN: Final = "/main.py"
 AFTER: Final = "from node.main import start  # noqa: E402\n"
 
-# The whole outbox is dropped at every boot, and says that nothing was ever in it
+# The whole outbox is dropped at every boot, and no report is said to be missing
 LOSES_REPORTS: Final = """
+import os
 from node import store
-def _found(self):
-    for name in list(self._files.names(store.FOLDER)):
-        self._files.remove(store.FOLDER + "/" + name)
-    return []
-store.Store._found = _found
+init = store.Store.__init__
+def __init__(self, files, nvs):
+    try:
+        for name in list(os.listdir(store.FOLDER)):
+            os.remove(store.FOLDER + "/" + name)
+    except OSError:
+        pass
+    init(self, files, nvs)
+store.Store.__init__ = __init__
 def row(self):
     return [self.next & 0xFFFF, self.next - 1 - self.base]
 store.Store.row = row
 """
 
-# The sequence counter begins again where its block began
+# A report is sealed a second time under the number it has
 REPEATS_NUMBERS: Final = """
-from node import counter
-init = counter.Counter.__init__
-def __init__(self, nvs, retained, kid):
-    init(self, nvs, retained, kid)
-    self._next = max(0, self._limit - counter.BLOCK)
-counter.Counter.__init__ = __init__
+from node import keychain, seal, store
+last = []
+seal_once = seal.Sealer.seal
+def seal_(self, report):
+    last[:] = self, report
+    return seal_once(self, report)
+append = store.Store.append
+numbers = []
+spend = keychain.Keychain.spend
+def spend_(self):
+    if not numbers:
+        numbers.append(spend(self))
+        return numbers[0]
+    return numbers.pop()
+def append_(self, sealed):
+    append(self, sealed)
+    append(self, seal_once(*last))
+seal.Sealer.seal = seal_
+store.Store.append = append_
+keychain.Keychain.spend = spend_
 """
 
-# A report is made and sealed once more, with another number, as if the first one had not been kept
+# Every fourth report is sealed once more, with another number, as if the first one had not been kept
 RELEASES_TWICE: Final = """
-from node import pipeline
-once = pipeline.Pipeline._report
-def _report(self, *arguments):
-    once(self, *arguments)
-    if self.store.next % 4 == 0:
-        once(self, *arguments)
-pipeline.Pipeline._report = _report
+from node import seal, store
+last = []
+seal_once = seal.Sealer.seal
+def seal_(self, report):
+    last[:] = self, report
+    return seal_once(self, report)
+append = store.Store.append
+def append_(self, sealed):
+    append(self, sealed)
+    if self.next % 4 == 0:
+        append(self, seal_once(*last))
+seal.Sealer.seal = seal_
+store.Store.append = append_
 """
 
 # The ledger is taken for empty at every boot
@@ -70,11 +95,11 @@ keychain.Keychain.accept_command = forget
 keychain.Keychain.finish_command = forget
 """
 
-# After a failed session the sender rests for a week
+# After a failed session the sender rests for two hours
 GIVES_UP: Final = """
 from node import send
 def pause_ms(self, failures):
-    return 604800000
+    return 7200000
 send.Sender.pause_ms = pause_ms
 """
 
@@ -91,24 +116,24 @@ seal.Sealer.seal = seal_
 
 # The root key is copied where it can be found
 COPIES_KEYS: Final = """
-from node import seal
-sealed = seal.Sealer.seal
-def seal_(self, report):
+from node import keychain
+spend = keychain.Keychain.spend
+def spend_(self):
     with open("/backup", "wb") as file:
-        file.write(self._keychain.secrets.root)
-    return sealed(self, report)
-seal.Sealer.seal = seal_
+        file.write(self.secrets.root)
+    return spend(self)
+keychain.Keychain.spend = spend_
 """
 
 # Something of every window is kept
 LEAKS: Final = """
-from node import pipeline
+from node import store
 kept = []
-closed = pipeline.Pipeline._report
-def _report(self, *arguments):
-    kept.append(bytearray(1500))
-    closed(self, *arguments)
-pipeline.Pipeline._report = _report
+append = store.Store.append
+def append_(self, sealed):
+    kept.append(bytearray(2000))
+    append(self, sealed)
+store.Store.append = append_
 """
 
 

@@ -45,7 +45,7 @@ class LampPost:
         )
         self.network.in_air = self.emulated.radio.in_air
         self.sealed = SealedInFlash(self.emulated.flash.read)
-        self.windows = Windows(self.emulated, window_s, lambda: len(self.sealed.numbers))
+        self.windows = Windows(self.emulated, window_s, self.sealed)
         self._faults = faults
         self._trace = trace
         self._printed = bytearray()  # in how many pieces it comes is the computer's doing: looked at when at rest

@@ -5,10 +5,10 @@ to back, and one ends at every multiple of the window's length in the calendar t
 calendar is set by more than a window bears (firmware/node/window.py). The last one was open when the power was cut.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from hadeda.emulator.board import EmulatedBoard
+from hadeda.simulate.sealed_in_flash import SealedInFlash
 
 RUNNING: Final = b"hadeda: running"
 JUMP_US: Final = 2_000_000
@@ -20,11 +20,11 @@ LOOKS_US: Final = 6_000_000  # a node looks at its calendar every five seconds
 class Windows:
     """Watches one board. `opened` windows so far; `cuts` of them were interrupted by a cut or a reset.
 
-    `unsure` counts calendars that were set and set back before the node need have looked. `sealed` says how many
-    windows were sealed and stored.
+    `unsure` counts calendars that were set and set back before the node need have looked. `sealed` is
+    what was sealed and stored.
     """
 
-    def __init__(self, emulated: EmulatedBoard, window_s: int, sealed: Callable[[], int]) -> None:
+    def __init__(self, emulated: EmulatedBoard, window_s: int, sealed: SealedInFlash) -> None:
         self.opened = 0
         self.cuts = 0
         self.unsure = 0
@@ -47,7 +47,7 @@ class Windows:
                 self._end()  # it was reset, and came back before it rested
             self.running = True
             self.opened += 1
-            self._first, self._sealed_before = self.opened, self._sealed()
+            self._first, self._sealed_before = self.opened, self._certain
             self._resets = len(self._board.resets)
             self._now_us, self._calendar_us = self._read_clock()
             self._offset_us = self._calendar_us - self._now_us
@@ -55,7 +55,12 @@ class Windows:
     @property
     def since_boot(self) -> tuple[int, int]:
         """How many windows are over since the node began to run, and how many were sealed."""
-        return self.opened - self._first, self._sealed() - self._sealed_before
+        return self.opened - self._first, self._certain - self._sealed_before
+
+    @property
+    def _certain(self) -> int:
+        """Sealed in the life of the node in which it was found."""
+        return len(self._sealed.numbers) - self._sealed.late
 
     def _read_clock(self) -> tuple[int, int]:
         return self._board.clock.now_us(), self._board.rtc.time_us()
@@ -92,6 +97,6 @@ class Windows:
         self.running = False
         self.cuts += 1
         closing = self._board.clock.now_us() - self._ended_us < CLOSING_US
-        if closing and self.opened - self._sealed() - self._lost > 1:
+        if closing and self.opened - len(self._sealed.numbers) - self._lost > 1:
             self.opened -= 1  # it had not come to opening the next one
-        self._lost = self.opened - self._sealed()
+        self._lost = self.opened - len(self._sealed.numbers)
