@@ -17,22 +17,16 @@ from hadeda.emulator import files_in_flash
 MAIN: Final = "/main.py"
 AFTER: Final = "from node.main import start  # noqa: E402\n"
 
-# The whole outbox is dropped at every boot, and no report is said to be missing
+# The second report after a boot is forgotten, and so is that there was one
 LOSES_REPORTS: Final = """
-import os
 from node import store
-init = store.Store.__init__
-def __init__(self, files, nvs):
-    try:
-        for name in list(os.listdir(store.FOLDER)):
-            os.remove(store.FOLDER + "/" + name)
-    except OSError:
-        pass
-    init(self, files, nvs)
-store.Store.__init__ = __init__
-def row(self):
-    return [self.next & 0xFFFF, self.next - 1 - self.base]
-store.Store.row = row
+reports = []
+append = store.Store.append
+def append_(self, sealed):
+    reports.append(0)
+    if len(reports) != 2:
+        append(self, sealed)
+store.Store.append = append_
 """
 
 # A report is sealed a second time under the number it has
@@ -86,13 +80,19 @@ def __init__(self, nvs, keychain):
 ledger.Ledger.__init__ = __init__
 """
 
-# A command's number is not remembered
+# The first command's number is not remembered
 REPEATS_ORDERS: Final = """
+import os
 from node import keychain
-def forget(self, *arguments, **named):
-    pass
-keychain.Keychain.accept_command = forget
-keychain.Keychain.finish_command = forget
+accept = keychain.Keychain.accept_command
+def accept_(self, *arguments):
+    try:
+        os.stat("/first")
+    except OSError:
+        open("/first", "w").close()
+        return
+    accept(self, *arguments)
+keychain.Keychain.accept_command = accept_
 """
 
 # After a failed session the sender rests for two hours
