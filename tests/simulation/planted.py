@@ -95,11 +95,11 @@ def accept_(self, *arguments):
 keychain.Keychain.accept_command = accept_
 """
 
-# After a failed session the sender rests for two hours
+# After a failed session the sender rests for three hours
 GIVES_UP: Final = """
 from node import send
 def pause_ms(self, failures):
-    return 7200000
+    return 10800000
 send.Sender.pause_ms = pause_ms
 """
 
@@ -131,7 +131,7 @@ from node import store
 kept = []
 append = store.Store.append
 def append_(self, sealed):
-    kept.append(bytearray(2000))
+    kept.append(bytearray(2500))
     append(self, sealed)
 store.Store.append = append_
 """

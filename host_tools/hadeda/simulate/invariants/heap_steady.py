@@ -20,7 +20,7 @@ STEP_BYTES: Final = 4096
 
 
 class HeapSteady:
-    """Compares the marks of each boot, a day apart; where the whole run is shorter than three days, a third of it."""
+    """Compares the marks of each boot with its first day's; in a run of less than six days, with a sixth of it."""
 
     name = "heap_steady"
 
@@ -28,7 +28,7 @@ class HeapSteady:
         if not final:
             return []
         windows = street.wanted.length_us // (street.window_s * 1_000_000)
-        day = max(2, min(DAY_WINDOWS, windows // 3))
+        day = max(2, min(DAY_WINDOWS, windows // 6))
         found = []
         for (node, boots), marks in _marks(street):
             growth = marks[-1] - marks[day - 1] if len(marks) >= 2 * day else 0

@@ -28,7 +28,7 @@ class LedgerKept:
 
     def _look(self, post: LampPost) -> None:
         record = post.emulated.nvs.blob("hadeda", "ledger")
-        if record is None:
+        if record is None or not post.emulated.powered:  # what the power cut off as it was written was never spent
             return
         elapsed_s, spent = ROW.unpack_from(record)
         before_s, spent_before = self._before.get(post.number, (0, 0))
