@@ -95,12 +95,21 @@ def accept_(self, *arguments):
 keychain.Keychain.accept_command = accept_
 """
 
-# After a failed session the sender rests for three hours
+# From its fifth boot on a node takes itself for a nuisance and says nothing for three hours
 GIVES_UP: Final = """
+import time
 from node import send
-def pause_ms(self, failures):
-    return 10800000
-send.Sender.pause_ms = pause_ms
+try:
+    boots = open("/boots").read()
+except OSError:
+    boots = ""
+with open("/boots", "w") as file:
+    file.write(boots + "x")
+due = send.Sender.due
+def due_(self):
+    if len(boots) < 4 or time.ticks_ms() > 10800000:
+        due(self)
+send.Sender.due = due_
 """
 
 # Reports lie in the flash as they are, for debugging
