@@ -28,7 +28,7 @@ BUGS: Final = {
     "loses reports": Bug(planted.LOSES_REPORTS, "stored_once", 10, 1),
     "repeats numbers": Bug(planted.REPEATS_NUMBERS, "nonce_reuse", 6, 1),
     "releases twice": Bug(planted.RELEASES_TWICE, "released_once", 6, 1),
-    "forgets budget": Bug(planted.FORGETS_BUDGET, "ledger_kept", 6, 1),
+    "forgets budget": Bug(planted.FORGETS_BUDGET, "ledger_kept", 10, 1),
     "repeats orders": Bug(planted.REPEATS_ORDERS, "orders_once", 6, 2),
     "gives up": Bug(planted.GIVES_UP, "reports_again", 10, 1),
     "keeps plaintext": Bug(planted.KEEPS_PLAINTEXT, "flash_opaque", 6, 1),
