@@ -43,6 +43,8 @@ class Route:
         if keychain.secrets.network is not None:
             with seldom("node.network") as network:
                 self.wifi, self.broker = network.changed(network.chosen(keychain, False), wifi, broker)
+        # What was sealed before this boot may have been sent then: nobody knows when, nor over which network
+        self._fresh = keychain.epoch, keychain.spent
         # (epoch, sequence number, uptime in seconds, whether over a network on trial), newest last
         self._sent: list[tuple[int, int, int, bool]] = []
 
@@ -60,7 +62,7 @@ class Route:
     def note(self, sealed: bytes) -> None:
         """This report, sealed in this boot, goes out now."""
         _, epoch, number = cose.header(sealed)
-        if not self._sent or (epoch, number) > self._sent[-1][:2]:
+        if (epoch, number) >= self._fresh and (not self._sent or (epoch, number) > self._sent[-1][:2]):
             self._sent.append((epoch, number, self._time_sync.uptime_s(), self.on_trial))
             del self._sent[:-_KEPT]
 

@@ -1,132 +1,27 @@
-"""Reads and changes the files in a board's flash image from outside, with MicroPython's own littlefs."""
+"""What tests look for in a board's flash image: files and keys (emulator/files_in_flash.py, key_record.py)."""
 
-import json
-import subprocess
-from base64 import b64decode, b64encode
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import cbor2
 
 from hadeda.board import Board
-from hadeda.board.partitions import FILES, KEYS, KEYS_SIZE, Partition, find, hadeda, stock
-from hadeda.emulator import interpreter
+from hadeda.emulator.files_in_flash import change, files
+from hadeda.emulator.key_record import BODY_AT, key_sectors, newest_record, whole_record
 from node.keystore import Secrets
 
-_PROGRAM = """
-import sys, os, json, binascii, vfs
-image, address, size, order = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.stdin.read())
-file = open(image, "r+b")
-
-class Partition:
-    def readblocks(self, block, buffer, offset=0):
-        file.seek(address + block * 4096 + offset)
-        file.readinto(buffer)
-    def writeblocks(self, block, buffer, offset=None):
-        if offset is None:
-            offset = 0
-        file.seek(address + block * 4096 + offset)
-        file.write(buffer)
-    def ioctl(self, op, arg):
-        return size // 4096 if op == 4 else 4096 if op == 5 else 0
-
-disk = vfs.VfsLfs2(Partition(), readsize=32, progsize=32, lookahead=32, mtime=False)
-for path, data in order["write"].items():
-    with disk.open(path, "wb") as target:
-        target.write(binascii.a2b_base64(data))
-if order["fill"]:
-    path, leave = order["fill"]
-    with disk.open(path, "wb") as target:
-        for _ in range(disk.statvfs("/")[3] - leave):
-            target.write(bytes(4064))
-found = {}
-
-def walk(folder):
-    for entry in disk.ilistdir(folder):
-        path = folder + "/" + entry[0]
-        if entry[1] == 0x4000:
-            walk(path)
-        else:
-            with disk.open(path, "rb") as source:
-                found[path] = binascii.b2a_base64(source.read(64 if path == "/full" else -1), newline=False).decode()
-
-walk("")
-file.close()
-print(json.dumps(found))
-"""
-
-
-def change(
-    image: Path, board: Board, write: dict[str, bytes] | None = None, fill: tuple[str, int] | None = None
-) -> dict[str, bytes]:
-    """Write files in an image no board runs on; returns what is there then, by path from `/`.
-
-    `fill` is a file that takes all of the flash but so many blocks; it comes back cut at 64 bytes.
-    """
-    files = _file_system(image, board)
-    order = {"write": {path: b64encode(data).decode() for path, data in (write or {}).items()}, "fill": fill}
-    done = subprocess.run(
-        [interpreter.find().path, "-X", "heapsize=8M", "-c", _PROGRAM, image, str(files.address), str(files.size)],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    if done.returncode:
-        raise AssertionError(f"{image} cannot be read as littlefs: {done.stdout}{done.stderr}")
-    return {path: b64decode(data) for path, data in json.loads(done.stdout).items()}
-
+__all__ = ["change", "files", "key_sectors", "node_secrets", "secrets_in", "whole_record"]
 
 KEY_FILE = "/state/keys"
-_SECTOR = 4096
-_BODY_AT = 42  # behind magic, generation, length and SHA-256
-
-
-def key_sectors(image: bytes, board: Board) -> bytes:
-    """The two sectors of the key partition."""
-    at = find(hadeda(board.flash_mb), KEYS).address
-    return image[at : at + KEYS_SIZE]
 
 
 def node_secrets(image: bytes, board: Board) -> dict[str, Any]:
     """The node's committed secrets by name, out of the key partition in a whole flash image; it must have some."""
-    both = key_sectors(image, board)
-    found = [record for at in (0, _SECTOR) if (record := whole_record(both[at : at + _SECTOR]))]
-    assert found, "no whole record in the key partition"
-    return secrets_in(max(found, key=lambda record: int.from_bytes(record[4:8], "big")))
+    record = newest_record(image, board)
+    assert record, "no whole record in the key partition"
+    return secrets_in(record)
 
 
 def secrets_in(record: bytes) -> dict[str, Any]:
     """The committed secrets of a record."""
-    committed, _enrolling = cbor2.loads(record[_BODY_AT:])
+    committed, _enrolling = cbor2.loads(record[BODY_AT:])
     return dict(zip(Secrets.NAMES, committed, strict=True))
-
-
-def whole_record(data: bytes) -> bytes:
-    """The record that `data` begins with; nothing when it is not whole."""
-    record = data[: _BODY_AT + int.from_bytes(data[8:10], "big")]
-    head, digest, body = record[:10], record[10:_BODY_AT], record[_BODY_AT:]
-    return record if head.startswith(b"HKR2") and digest == sha256(head + body).digest() else b""
-
-
-def _file_system(image: Path, board: Board) -> Partition:
-    """Where littlefs lies: under our table or the stock one, as its superblock says."""
-    ours, other = find(hadeda(board.flash_mb), FILES), find(stock(board.flash_mb), FILES)
-    with image.open("rb") as file:
-        file.seek(ours.address)
-        head = file.read(2 * 4096)
-    assert b"littlefs" in head, f"no file system in {image}"
-    # Superblock entry: revision, tag, "littlefs", tag, then version, block size and block count (littlefs, SPEC.md)
-    counts = {}
-    for block in (head[:4096], head[4096:]):
-        if (at := block.find(b"littlefs")) >= 0:
-            counts[int.from_bytes(block[:4], "little")] = int.from_bytes(block[at + 20 : at + 24], "little")
-    blocks = counts[max(counts)]
-    return next(part for part in (ours, other) if part.size == blocks * 4096)
-
-
-def files(image: Path, board: Board) -> dict[str, bytes]:
-    """Every file in an image, by path from `/`."""
-    return change(image, board)

@@ -9,14 +9,7 @@ from mqtt_proxy import PubackEater
 
 from hadeda.collect.collector import Status
 from hadeda.envelope import parse_sealed
-
-SLICE = 12  # bytes of plaintext that no image contains by chance
-
-
-def fragments(payload: bytes) -> set[bytes]:
-    """Every SLICE bytes of a report that are not just zeros."""
-    cut = (payload[at : at + SLICE] for at in range(len(payload) - SLICE + 1))
-    return {piece for piece in cut if len(set(piece)) >= SLICE // 2}
+from hadeda.simulate.invariants.flash_opaque import fragments
 
 
 def test_a_thief_with_the_flash_finds_no_report_and_no_passage(raise_post: Callable[..., LampPost]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def build_street(prepared: Path, tmp_path: Path) -> Iterator[BuildStreet]:
     """A street under these faults, for so many windows."""
     with ExitStack() as standing:
 
-        def build(faults: type[Faults], windows: float) -> Street:
+        def build(faults: Callable[[int, int, int], Faults], windows: float) -> Street:
             folder = tmp_path / f"street{len(list(tmp_path.iterdir()))}"
             shutil.copytree(prepared, folder)
             wanted = Wanted(load(BOARD), 1, round(windows * WINDOW_US), SEED, "none")

@@ -11,4 +11,4 @@ SEED = 7
 BOARD = "esp32-s3-devkitc-1"
 WINDOW_US = 900_000_000
 
-BuildStreet = Callable[[type[Faults], float], Street]
+BuildStreet = Callable[[Callable[[int, int, int], Faults], float], Street]

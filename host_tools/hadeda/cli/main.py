@@ -41,6 +41,7 @@ COMMANDS = (
     Row("policy", "policy", "Check, explain, measure, sign and document what nodes may count and say.", is_group=True),
     Row("emulate", "emulate", "Power up an emulated board; prints the serial port mpremote connects to."),
     Row("simulate", "simulate", "Many boards, a broker and a city in virtual time, with faults, from one seed."),
+    Row("soak", "soak", "Simulate one small street after the other in a storm, until the time is over."),
     Row("collect", "collect", "Take reports from the broker: verify, decrypt, store each exactly once."),
     Row("reports", "reports", "List what the city has received."),
     Row("open", "open", "Explain one sealed message, layer by layer."),

@@ -28,9 +28,10 @@ class Scenario(StrEnum):
 
 
 class Profile(StrEnum):
-    """What goes wrong: hadeda/simulate/faults.py."""
+    """What goes wrong: hadeda/simulate/profiles.py."""
 
     NONE = "none"
+    STORM = "storm"
 
 
 def command(

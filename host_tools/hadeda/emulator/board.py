@@ -161,6 +161,11 @@ class EmulatedBoard:
         self.wiring.power_down()
         self._reset(POWER_ON)
 
+    def hang(self) -> None:
+        """The program goes nowhere any more, as in an interrupt storm: only the watchdog, where it runs, can help."""
+        if self._asleep is not None and self.watchdog.due_us is not None:
+            self._asleep = Sleep(self.watchdog.due_us, -1, False)
+
     def _start(self, start: Start) -> None:
         self.resets.append(start.cause)
         self._start_of = start

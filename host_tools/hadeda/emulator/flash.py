@@ -90,6 +90,10 @@ class Flash:
             self.wear[sector // SECTOR] += 1
             self._map[sector : sector + SECTOR] = _ERASED * SECTOR
 
+    def rot(self, address: int, bits: int) -> None:
+        """Bits of a byte turn over by themselves."""
+        self._map[address] ^= bits
+
     def image(self) -> bytes:
         """All of it, as a thief with a clip on the chip would read it."""
         return self._map[:]

@@ -83,6 +83,10 @@ class Nvs:
             raise BoardOSError(*NOT_FOUND)
         return value
 
+    def blob(self, namespace: str, name: str) -> bytes | None:
+        """What stands in flash under this name; None: nothing."""
+        return self._values.get((namespace.encode(), name.encode(), opcodes.NVS_BLOB))
+
     def set(self, key: Key, value: bytes) -> None:
         """Takes effect in flash at `commit`; a value for which there is no room is refused here, as by ESP-IDF."""
         if len(value) > VALUE_MAX:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from hadeda import randomness
 from hadeda.envelope.labels import CHALLENGE_SIZE
@@ -26,11 +27,16 @@ def hold_all(database: Database, now: datetime | None = None) -> int:
     with database.write() as session:
         in_service = list(session.scalars(select(Node).where(Node.revoked_at.is_(None))))
         for node in in_service:
-            node.held = randomness.token_bytes(CHALLENGE_SIZE)
-            last = session.scalar(select(func.max(Command.number)).where(Command.node == node.id)) or 0
-            node.command_base = far_above(max(last, node.command_base), now)
-            living = select(Epoch).where(Epoch.node == node.id, Epoch.state.not_in(KEYLESS))
-            for epoch in session.scalars(living):
-                epoch.letter = far_above(epoch.letter, now)
-                epoch.lettered_at = epoch.lettered_at and START  # what stands there has no challenge
+            hold(session, node, now)
     return len(in_service)
+
+
+def hold(session: Session, node: Node, now: datetime) -> None:
+    """Take nothing from this node until it has echoed a challenge, and number letters and commands from far above."""
+    node.held = randomness.token_bytes(CHALLENGE_SIZE)
+    last = session.scalar(select(func.max(Command.number)).where(Command.node == node.id)) or 0
+    node.command_base = far_above(max(last, node.command_base), now)
+    living = select(Epoch).where(Epoch.node == node.id, Epoch.state.not_in(KEYLESS))
+    for epoch in session.scalars(living):
+        epoch.letter = far_above(epoch.letter, now)
+        epoch.lettered_at = epoch.lettered_at and START  # what stands there has no challenge

@@ -67,9 +67,11 @@ class _Line:
         self._post = post
         self.peer: Peer | None = None
         self.plugged = True
+        self._due_us = 0
 
     def _later(self, call: Callable[[], None]) -> None:
-        self._agenda.at(self._agenda.now_us + LINE_US, CITY, lambda: call() if self.plugged else None)
+        self._due_us = max(self._due_us, self._agenda.now_us + self._post.line_us)
+        self._agenda.at(self._due_us, CITY, lambda: call() if self.plugged else None)
 
     def up(self, data: bytes) -> None:
         """To the broker."""
@@ -88,9 +90,10 @@ class _Line:
 
 
 class CollectorPost:
-    """The collector and its connection. `on_outcome` is told what became of each message."""
+    """The collector and its connection, where bytes take `line_us`. `on_outcome` is told what became of a message."""
 
     def __init__(self, city: City, agenda: Agenda, broker: Broker, start_s: float) -> None:
+        self.line_us = LINE_US
         self.on_outcome: Callable[[Outcome], None] = lambda _: None
         self._city = city
         self._agenda = agenda

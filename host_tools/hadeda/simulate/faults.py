@@ -1,12 +1,12 @@
 """What goes wrong: one object is asked before everything that could, for every board, and says how it goes.
 
-Here nothing does: `Faults` is the profile `none`, and the seam that others override. A profile draws all it needs from
-its seed and from what it is asked, never from a clock or from order of memory, so that a run can be replayed. Between
+Here nothing does: `Faults` is fair weather, and the seam that others override (profiles.py). A profile draws all it
+needs from its seed and from what it is asked, never from a clock or from order of memory, so that a run can be
+replayed. Between
 `next_us` and `moment` it changes whatever it likes about the street: power, radio, broker, collector, sensors.
 """
 
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ LATENCY_US: Final = (8_000, 40_000)  # one way, Wi-Fi and a city's line: least a
 
 
 class Faults:
-    """Fair weather on `boards` boards for `length_us`."""
+    """Fair weather on `boards` boards for `length_us`; `end_us` is when the last fault is over."""
+
+    end_us = 0
 
     def __init__(self, seed: int, boards: int, length_us: int) -> None:
         self.seed = seed
@@ -40,6 +42,10 @@ class Faults:
         """Whether the name server knows the host."""
         return True
 
+    def severs(self, board: int, at_us: int) -> bool:  # noqa: ARG002
+        """Whether somebody on the way resets a board's connection over what it sends now."""
+        return False
+
     def before_flash(self, board: int, at_us: int, address: int, data: bytes | None) -> None:
         """Before a program (data) or an erase (None) of a board's flash; raises flash.PowerCut to cut its power."""
 
@@ -49,6 +55,3 @@ class Faults:
 
     def moment(self, street: "Street") -> None:
         """That moment has come."""
-
-
-PROFILES: Final[dict[str, Callable[[int, int, int], Faults]]] = {"none": Faults}

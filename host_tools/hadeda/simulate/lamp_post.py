@@ -15,6 +15,7 @@ from hadeda.simulate.trace import Trace
 from hadeda.simulate.windows import Windows
 
 LINE_MAX: Final = 200  # bytes of a console line that the trace keeps
+OWN_RESETS: Final = (b"hadeda: starting again", b"hadeda: safe mode is over")
 NewNetwork = Callable[[int, SimulatedTime], SimulatedNetwork]
 
 
@@ -33,6 +34,10 @@ class LampPost:
         trace: Trace,
     ) -> None:
         self.number = number
+        self.flash_file = flash
+        self.reboots_ordered = 0
+        self.told_to_reset = 0  # by itself: it has said so on its console
+        self.on_rest: list[Callable[[LampPost], None]] = []
         self.clock = SimulatedTime()
         self.network = network(number, self.clock)
         self.emulated = EmulatedBoard(
@@ -40,7 +45,7 @@ class LampPost:
         )
         self.network.in_air = self.emulated.radio.in_air
         self.sealed = SealedInFlash(self.emulated.flash.read)
-        self.windows = Windows(self.emulated, window_s, lambda: len(self.sealed.numbers))
+        self.windows = Windows(self.emulated, window_s, self.sealed)
         self._faults = faults
         self._trace = trace
         self._printed = bytearray()  # in how many pieces it comes is the computer's doing: looked at when at rest
@@ -57,6 +62,7 @@ class LampPost:
         self._printed[:] = rest[-LINE_MAX:]
         for line in lines:
             self.windows.heard(line)
+            self.told_to_reset += any(words in line for words in OWN_RESETS)
             if line.startswith(b"hadeda:"):
                 self.note(line[:LINE_MAX].decode(errors="replace").rstrip())
 
@@ -77,6 +83,13 @@ class LampPost:
         self.note("power off")
         self.emulated.power_off()
         self._rest()
+
+    def brown_out(self) -> None:
+        """The supply dips, where there is one."""
+        if self.emulated.powered:
+            self.note("brown-out")
+            self.emulated.brown_out()
+            self._compute()
 
     @property
     def next_us(self) -> int | None:
@@ -115,3 +128,5 @@ class LampPost:
         else:
             self.sealed.forget()
         self.windows.look()
+        for look in self.on_rest:
+            look(self)

@@ -77,6 +77,8 @@ class SimulatedNetwork:
         count = node.link.send_up(self._clock.now_us(), data)
         if count:
             self._on_wire(self._board, self._clock.now_us(), True, data[:count])
+            if self._faults.severs(self._board, self._clock.now_us()):
+                self._agenda.at(self._clock.now_us(), self._board, node.link.sever)
         return count
 
     def send_datagram(self, connection: Connection, host: str, port: int, data: bytes) -> None:

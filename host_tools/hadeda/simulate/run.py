@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hadeda.errors import SimulationError
-from hadeda.simulate.faults import PROFILES
+from hadeda.simulate.profiles import PROFILES
 from hadeda.simulate.provisioning import prepare
 from hadeda.simulate.street import Street, Wanted
 from hadeda.simulate.summary import Part, Summary, account, summary

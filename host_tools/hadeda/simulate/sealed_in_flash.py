@@ -19,26 +19,38 @@ HEAD: Final = bytes([0xC0 | labels.TAG_ENCRYPT0, 0x83]) + bytes([0x40 | len(ENCR
 
 
 class SealedInFlash:
-    """`numbers` are those of the reports that were stored so far. `read` reads the flash."""
+    """`numbers` are those of the reports that were stored so far, `written` all sectors that were ever programmed.
+
+    `late` counts those that were being written when the power failed, and turned out to be there. `read` reads the
+    flash.
+    """
 
     def __init__(self, read: Callable[[int, int], bytes]) -> None:
         self.numbers: dict[Number, None] = {}
+        self.written: set[int] = set()
         self._read = read
+        self.late = 0
         self._touched: set[int] = set()
+        self._doubtful: set[Number] = set()
 
     def programmed(self, address: int, count: int) -> None:
         """This much of the flash is being programmed."""
-        self._touched.update(range(address // SECTOR, (address + count - 1) // SECTOR + 1))
+        sectors = range(address // SECTOR, (address + count - 1) // SECTOR + 1)
+        self._touched.update(sectors)
+        self.written.update(sectors)
 
     def settle(self) -> None:
         """The board has come to rest: what it wrote is there."""
         for sector in sorted(self._touched):
             for number in found_in(self._read(sector * SECTOR, SECTOR)):
+                self.late += number not in self.numbers and number in self._doubtful
                 self.numbers[number] = None
         self._touched.clear()
 
     def forget(self) -> None:
-        """The power failed before it came to rest: what it was writing counts for nothing."""
+        """The power failed before it came to rest: what it was writing counts for nothing, until it is seen again."""
+        for sector in sorted(self._touched):
+            self._doubtful.update(found_in(self._read(sector * SECTOR, SECTOR)))
         self._touched.clear()
 
 

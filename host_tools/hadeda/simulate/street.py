@@ -42,6 +42,7 @@ from hadeda.simulate.sealed_in_flash import Number
 from hadeda.simulate.trace import Trace
 
 POWER_UP_US: Final = 60_000_000  # boards are plugged in within a minute
+CHECK_US: Final = 3_600_000_000  # between two questions whether all invariants hold
 LOOK_US: Final = 10_000_000  # between two looks at whether everything has arrived
 SETTLING_WINDOWS: Final = 12  # a node gives the city's receipt eight sessions before it sends a report once more
 TELL_US: Final = 60_000_000  # between two words about how far it is
@@ -76,7 +77,10 @@ class Street:
         self.posts: list[LampPost] = []
         self.violations: list[str] = []
         self.violated_us: int | None = None
+        self.on_outcome: list[Callable[[Outcome], None]] = []
+        self.restored_us: int | None = None  # when the registry came back from a backup
         self._folder = folder
+        self._told_us = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -114,6 +118,14 @@ class Street:
         self.collector.on_outcome = self._note_outcome
         self.invariants = invariants.all_of(self)
 
+    def post(self, number: int) -> LampPost | None:
+        """The board with this number, where it stands here."""
+        return next((post for post in self.posts if post.number == number), None)
+
+    def note(self, text: str) -> None:
+        """Into the trace of events: this happened to the city."""
+        self.trace.note(self.agenda.now_us, CITY, text)
+
     def _network(self, board: int, clock: SimulatedTime) -> SimulatedNetwork:
         return SimulatedNetwork(
             board, clock, self.agenda, {PORT: self.broker}, self.faults, self.start_s, self.wire.take
@@ -121,16 +133,25 @@ class Street:
 
     def _note_outcome(self, outcome: Outcome) -> None:
         what = f"{outcome.status.value} {outcome.node} {outcome.epoch}/{outcome.sequence} {outcome.reason}".rstrip()
-        self.trace.note(self.agenda.now_us, CITY, what)
+        self.note(what)
+        for tell in self.on_outcome:
+            tell(outcome)
 
     # --- time --------------------------------------------------------------------------------------------------
 
-    def run(self, done: Progress) -> None:
-        """Let the whole time pass, then let what was sealed arrive, board by board, and pull its plug."""
+    def run(self, done: Progress, *, to_the_end: bool = False) -> None:
+        """Let the whole time pass, then let what was sealed arrive, board by board, and pull its plug.
+
+        Ends with the hour in which an invariant was violated, unless it is to go on `to_the_end`.
+        """
         self.collector.start()
         for post in self.posts:
             self._plug_in(post)
-        self.run_until(self.wanted.length_us, done)
+        for start_us in range(0, self.wanted.length_us, CHECK_US):
+            self.run_until(min(start_us + CHECK_US, self.wanted.length_us), done)
+            self.check(final=False)
+            if self.violations and not to_the_end:
+                return
         limit_us = self.wanted.length_us + SETTLING_WINDOWS * self.window_s * 1_000_000
         until_us = self.wanted.length_us
         while True:
@@ -152,16 +173,15 @@ class Street:
 
     def run_until(self, until_us: int, done: Progress) -> None:
         """Let everything happen that is due by then."""
-        told_us = self.agenda.now_us
         while True:
             fault_us = _or_never(self.faults.next_us())
             last_us = min(fault_us - 1, until_us)
             self._boards_until(last_us)
             event_us = _or_never(self.agenda.next_us)
             now_us = min(event_us, fault_us, until_us)
-            if now_us - told_us >= TELL_US or now_us == until_us:
-                done(now_us - told_us)
-                told_us = now_us
+            if now_us - self._told_us >= TELL_US or now_us == until_us:
+                done(now_us - self._told_us)
+                self._told_us = now_us
             if event_us <= last_us:
                 self.agenda.happen()
             elif fault_us <= until_us:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from hadeda.collect.collector import Status
 from hadeda.simulate.digest import digest, refused
+from hadeda.simulate.invariants.numbers_once import NumbersOnce
 from hadeda.simulate.street import Street, Wanted
 from hadeda.simulate.trace import Event
 
@@ -58,7 +59,7 @@ def account(street: Street, cpu_s: float) -> Part:
         "gaps": sum(min(len(street.missing(post)), street.gaps_of(post)) for post in street.posts),
         "open_at_power_cut": opened - sealed,
         "duplicates": len(stored) - len(set(stored)),
-        "nonce_reuse": sum(getattr(invariant, "reused", 0) for invariant in street.invariants),
+        "nonce_reuse": sum(invariant.reused for invariant in street.invariants if isinstance(invariant, NumbersOnce)),
         "sealed": sealed,
         "replayed": street.count(Status.REPLAYED),
         "rejected": street.count(Status.REJECTED),

@@ -179,6 +179,12 @@ class Link:
         self._down.cut()
         self._up.send(at_us, self._end_up)
 
+    def sever(self) -> None:
+        """Somebody on the way resets it, towards both ends."""
+        self._server_gives_up()
+        self._down.cut()
+        self._fail(ECONNRESET)
+
     def vanish(self) -> None:
         """The node is gone, without a word."""
         self._up.cut()

@@ -27,8 +27,8 @@ class TimeSync:
 
 
 class Stage:
-    def __init__(self):
-        self.keychain = Node(PEN).boot()
+    def __init__(self, node=None):
+        self.keychain = (node or Node(PEN)).boot()
         randomness = Random()
         self.sealer = Sealer(self.keychain, randomness)
         self.time_sync = TimeSync()
@@ -67,6 +67,22 @@ def test_what_was_not_sent_in_this_boot_or_in_this_epoch_dates_nothing():
     stage.send(*stage.seal())
     stage.route.heard(2, 0, CITY_S)
     assert stage.time_sync.corrections == [(CITY_S, 0)]
+
+
+def test_what_was_sealed_before_this_boot_dates_nothing_and_proves_no_network():
+    """Seed 2 of the storm: a letter from before a power cut set the clock back by how long the node had been off."""
+    node = Node(PEN)
+    (before,) = Stage(node).seal()
+    stage = Stage(node)
+    stage.keychain.keep(candidate=[4, 7, {labels.SET_NETWORK_SSID: "square"}])
+    stage.route.next_session()
+    stage.send(before, *stage.seal())
+    stage.route.heard(1, 0, CITY_S)
+    assert stage.time_sync.corrections == []
+    assert stage.keychain.secrets.candidate is not None
+    stage.route.heard(1, 1, CITY_S)
+    assert stage.time_sync.corrections == [(CITY_S, 0)]
+    assert stage.keychain.secrets.candidate is None
 
 
 def test_a_letter_without_a_time_dates_nothing():

@@ -2,7 +2,13 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+from hadeda.simulate.invariants.flash_opaque import FlashOpaque
+from hadeda.simulate.invariants.heap_steady import HeapSteady
+from hadeda.simulate.invariants.ledger_kept import LedgerKept
 from hadeda.simulate.invariants.numbers_once import NumbersOnce
+from hadeda.simulate.invariants.orders_once import OrdersOnce
+from hadeda.simulate.invariants.released_once import ReleasedOnce
+from hadeda.simulate.invariants.reports_again import ReportsAgain
 from hadeda.simulate.invariants.stored_once import StoredOnce
 
 if TYPE_CHECKING:
@@ -21,4 +27,13 @@ class Invariant(Protocol):
 
 def all_of(street: "Street") -> list[Invariant]:
     """Every invariant, watching `street` from now on."""
-    return [NumbersOnce(street), StoredOnce()]
+    return [
+        StoredOnce(),
+        NumbersOnce(street),
+        ReleasedOnce(street),
+        LedgerKept(street),
+        OrdersOnce(),
+        ReportsAgain(street),
+        FlashOpaque(),
+        HeapSteady(),
+    ]

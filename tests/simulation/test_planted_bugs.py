@@ -1,0 +1,54 @@
+"""For every invariant a planted bug: a storm finds it, through that invariant and through no other.
+
+Checkers only watch, so a run in which one alone complains is a run in which, without that checker, the bug slips
+through.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import planted
+import pytest
+from simulated_street import WINDOW_US, BuildStreet
+
+from hadeda.simulate.storm import Storm
+
+
+class Bug(NamedTuple):
+    """What is planted, which invariant finds it, in so many windows, at the how manieth seed."""
+
+    patch: str
+    invariant: str
+    windows: int
+    seeds: int
+
+
+BUGS: Final = {
+    "loses reports": Bug(planted.LOSES_REPORTS, "stored_once", 10, 1),
+    "repeats numbers": Bug(planted.REPEATS_NUMBERS, "nonce_reuse", 6, 1),
+    "releases twice": Bug(planted.RELEASES_TWICE, "released_once", 6, 1),
+    "forgets budget": Bug(planted.FORGETS_BUDGET, "ledger_kept", 10, 1),
+    "repeats orders": Bug(planted.REPEATS_ORDERS, "orders_once", 6, 2),
+    "gives up": Bug(planted.GIVES_UP, "reports_again", 10, 1),
+    "keeps plaintext": Bug(planted.KEEPS_PLAINTEXT, "flash_opaque", 6, 1),
+    "copies keys": Bug(planted.COPIES_KEYS, "flash_opaque", 6, 1),
+    "leaks": Bug(planted.LEAKS, "heap_steady", 12, 1),
+}
+
+
+def complaints(build_storm: BuildStreet, bug: Bug, seed: int) -> set[str]:
+    """The invariants that complain under this seed's storm."""
+    street = build_storm(lambda _seed, boards, length_us: Storm(seed, boards, length_us), bug.windows)
+    planted.plant(street.posts[0].flash_file, bug.patch)
+    street.run(lambda _: None, to_the_end=True)
+    assert street.agenda.now_us > (bug.windows - 1) * WINDOW_US
+    return {violation.split(":")[0] for violation in street.violations}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found_by_its_invariant_alone(name: str, build_street: BuildStreet) -> None:
+    bug = BUGS[name]
+    found = [complaints(build_street, bug, seed) for seed in range(1, bug.seeds + 1)]
+    assert found[-1] == {bug.invariant}
+    assert not any(found[:-1]), "fewer seeds are enough"
