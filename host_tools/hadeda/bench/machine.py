@@ -77,16 +77,21 @@ class Machine:
         """Put modules of the firmware on the board, compiled as for a node, each in its package's folder."""
         self.run(FOLDER)
         for source in sources:
-            code = source.suffix == ".py"
-            path = f"/{source.parent.name}/{source.stem}{'.mpy' if code else source.suffix}"
-            data = compiled(source, source.name) if code else source.read_bytes()
-            pieces = [data] if code else [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
-            self.run("pieces = []")
-            for piece in pieces:
-                self.run("pieces.append(bytearray())")
-                for at in range(0, len(piece), CHUNK):
-                    self.run(f"pieces[-1].extend({piece[at : at + CHUNK]!r})")
-            self.run(f"folder.files[{path!r}] = pieces{'[0]' if code else ''}\ndel pieces")
+            if source.suffix == ".py":
+                self._put_module(f"/{source.parent.name}/{source.stem}.mpy", compiled(source, source.name))
+            else:
+                self._put_table(f"/{source.parent.name}/{source.name}", source.read_bytes())
+
+    def _put_module(self, path: str, data: bytes) -> None:
+        self.run(f"folder.files[{path!r}] = bytearray()")
+        for at in range(0, len(data), CHUNK):
+            self.run(f"folder.files[{path!r}].extend({data[at : at + CHUNK]!r})")
+
+    def _put_table(self, path: str, data: bytes) -> None:
+        self.run(f"folder.files[{path!r}] = [bytearray({PIECE}) for _ in range({len(data) // PIECE})]")
+        for at in range(0, len(data), CHUNK):
+            place = f"[{at // PIECE}][{at % PIECE}:{at % PIECE + CHUNK}]"
+            self.run(f"folder.files[{path!r}]{place} = {data[at : at + CHUNK]!r}")
 
     def run(self, code: str) -> str:
         """Execute Python on the board; returns what it printed."""

@@ -58,7 +58,8 @@ class Processor:
         command = [str(interpreter.path), "-X", f"heapsize={heap + SURFACE_HEAP}", "-c", program]
         with _same_addresses():
             self._process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(flash)],
+                # Of one length whichever they are, or the stack would lie elsewhere, and other garbage stay
+                [*command, f"{theirs.fileno():05}", f"{flash:05}"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
