@@ -70,7 +70,6 @@ class Sender:
         self._randomness = randomness
         self._mailbox = mailbox
         self._deaf = False
-        self._first = store.next  # index of this boot's first report: the city may have had earlier ones for long
         self._sent = 0  # index of the last report the broker acknowledged, this time round
         self._base = 0
         self._silent = 0
@@ -203,8 +202,7 @@ class Sender:
                 break
             if count:
                 await self._clock.sleep_ms(_BREATH_MS // 2 + self._randomness.below(_BREATH_MS))
-            if oldest[0] >= self._first:
-                self._route.note(oldest[1])
+            self._route.note(oldest[1])
             await self._within(client.publish(self._route.broker["topic"], oldest[1]), _ANSWER_MS)
             self._sent = oldest[0]
             count += 1

@@ -219,13 +219,6 @@ def test_after_a_reset_what_has_no_receipt_is_sent_once_more():
     assert [message[0] for message in broker.published] == [0, 1, 2, 1, 2]
 
 
-def test_only_what_was_sealed_in_this_boot_is_noted_for_letters_to_date():
-    sender, _, _, store = _stage(Broker())
-    store.append(b"\x03" * 100)
-    assert asyncio.run(sender.session())
-    assert [sealed[0] for sealed in sender._route.noted] == [3]
-
-
 def test_a_backlog_goes_out_at_a_bounded_rate_and_a_bounded_number_a_session():
     broker = Broker()
     sender, clock, _, store = _stage(broker, 150)
