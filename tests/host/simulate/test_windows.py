@@ -24,7 +24,13 @@ class Board:
         self.resets = [1]
         self.powered = True
         self.sealed = 0
-        self.windows = Windows(self, WINDOW_S, lambda: self.sealed)  # type: ignore[arg-type]
+        self.late = 0
+        self.windows = Windows(self, WINDOW_S, self)  # type: ignore[arg-type]
+
+    @property
+    def numbers(self) -> range:
+        """Those of the sealed reports, as in its flash."""
+        return range(self.sealed)
 
     def say(self, text: bytes) -> None:
         self.windows.heard(text)
