@@ -104,10 +104,10 @@ class Mailbox:
                 self._owe_again(box)
             elif number > box.number:
                 self._open(topic, box, number, message)
-        except Rejected:
+        except Rejected as error:
             box.failures += 1
             self.failures += 1
-            print("hadeda: not a letter for this node:", self.failures, "so far")
+            print("hadeda: not a letter for this node:", self.failures, "so far:", error.reason)
 
     def session_over(self) -> None:
         """The radio is off: what a command left for then."""
