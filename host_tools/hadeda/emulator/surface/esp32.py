@@ -125,6 +125,14 @@ class Partition:
         _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", address, count))
 
     def readblocks(self, block, buffer, offset=0):
+        # On silicon no Ctrl-C gets in between, and littlefs keeps what it asked for as read
+        try:
+            self._read(block, buffer, offset)
+        except KeyboardInterrupt:
+            self._read(block, buffer, offset)
+            raise
+
+    def _read(self, block, buffer, offset):
         _host.read_flash(_wire.FLASH, self._address(block, offset, len(buffer)), buffer)
 
     def writeblocks(self, block, buffer, offset=None):
