@@ -30,6 +30,7 @@ from hadeda.registry import Node, revoke
 from hadeda.registry.epochs import node_of_identity
 from hadeda.registry.nodes import kept_configuration
 
+SENDINGS_MAX = 3  # of a file that arrives damaged
 CONFIG_PATH = "/config.cbor"
 NONCE_SIZE = 16
 ENTROPY_SIZE = 48
@@ -176,7 +177,20 @@ def _update(
         port.write_file(path, data)
         done += len(data)
         progress(done, total)
+    _mend(port, stale, owned, files)
     return len(stale), done
+
+
+def _mend(port: NodePort, sent: dict[str, bytes], owned: tuple[str, ...], files: tuple[str, ...]) -> None:
+    """Send again what a serial line has damaged; raises ProvisionError where that does not help."""
+    for _ in range(SENDINGS_MAX):
+        there: dict[str, str] = json.loads(port.run(f"folders = {owned!r}\nnames = {files!r}\n{_DIGESTS}"))
+        damaged = [path for path, data in sent.items() if there.get(path) != _digest(data)]
+        if not damaged:
+            return
+        for path in damaged:
+            port.write_file(path, sent[path])
+    raise ProvisionError(f"{damaged[0]} does not arrive whole", "try another cable or port, and provision it again")
 
 
 def _digest(data: bytes) -> str:
