@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import planted
 import pytest
+import storm_bugs
 from simulated_street import WINDOW_US, BuildStreet
 
 from hadeda.simulate.storm import Storm
@@ -25,15 +25,15 @@ class Bug(NamedTuple):
 
 
 BUGS: Final = {
-    "loses reports": Bug(planted.LOSES_REPORTS, "stored_once", 10, 1),
-    "repeats numbers": Bug(planted.REPEATS_NUMBERS, "nonce_reuse", 6, 1),
-    "releases twice": Bug(planted.RELEASES_TWICE, "released_once", 6, 1),
-    "forgets budget": Bug(planted.FORGETS_BUDGET, "ledger_kept", 10, 1),
-    "repeats orders": Bug(planted.REPEATS_ORDERS, "orders_once", 6, 2),
-    "gives up": Bug(planted.GIVES_UP, "reports_again", 10, 1),
-    "keeps plaintext": Bug(planted.KEEPS_PLAINTEXT, "flash_opaque", 6, 1),
-    "copies keys": Bug(planted.COPIES_KEYS, "flash_opaque", 6, 1),
-    "leaks": Bug(planted.LEAKS, "heap_steady", 12, 1),
+    "loses reports": Bug(storm_bugs.LOSES_REPORTS, "stored_once", 10, 1),
+    "repeats numbers": Bug(storm_bugs.REPEATS_NUMBERS, "nonce_reuse", 6, 1),
+    "releases twice": Bug(storm_bugs.RELEASES_TWICE, "released_once", 6, 1),
+    "forgets budget": Bug(storm_bugs.FORGETS_BUDGET, "ledger_kept", 10, 1),
+    "repeats orders": Bug(storm_bugs.REPEATS_ORDERS, "orders_once", 6, 2),
+    "gives up": Bug(storm_bugs.GIVES_UP, "reports_again", 10, 1),
+    "keeps plaintext": Bug(storm_bugs.KEEPS_PLAINTEXT, "flash_opaque", 6, 1),
+    "copies keys": Bug(storm_bugs.COPIES_KEYS, "flash_opaque", 6, 1),
+    "leaks": Bug(storm_bugs.LEAKS, "heap_steady", 12, 1),
 }
 
 
