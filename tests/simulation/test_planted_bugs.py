@@ -40,7 +40,7 @@ BUGS: Final = {
 def complaints(build_storm: BuildStreet, bug: Bug, seed: int) -> set[str]:
     """The invariants that complain under this seed's storm."""
     street = build_storm(lambda _seed, boards, length_us: Storm(seed, boards, length_us), bug.windows)
-    planted.plant(street.posts[0].flash_file, bug.patch)
+    storm_bugs.plant(street.posts[0].flash_file, bug.patch)
     street.run(lambda _: None, to_the_end=True)
     assert street.agenda.now_us > (bug.windows - 1) * WINDOW_US
     return {violation.split(":")[0] for violation in street.violations}
