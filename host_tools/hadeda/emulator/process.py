@@ -1,7 +1,6 @@
 """One run of a board's processor: a MicroPython process with its wire, its console pipes and nothing else."""
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import signal
@@ -10,7 +9,6 @@ import struct
 import subprocess
 import termios
 from array import array
-from collections.abc import Iterator
 
 from hadeda.emulator.interpreter import SURFACE, Interpreter
 
@@ -20,28 +18,6 @@ SURFACE_KEEPS = 22_434
 SURFACE_HEAP = SURFACE_KEEPS + 4_270
 # How long one read of the wire waits for a program that computes
 PATIENCE_US = 20_000
-# personality(2), linux/personality.h
-_ASK = 0xFFFFFFFF
-_ADDR_NO_RANDOMIZE = 0x0040000
-
-
-@contextlib.contextmanager
-def _same_addresses() -> Iterator[None]:
-    """Programs that this thread starts find their memory where it was the last time, as on a chip.
-
-    The interpreter's collector takes whatever looks like an address for one, so with another place of the heap it
-    keeps other garbage, and a report tells another high-water mark. Where the system forbids it, that is left.
-    """
-    personality = getattr(ctypes.CDLL(None), "personality", None)  # Linux only; a thread has its own
-    before = -1 if personality is None else personality(ctypes.c_ulong(_ASK))
-    if personality is None or before < 0:
-        yield
-        return
-    personality(ctypes.c_ulong(before | _ADDR_NO_RANDOMIZE))
-    try:
-        yield
-    finally:
-        personality(ctypes.c_ulong(before))
 
 
 class Processor:
@@ -56,19 +32,18 @@ class Processor:
         frozen = [] if interpreter.ours else [str(SURFACE / "stock")]
         program = f"import sys; sys.path[:] = {[folder, '.frozen', *frozen]!r}; import _main"
         command = [str(interpreter.path), "-X", f"heapsize={heap + SURFACE_HEAP}", "-c", program]
-        with _same_addresses():
-            self._process = subprocess.Popen(
-                # Of one length whichever they are, or the stack would lie elsewhere, and other garbage stay
-                [*command, f"{theirs.fileno():05}", f"{flash:05}"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                bufsize=0,
-                pass_fds=(theirs.fileno(), flash),
-                start_new_session=True,  # Ctrl-C at the host's terminal is for the host
-                cwd="/",
-                env={"PATH": os.defpath},
-            )
+        self._process = subprocess.Popen(
+            # Of one length whichever they are, or the stack would lie elsewhere, and other garbage stay
+            [*command, f"{theirs.fileno():05}", f"{flash:05}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            pass_fds=(theirs.fileno(), flash),
+            start_new_session=True,  # Ctrl-C at the host's terminal is for the host
+            cwd="/",
+            env={"PATH": os.defpath},
+        )
         theirs.close()
         self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, PATIENCE_US))
         self._typed = False

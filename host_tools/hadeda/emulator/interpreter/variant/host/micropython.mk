@@ -1,1 +1,1 @@
-SRC_USERMOD += $(USERMOD_DIR)/modhost.c
+SRC_USERMOD += $(USERMOD_DIR)/modhost.c $(USERMOD_DIR)/heap.c
