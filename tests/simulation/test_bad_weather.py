@@ -35,6 +35,7 @@ class Incidents(Faults):
 
     def moment(self, street: Street) -> None:
         at_us, name = self.plan.pop(0)
+        assert street.agenda.now_us == at_us, "the city's clock stands where its last message was"
         getattr(self, name)(street, at_us)
 
     def part(self, street: Street, at_us: int) -> None:  # noqa: ARG002

@@ -61,6 +61,7 @@ acl_file {directory / "rights"}
 persistence true
 persistence_location {directory}/
 autosave_interval 60
+max_inflight_messages 0
 max_queued_messages 0
 max_queued_bytes 268435456
 

@@ -25,6 +25,10 @@ class Agenda:
         self._turns[who] += 1
         heapq.heappush(self._events, (max(at_us, self.now_us), who, self._turns[who], call))
 
+    def advance(self, at_us: int) -> None:
+        """It is that late now: no event is due before."""
+        self.now_us = max(self.now_us, at_us)
+
     def happen(self) -> None:
         """The next event."""
         self.now_us, _who, _turn, call = heapq.heappop(self._events)

@@ -15,7 +15,7 @@ from hadeda.simulate.mqtt_packets import Message, Packet, Violation
 from hadeda.simulate.tcp import Outlet, Peer
 
 PORT: Final = 1883
-INFLIGHT_MAX: Final = 20  # of one session, sent and not acknowledged; the rest waits
+INFLIGHT_MAX: Final = 65_535  # of one session, sent and not acknowledged, as in a city's mosquitto.conf
 QUEUE_MAX: Final = 100_000  # of one session, as mosquitto's max_queued_messages is set for a city
 PATIENCE: Final = 1.5  # keep-alive periods without a word (section 3.1.2.10)
 

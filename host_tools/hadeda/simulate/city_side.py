@@ -67,11 +67,9 @@ class _Line:
         self._post = post
         self.peer: Peer | None = None
         self.plugged = True
-        self._due_us = 0
 
     def _later(self, call: Callable[[], None]) -> None:
-        self._due_us = max(self._due_us, self._agenda.now_us + self._post.line_us)
-        self._agenda.at(self._due_us, CITY, lambda: call() if self.plugged else None)
+        self._agenda.at(self._post.arrival_us(), CITY, lambda: call() if self.plugged else None)
 
     def up(self, data: bytes) -> None:
         """To the broker."""
@@ -90,10 +88,12 @@ class _Line:
 
 
 class CollectorPost:
-    """The collector and its connection, where bytes take `line_us`. `on_outcome` is told what became of a message."""
+    """The collector and its connection. `on_outcome` is told what became of a message.
+
+    What it does for a board must not depend on what others send, or on which boards share it (run.py).
+    """
 
     def __init__(self, city: City, agenda: Agenda, broker: Broker, start_s: float) -> None:
-        self.line_us = LINE_US
         self.on_outcome: Callable[[Outcome], None] = lambda _: None
         self._city = city
         self._agenda = agenda
@@ -103,11 +103,22 @@ class CollectorPost:
         self._running = False
         self._buffer = bytearray()
         self._packet_id = 0
+        self._line_us = LINE_US
+        self._not_before_us = 0
         self.collector = Collector(city, self.now)
 
     def now(self) -> datetime:
         """The world's time at the collector."""
         return datetime.fromtimestamp(self._start_s + self._agenda.now_us / 1e6, UTC)
+
+    def slow_down(self, line_us: int) -> None:
+        """From now on bytes take so long between broker and collector; what is on its way is not overtaken."""
+        self._not_before_us = self.arrival_us()
+        self._line_us = line_us
+
+    def arrival_us(self) -> int:
+        """When what is sent now is there."""
+        return max(self._agenda.now_us + self._line_us, self._not_before_us)
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost."""
@@ -137,6 +148,11 @@ class CollectorPost:
         line.up(mqtt.pack_connect(CLIENT_ID, secrets.city_user, secrets.city_password, KEEP_ALIVE_S))
         line.up(mqtt.pack_subscribe(self._next_id(), self._city.settings.broker.topic, 1))
         self._keep_alive(line)
+
+    def broker_gone(self) -> None:
+        """The broker beside it was stopped: it notices at once, not when it has something to say."""
+        if self._line is not None:
+            self.lost()
 
     def lost(self) -> None:
         """The broker has ended the connection."""

@@ -119,6 +119,7 @@ def restart_broker(keep: bool, told: bool, street: "Street", _at_us: int) -> Non
     """With its disk or without; `told`: connections end with a word."""
     street.note(f"broker restarts {'with' if keep else 'without'} its disk")
     street.broker.restart(keep=keep, told=told)
+    street.collector.broker_gone()
 
 
 def stop_broker(name: str, street: "Street", _at_us: int) -> None:
@@ -126,6 +127,7 @@ def stop_broker(name: str, street: "Street", _at_us: int) -> None:
     street.note(f"broker is {name}")
     setattr(street.broker, name, True)
     street.broker.restart(keep=True, told=name == "refusing")
+    street.collector.broker_gone()
 
 
 def mend_broker(name: str, street: "Street", _at_us: int) -> None:
@@ -149,13 +151,13 @@ def start_collector(street: "Street", _at_us: int) -> None:
 def slow_collector(line_us: int, street: "Street", _at_us: int) -> None:
     """What it hears and says takes so long."""
     street.note(f"collector is {line_us / 1e6:.0f} s away")
-    street.collector.line_us = line_us
+    street.collector.slow_down(line_us)
 
 
 def hurry_collector(street: "Street", _at_us: int) -> None:
     """It is as fast as ever."""
     street.note("collector is fast again")
-    street.collector.line_us = LINE_US
+    street.collector.slow_down(LINE_US)
 
 
 def back_up(street: "Street", _at_us: int) -> None:

@@ -200,6 +200,7 @@ class Street:
     def _fault(self, at_us: int) -> None:
         for post in self.posts:
             post.catch_up(at_us)
+        self.agenda.advance(at_us)
         self.faults.moment(self)
 
     # --- what came of it ---------------------------------------------------------------------------------------
