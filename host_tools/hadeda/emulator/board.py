@@ -102,6 +102,7 @@ class EmulatedBoard:
         self.bluetooth = Bluetooth(PassingDevices(world, seed or 0), seed or 0, self.now)
         self.serial = serial
         self.resets: list[int] = []
+        self.starve_after = 0  # of the next start: from which allocation on a few fail
         self.console = Console(serial, self._wake_up)
         self.rtc = Rtc(self.clock.now_us)
         self.watchdog = Watchdog(self.clock.now_us)
@@ -168,6 +169,7 @@ class EmulatedBoard:
 
     def _start(self, start: Start) -> None:
         self.resets.append(start.cause)
+        start.starve_after, self.starve_after = self.starve_after, 0
         self._start_of = start
         self._booted = False
         self._wake_us = None

@@ -15,11 +15,15 @@ VENDOR = b"\x24\x0a\xc4"  # Espressif's OUI
 
 @dataclass
 class Start:
-    """One start of the processor: reset cause, wake reason, and the REPL it comes up in."""
+    """One start of the processor: reset cause, wake reason, the REPL it comes up in.
+
+    `starve_after`: from which allocation of its programs on a few fail; 0 for none.
+    """
 
     cause: int
     wake_reason: int = 0
     raw_repl: bool = False
+    starve_after: int = 0
 
 
 def unique_id(board: Board, seed: int | None, flash_file: Path | None) -> bytes:
@@ -42,6 +46,7 @@ def boot_info(
     return {
         "real_time": real_time,
         "raw_repl": start.raw_repl,
+        "starve_after": start.starve_after,
         "reset_cause": start.cause,
         "wake_reason": start.wake_reason,
         "unique_id": list(mac),

@@ -91,6 +91,12 @@ class LampPost:
             self.emulated.brown_out()
             self._compute()
 
+    def starve(self, after: int) -> None:
+        """The supply dips, where there is one; after that, the allocation after so many fails."""
+        self.emulated.starve_after = after
+        self.note(f"allocation {after} is going to fail")
+        self.brown_out()
+
     @property
     def next_us(self) -> int | None:
         """When it has something to do; None while it is off."""

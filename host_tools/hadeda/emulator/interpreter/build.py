@@ -23,7 +23,8 @@ SUITE = "trixie"
 VERSION = "1.25.0"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PATCHES_NOT_WANTED = ("0006-extmod-Use-system-mbedtls.patch",)
-WRAPPED = ("gc_init", "mp_hal_ticks_ms", "mp_hal_time_ns", "mp_module_get_builtin")  # C functions variant/host replaces
+# C functions that variant/host replaces
+WRAPPED = ("gc_alloc", "gc_init", "mp_hal_ticks_ms", "mp_hal_time_ns", "mp_module_get_builtin")
 COMPILERS = ("gcc", "make", "pkg-config", "patch")
 PACKAGES = ["gcc", "make", "pkg-config", "patch", "libc6-dev"]
 

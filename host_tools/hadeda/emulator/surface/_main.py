@@ -59,6 +59,8 @@ def _power_up():
     scope = {"__name__": "__main__"}
     _mount()
     gc.collect()
+    if hasattr(_host, "starve"):
+        _host.starve(info["starve_after"])
     _run_file("boot.py", scope)
     if not info["raw_repl"]:
         _run_file("main.py", scope)

@@ -84,6 +84,17 @@ class NVS:
         _wire.request(opcodes.NVS_COMMIT)
 
 
+def _whole(method, partition, first, second, third):
+    """On silicon it is C: no Ctrl-C gets in between, it takes no heap, and littlefs relies on that it was done."""
+    try:
+        return method(partition, first, second, third)
+    except MemoryError:
+        return method(partition, first, second, third)
+    except KeyboardInterrupt:
+        method(partition, first, second, third)
+        raise
+
+
 class Partition:
     """Offsets are held to the partition as ESP-IDF holds them (esp_partition_read, _write and _erase_range)."""
 
@@ -125,18 +136,19 @@ class Partition:
         _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", address, count))
 
     def readblocks(self, block, buffer, offset=0):
-        # On silicon no Ctrl-C gets in between, and littlefs keeps what it asked for as read
-        try:
-            self._read(block, buffer, offset)
-        except KeyboardInterrupt:
-            self._read(block, buffer, offset)
-            raise
+        _whole(Partition._read, self, block, buffer, offset)
+
+    def writeblocks(self, block, buffer, offset=None):
+        """Without an offset the blocks are erased first, as the port does."""
+        _whole(Partition._write, self, block, buffer, offset)
+
+    def ioctl(self, request, argument):
+        return _whole(Partition._control, self, request, argument, 0)
 
     def _read(self, block, buffer, offset):
         _host.read_flash(_wire.FLASH, self._address(block, offset, len(buffer)), buffer)
 
-    def writeblocks(self, block, buffer, offset=None):
-        """Without an offset the blocks are erased first, as the port does."""
+    def _write(self, block, buffer, offset):
         view = memoryview(buffer)
         address = self._address(block, offset or 0, len(view))
         if offset is None:
@@ -145,7 +157,7 @@ class Partition:
             part = view[start : start + _SECTOR]
             _wire.request(opcodes.FLASH_WRITE, struct.pack("<I", address + start) + bytes(part))
 
-    def ioctl(self, request, argument):
+    def _control(self, request, argument, _):
         if request == 4:
             return self._row[3] // self._block
         if request == 5:

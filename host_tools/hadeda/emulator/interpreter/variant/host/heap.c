@@ -1,9 +1,12 @@
-// The board's heap lies where it lay the last time, as on a chip.
+// The board's heap: where it lies, and how it runs out.
 //
-// The collector takes whatever looks like an address for one, and what has no other hash has its address: with another
-// place of the heap it would keep other garbage, and a report tell another high-water mark.
+// It lies where it lay the last time, as on a chip: the collector takes whatever looks like an address for one, and
+// what has no other hash has its address, so with another place it would keep other garbage, and a report tell another
+// high-water mark. And from an allocation of the host's choice on, a few fail, as in a heap in pieces: a
+// single one is often a function's frame, which then goes on the stack.
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 
 // Far from the program, which is not moved either (-no-pie), from its libraries and from its stack
@@ -20,4 +23,17 @@ void __wrap_gc_init(void *start, void *end) {
     } else {
         __real_gc_init(heap, heap + size);
     }
+}
+
+enum { IN_A_ROW = 8 };
+static uint32_t left = 0; // until the last one that fails; 0: none does
+
+void heap_starve(uint32_t after) {
+    left = after ? after + IN_A_ROW - 1 : 0;
+}
+
+void *__real_gc_alloc(size_t size, unsigned int flags);
+
+void *__wrap_gc_alloc(size_t size, unsigned int flags) {
+    return left && --left < IN_A_ROW ? NULL : __real_gc_alloc(size, flags);
 }

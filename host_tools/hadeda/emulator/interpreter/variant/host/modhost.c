@@ -9,6 +9,7 @@
 //   read_flash(fd, address, buffer)  the flash as the processor's cache shows it, without asking the host
 //   watch_clock(ticks)               from now on the time of day is the last reply's, for the stamps of files; with
 //                                    `ticks` also the milliseconds that asyncio's task queue reads in C
+//   starve(after)                    the allocation after so many and a few more fail; 0: none
 //   seed(number)                     what `random` starts from
 //   seal()                           hides this module, and `vfs` (with its VfsPosix), from whoever imports it next
 
@@ -82,6 +83,14 @@ static mp_obj_t host_seed(mp_obj_t seed) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(host_seed_obj, host_seed);
+
+void heap_starve(uint32_t after);
+
+static mp_obj_t host_starve(mp_obj_t after) {
+    heap_starve(mp_obj_get_int_truncated(after));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(host_starve_obj, host_starve);
 
 static mp_obj_t host_open(mp_obj_t fd, mp_obj_t buffer) {
     mp_buffer_info_t info;
@@ -215,6 +224,7 @@ static const mp_rom_map_elem_t host_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&host_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_seal), MP_ROM_PTR(&host_seal_obj) },
     { MP_ROM_QSTR(MP_QSTR_watch_clock), MP_ROM_PTR(&host_watch_clock_obj) },
+    { MP_ROM_QSTR(MP_QSTR_starve), MP_ROM_PTR(&host_starve_obj) },
     { MP_ROM_QSTR(MP_QSTR_seed), MP_ROM_PTR(&host_seed_obj) },
 };
 static MP_DEFINE_CONST_DICT(host_globals, host_globals_table);
