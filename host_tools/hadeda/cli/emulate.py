@@ -1,6 +1,7 @@
 """`hadeda emulate`: power up an emulated board and say where its serial port is. Exposes `command`."""
 
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -73,17 +74,23 @@ def command(
         raise
     if not emulated.interpreter.exact:
         output.say(explain_inexact())
+    port = str(serial_link or serial.path)
+    answer = {"board": described.name, "port": port, "micropython": emulated.interpreter.version}
+    text = f"{described.title} on {port} (MicroPython {answer['micropython']})"
+    _run(emulated, lambda: output.emit(answer, as_json, lambda: text))
+
+
+def _run(emulated: EmulatedBoard, say: Callable[[], None]) -> None:
+    """Plug it in, say where it is, and let it live until a signal ends it."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         emulated.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    port = str(serial_link or serial.path)
     try:
         emulated.power_on()
-        answer = {"board": described.name, "port": port, "micropython": emulated.interpreter.version}
-        output.emit(answer, as_json, lambda: f"{described.title} on {port} (MicroPython {answer['micropython']})")
+        say()
         emulated.run()
     finally:
         emulated.close()
