@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hadeda.board import partitions
+from hadeda.board import energy, partitions
 from hadeda.board.files import board_file, load
 from hadeda.board.parts import Part, Wire, load_parts
+from hadeda.board.rules import SLOTS
 from hadeda.board.schema import Board, I2cBus, Sensor
 
 PAGE = "README.md"
@@ -182,11 +183,11 @@ def _flash(board: Board) -> str:
 
 def _budgets(board: Board) -> str:
     budgets = board.budgets
-    spare = board.filesystem_kb - budgets.firmware_kb - budgets.outbox_kb
+    spare = board.filesystem_kb - SLOTS * budgets.firmware_kb - budgets.outbox_kb
     rows = [
         ("heap", f"{budgets.heap_kb} KB", "all the node may use, peak"),
         ("flash", f"{board.flash_mb * 1024} KB", f"of which {board.filesystem_kb} KB are the file system"),
-        ("firmware", f"{budgets.firmware_kb} KB", "our modules, compiled"),
+        ("firmware", f"{budgets.firmware_kb} KB", "our modules, compiled; twice: the one that runs, and the next"),
         ("outbox", f"{budgets.outbox_kb} KB", "sealed reports waiting for the city"),
         ("spare", f"{spare} KB", "configuration, keys, growth"),
     ]
@@ -195,8 +196,8 @@ def _budgets(board: Board) -> str:
 
 def _current(board: Board, parts: dict[str, Part]) -> str:
     """Supply current: what the parts and the chip draw by their datasheets, not a measurement."""
-    chip = board.silicon
-    rows: list[tuple[str, str, float, float]] = [(chip.title, "3V3", chip.receive_ma, chip.transmit_ma)]
+    chip, draw = board.silicon, energy.CHIPS[board.chip]
+    rows: list[tuple[str, str, float, float]] = [(chip.title, "3V3", draw.listening_ma, draw.transmitting_ma)]
     for sensor in board.sensors:
         current = parts[sensor.part].current
         rows.append((parts[sensor.part].title, current.supply, current.working_ma, current.peak_ma))

@@ -1,15 +1,21 @@
-"""`hadeda board`: list the boards, show one, regenerate the pages that are made from board.toml."""
+"""`hadeda board`: list, show, check and start boards, regenerate their pages; flash them, in cli/flash.py."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from hadeda import board as boards
+from hadeda.board import check as checking
 from hadeda.board import page as pages
-from hadeda.board.problems import shown
+from hadeda.board import start as starting
+from hadeda.board.problems import Problem, shown
+from hadeda.board.schema import Name
 from hadeda.cli import output
 from hadeda.cli.options import BoardArgument, JsonOption
 from hadeda.errors import BoardError
+from hadeda.paths import BOARDS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,6 +48,48 @@ def show(name: BoardArgument, as_json: JsonOption = False) -> None:
     """Show a board: its sensors, pins, buses and budgets. Reports everything that is wrong with a board.toml."""
     board = boards.load(name)
     output.emit(_described(board), as_json, lambda: _drawn(board))
+
+
+@app.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[BOARD]...", help="Boards; else every board.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say everything that is wrong with board files and their pages, at once; fails when there is anything."""
+    found = {name: [str(problem) for problem in _wrong(name)] for name in names or boards.names()}
+    if as_json:
+        output.print_json(found)
+    for name, problems in found.items():
+        for problem in problems if not as_json else ():
+            output.say(f"{shown(boards.board_file(name))}: {problem}")
+        if not problems and not as_json:
+            output.say(f"{name}: nothing is wrong")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def _wrong(name: str) -> list[Problem]:
+    problems = checking.check(name)
+    if not problems and name in boards.names() and pages.is_stale(name):
+        return [Problem("", "", f"{pages.PAGE} is out of date", f"run `hadeda board page {name}`")]
+    return problems
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new board's name, which is its folder's.")],
+    base: Annotated[str, typer.Option("--from", metavar="BASE", help="The board that it is like.")],
+    folder: Annotated[
+        Path, typer.Option("--in", metavar="DIR", help="Where board folders are.", show_default="boards/")
+    ] = BOARDS,
+) -> None:
+    """Write the start of a board that inherits from another: a few lines, and what may differ as comments."""
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise BoardError(f"{name!r} is no name for a board", "lower-case words and numbers joined by -") from error
+    file = starting.write(name, base, folder)
+    output.say(f"{shown(file)}: written; change it, then: hadeda board check {name if folder == BOARDS else file}")
 
 
 @app.command()
