@@ -1,4 +1,4 @@
-"""`hadeda board`: list, show, check and start boards, regenerate their pages; flash them, in cli/flash.py."""
+"""`hadeda board`: list, show, check and start boards, regenerate their pages, flash them, budget their power."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +13,16 @@ from hadeda.board import start as starting
 from hadeda.board.problems import Problem, shown
 from hadeda.board.schema import Name
 from hadeda.cli import output
-from hadeda.cli.options import BoardArgument, JsonOption
+from hadeda.cli.options import BoardArgument, JsonOption, PortOption
 from hadeda.errors import BoardError
 from hadeda.paths import BOARDS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+FirmwareOption = Annotated[
+    Path | None, typer.Option("--firmware", metavar="FILE", help="MicroPython's official .bin for the board.")
+]
 
 app = typer.Typer(help="The boards Hadeda knows: what is wired where, and what the node may use.", no_args_is_help=True)
 
@@ -112,6 +116,45 @@ def page(
     for board in chosen:
         state = "written" if board in stale else "up to date"
         output.say(f"{shown(pages.page_file(board))}: {state}")
+
+
+@app.command()
+def flash(
+    name: BoardArgument,
+    firmware: Annotated[Path, typer.Option("--firmware", metavar="FILE", help="MicroPython's official .bin for it.")],
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put MicroPython and our partition table on a board; everything else on it is erased, keys of a node included.
+
+    Chip, flash size and file are compared with board.toml before anything is changed. Without --port the only board
+    that is plugged in is taken.
+    """
+    from hadeda.cli.flashing import put
+
+    put(name, firmware, port, as_json)
+
+
+@app.command()
+def image(
+    name: Annotated[str | None, typer.Argument(metavar="[BOARD]", help="The board to make an image for.")] = None,
+    firmware: FirmwareOption = None,
+    to: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The image to write.")] = None,
+    inspect: Annotated[Path | None, typer.Option("--inspect", metavar="FILE", help="Take an image apart.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the whole flash image of a board as it is flashed, with the node's code on it; or take one apart.
+
+    Any programmer can write it, `hadeda emulate --flash` boots it; provisioning then sends keys and configuration.
+    """
+    from hadeda.cli.flashing import make, take_apart
+
+    if inspect is not None and (name, firmware, to) == (None, None, None):
+        take_apart(inspect, as_json)
+    elif name is not None and firmware is not None and to is not None and inspect is None:
+        make(name, firmware, to, as_json)
+    else:
+        raise typer.BadParameter("say BOARD --firmware FILE -o FILE, or --inspect FILE")
 
 
 def _described(board: boards.Board) -> dict[str, Any]:

@@ -49,6 +49,9 @@ def command(
     stock_partitions: Annotated[
         bool, typer.Option("--stock-partitions", help="Divide the flash as a stock image: no partition for keys.")
     ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Power up with BOOT held: the ROM's loader waits for `board flash`.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Power up an emulated board: real MicroPython on made-up silicon, its sensors on a real street.
@@ -77,10 +80,10 @@ def command(
     port = str(serial_link or serial.path)
     answer = {"board": described.name, "port": port, "micropython": emulated.interpreter.version}
     text = f"{described.title} on {port} (MicroPython {answer['micropython']})"
-    _run(emulated, lambda: output.emit(answer, as_json, lambda: text))
+    _run(emulated, download, lambda: output.emit(answer, as_json, lambda: text))
 
 
-def _run(emulated: EmulatedBoard, say: Callable[[], None]) -> None:
+def _run(emulated: EmulatedBoard, download: bool, say: Callable[[], None]) -> None:
     """Plug it in, say where it is, and let it live until a signal ends it."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -89,7 +92,7 @@ def _run(emulated: EmulatedBoard, say: Callable[[], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
-        emulated.power_on()
+        emulated.power_on(download)
         say()
         emulated.run()
     finally:

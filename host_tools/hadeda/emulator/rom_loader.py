@@ -74,6 +74,7 @@ class RomLoader:
         self._packet: bytearray | None = None
         self._escaped = False
         self._registers: dict[int, int] = {}
+        self._security = struct.pack("<IB7sII", 0, 0, bytes(7), chip.image_id, 0)
         self._at = self._left = 0
         self._inflate = zlib.decompressobj()
         self._handlers: dict[int, Callable[[bytes], bytes]] = {
@@ -96,6 +97,11 @@ class RomLoader:
             ERASE_FLASH: self._erase_all,
             ERASE_REGION: self._erase_region,
         }
+
+    def burn(self, registers: dict[int, int], flags: int = 0) -> None:
+        """Burn eFuses: what they read as from now on, and what the chip says of its own security."""
+        self._registers.update(registers)
+        self._security = struct.pack("<IB7sII", flags, 0, bytes(7), self.chip.image_id, 0)
 
     def receive(self, data: bytes) -> bytes:
         """What was sent to the chip -> what the chip sends back."""
@@ -187,7 +193,7 @@ class RomLoader:
         return int.from_bytes(b"SFDP", "little") if command == READ_SFDP else 0
 
     def _security_info(self, _body: bytes) -> bytes:
-        return struct.pack("<IB7sII", 0, 0, bytes(7), self.chip.image_id, 0)
+        return self._security
 
     # --- memory and flash --------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """The board's file system, made and read by the littlefs library: MicroPython mounts it as its own."""
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -42,7 +41,7 @@ def read(data: bytes) -> dict[str, bytes]:
     disk = LittleFS(context, mount=False, block_size=BLOCK, block_count=len(data) // BLOCK, **_SETTINGS)
     found: dict[str, bytes] = {}
     try:
-        disk.mount()
+        disk.mount()  # one that fails leaves nothing to unmount
         for folder, _folders, names in disk.walk("/"):
             for name in names:
                 path = str(PurePosixPath(folder) / name)
@@ -50,7 +49,5 @@ def read(data: bytes) -> dict[str, bytes]:
                     found[path] = source.read()
     except LittleFSError as error:
         raise FlashError("there is no file system that can be read", "provisioning makes one") from error
-    finally:
-        with contextlib.suppress(LittleFSError):
-            disk.unmount()
+    disk.unmount()
     return found
