@@ -20,6 +20,7 @@ HOUR_S: Final = 3600
 DAY_S: Final = 86400
 CHIP_V: Final = 3.3
 SUPPLY_V: Final = 5.0
+BOOT_S: Final = 1.5  # assumed: from deep sleep through MicroPython's start to the first line of the sampler
 BOARD_MA: Final = 10.0  # what a development board draws beside chip and parts; a node's own board has none of it
 WI_FI_LISTENING, WI_FI_TRANSMITTING = "listening", "transmitting"
 STATES: Final = ("deep_sleep", "idle", "computing", WI_FI_LISTENING, WI_FI_TRANSMITTING)

@@ -10,12 +10,14 @@ from hadeda import board as boards
 from hadeda.board import check as checking
 from hadeda.board import page as pages
 from hadeda.board import start as starting
+from hadeda.board.energy import BOOT_S
 from hadeda.board.problems import Problem, shown
 from hadeda.board.schema import Name
 from hadeda.cli import output
-from hadeda.cli.options import BoardArgument, JsonOption, PortOption
+from hadeda.cli.options import BoardArgument, JsonOption, PortOption, SeedOption
 from hadeda.errors import BoardError
 from hadeda.paths import BOARDS
+from hadeda.power.winter import Site
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -155,6 +157,30 @@ def image(
         make(name, firmware, to, as_json)
     else:
         raise typer.BadParameter("say BOARD --firmware FILE -o FILE, or --inspect FILE")
+
+
+@app.command()
+def power(
+    name: BoardArgument,
+    policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="The policy it would live under.")],
+    windows: Annotated[int, typer.Option("--windows", min=1, max=96, help="So many windows are measured.")] = 4,
+    boot: Annotated[float, typer.Option("--boot", metavar="S", min=0, help="From deep sleep to a sample.")] = BOOT_S,
+    panel: Annotated[float, typer.Option("--panel", metavar="W", min=0.1, help="The panel's rating.")] = 20.0,
+    battery: Annotated[float, typer.Option("--battery", metavar="WH", min=0.1, help="What the battery holds.")] = 100.0,
+    latitude: Annotated[float, typer.Option("--latitude", min=-66, max=66, help="Where it stands.")] = 50.9,
+    sun: Annotated[float, typer.Option("--sun", min=0, max=1, help="The share of a clear sky there is.")] = 0.25,
+    picture: Annotated[Path | None, typer.Option("--picture", metavar="FILE.svg", help="Else in this folder.")] = None,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Budget a day in mAh: the datasheets' currents, the times of an emulated node, always on and with deep sleep.
+
+    And one winter's day with a panel and a battery, as a picture. Firmware that sleeps deeply is not there yet.
+    """
+    from hadeda.cli.powering import Wish, budget
+
+    site = Site(latitude, sun, panel, battery)
+    budget(Wish(name, policy, windows, boot, site, picture, seed), as_json)
 
 
 def _described(board: boards.Board) -> dict[str, Any]:
