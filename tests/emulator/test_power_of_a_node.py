@@ -10,6 +10,7 @@ from hadeda.board import load
 from hadeda.cli.main import app
 from hadeda.paths import ROOT
 from hadeda.policy.files import read_policy
+from hadeda.power.budget import TYPICAL
 from hadeda.power.measure import measure
 
 RUN = CliRunner()
@@ -34,6 +35,14 @@ def test_a_node_opens_its_radio_once_a_window_and_for_seconds_only(quick: Path) 
     assert 3 * 200 < awake.sent_bytes < 3 * 2000  # a report in each, and what MQTT takes
     assert 100 < awake.wakes < 100_000
     assert measure(board, policy, 3, 1, lambda _us: None) == awake  # the same seed, the same day
+
+
+def test_the_boards_pages_have_the_times_of_the_street() -> None:
+    seen = measure(load(C3), read_policy(STREET), 4, 1, lambda _us: None)
+    assert (seen.seconds, seen.window_s, seen.sessions) == (TYPICAL.seconds, TYPICAL.window_s, TYPICAL.sessions)
+    assert seen.radio_s == pytest.approx(TYPICAL.radio_s, rel=0.2)
+    assert seen.sent_bytes == pytest.approx(TYPICAL.sent_bytes, rel=0.2)
+    assert seen.wakes == pytest.approx(TYPICAL.wakes, rel=0.2)
 
 
 def test_the_command_says_all_and_draws_it(quick: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hadeda.board.files import board_file, load
 from hadeda.board.parts import Part, Wire, load_parts
 from hadeda.board.rules import SLOTS
 from hadeda.board.schema import Board, I2cBus, Sensor
+from hadeda.power.budget import TYPICAL, budgets
 
 PAGE = "README.md"
 
@@ -34,6 +35,7 @@ def page(board: Board, parts: dict[str, Part]) -> str:
         _flash(board),
         _budgets(board),
         _current(board, parts),
+        _energy(board, parts),
         _free_pins(board),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -219,6 +221,22 @@ def _current(board: Board, parts: dict[str, Part]) -> str:
     )
 
 
+def _energy(board: Board, parts: dict[str, Part]) -> str:
+    """A day's charge: what it draws, and what it would draw if it slept."""
+    rows = [
+        (budget.name, ", ".join(budget.without) or "nothing", f"{budget.mah:.0f}", f"{budget.wh:.1f}")
+        for budget in budgets(board, parts, TYPICAL)
+    ]
+    return (
+        f"## Energy\n\nA day from 5 V, {energy.BOARD_MA:g} mA of it for the development board's own regulator, USB "
+        "bridge and LED. Times are those of an emulated node under `policies/street.toml`, currents the datasheets'; "
+        "nothing was measured on silicon, and firmware that sleeps deeply is not there yet.\n\n"
+        + _grid(("how", "without", "mAh a day", "Wh a day"), rows)
+        + f"\n\n`hadeda board power {board.name} --policy policies/street.toml` says it line by line, and draws a "
+        "winter's day with a panel and a battery."
+    )
+
+
 def _free_pins(board: Board) -> str:
     chip = board.silicon
     led_out = {label for labels in board.headers.values() for label in labels if isinstance(label, int)}
@@ -229,7 +247,9 @@ def _free_pins(board: Board) -> str:
         if pin not in used and str(pin) not in board.onboard and (not led_out or pin in led_out)
     ]
     shown = [f"{pin} (input only)" if pin in chip.input_only else str(pin) for pin in free]
+    waking = [str(pin) for pin in free if pin in chip.wakes]
     text = f"## Free pins\n\nFor further buses: GPIO {', '.join(shown)}."
+    text += f" Of these, {', '.join(waking)} can wake the chip from deep sleep." if waking else ""
     kept = [f"- GPIO{pin}: {purpose}" for pin, purpose in chip.reserved.items() if not led_out or pin in led_out]
     kept += [f"- GPIO{pin}: {purpose}" for pin, purpose in board.onboard.items()]
     kept += [f"- GPIO{pin}: strapping pin, decides {what}" for pin, what in chip.strapping.items()]

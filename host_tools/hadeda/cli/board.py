@@ -125,16 +125,17 @@ def flash(
     name: BoardArgument,
     firmware: Annotated[Path, typer.Option("--firmware", metavar="FILE", help="MicroPython's official .bin for it.")],
     port: PortOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase a node's keys, too, if there are any.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put MicroPython and our partition table on a board; everything else on it is erased, keys of a node included.
+    """Put MicroPython and our partition table on a board; everything else on it is erased.
 
     Chip, flash size and file are compared with board.toml before anything is changed. Without --port the only board
     that is plugged in is taken.
     """
     from hadeda.cli.flashing import put
 
-    put(name, firmware, port, as_json)
+    put(name, firmware, port, yes, as_json)
 
 
 @app.command()

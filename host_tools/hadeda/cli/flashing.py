@@ -28,13 +28,13 @@ class _Shown(device.Progress):
         self._bar.show(done, total)
 
 
-def put(name: str, file: Path, port: str | None, as_json: bool) -> None:
+def put(name: str, file: Path, port: str | None, keys_may_go: bool, as_json: bool) -> None:
     """Flash a board."""
     board = load(name)
     firmware = firmwares.read(file, board)
     place = port or only_one_in_sight()
     with _shown() as progress:
-        done = device.flash(place, board, firmware, progress)
+        done = device.flash(place, board, firmware, progress, keys_may_go=keys_may_go)
     answer = {
         "board": board.name,
         "port": place,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hadeda.board import Board, load, load_parts
 from hadeda.cli import output
 from hadeda.policy.files import read_policy
-from hadeda.power.budget import Budget, budgets
-from hadeda.power.measure import Awake, measure
+from hadeda.power.budget import Awake, Budget, budgets
+from hadeda.power.measure import measure
 from hadeda.power.winter import Day, Site, live
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def budget(wish: Wish, as_json: bool) -> None:
     total_s = (wish.windows + 1) * policy.model.window_s
     with output.progress(f"{wish.windows + 1} windows of an emulated node", total=total_s * 1_000_000) as done:
         awake = measure(board, policy, wish.windows, wish.seed, done)
-    found = budgets(board, load_parts(), policy.model, awake, wish.boot_s)
+    found = budgets(board, load_parts(), awake, wish.boot_s, policy.model.footfall is not None)
     days = [live(wish.site, row.load_w) for row in found]
     file = wish.picture or Path(f"{board.name}-power.svg")
     draw(board, found, days, file)

@@ -18,10 +18,10 @@ from esp_pylib.logger import EspLog, EspLogBase
 from esptool import cmds  # type: ignore[import-untyped]
 from esptool.util import FatalError  # type: ignore[import-untyped]
 
-from hadeda.board import Board
+from hadeda.board import Board, partitions
 from hadeda.errors import FlashError, PortError
 from hadeda.flash.firmware import Firmware
-from hadeda.flash.layout import Region, flash_image, regions
+from hadeda.flash.layout import ERASED, Region, flash_image, regions
 from hadeda.provision.port import require
 
 FAST_BAUD: Final = 460_800  # every USB bridge of these boards can, and what is not one does not care
@@ -49,12 +49,17 @@ class Flashed:
     restarted: bool
 
 
-def flash(port: str, board: Board, firmware: Firmware, progress: Progress) -> Flashed:
-    """Make the board's flash what `layout` says. Raises `PortError` and `FlashError`, saying what became of it."""
+def flash(port: str, board: Board, firmware: Firmware, progress: Progress, *, keys_may_go: bool = False) -> Flashed:
+    """Make the board's flash what `layout` says. Raises `PortError` and `FlashError`, saying what became of it.
+
+    A node's keys are only erased when they may go: its city would have to enrol it anew.
+    """
     written = regions(board, firmware)
     with _quiet(progress), _Connection(port, board, progress) as chip:
         chip.require_what_the_board_says()
         chip.begin()
+        if not keys_may_go:
+            chip.require_no_keys()
         chip.erase()
         for region in written:
             chip.write(region)
@@ -121,6 +126,16 @@ class _Connection:
                 f"the flash on {self.port} has {size.removesuffix('MB')} MB, {self.board.name} has "
                 f"{self.board.flash_mb} MB",
                 "name the right board, or say its flash_mb in a board.toml of your own; nothing was changed",
+            )
+
+    def require_no_keys(self) -> None:
+        """Nothing is where a node of this board has its keys."""
+        row = partitions.find(partitions.hadeda(self.board.flash_mb), partitions.KEYS)
+        digest = self._do("look for keys", lambda: self._chip.flash_md5sum(row.address, row.size))
+        if digest != hashlib.md5(ERASED * row.size).hexdigest():
+            raise FlashError(
+                f"the board on {self.port} has something where a node keeps its keys",
+                "nothing was changed; with --yes it is erased, and a node that it was must be provisioned again",
             )
 
     def erase(self) -> None:

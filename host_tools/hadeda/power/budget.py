@@ -13,14 +13,32 @@ from typing import Final
 from hadeda.board import Board
 from hadeda.board.energy import BOARD_MA, BOOT_S, DAY_S, HOUR_S, SUPPLY_V, charge_mah
 from hadeda.board.parts import Part
-from hadeda.policy.schema import Policy
-from hadeda.power.measure import Awake
 
 WAKE_S: Final = 0.002  # assumed: computing at each wake-up of the program, a few thousand bytecodes
 REPORT_S: Final = 12.4e6 / 160e6  # docs/performance.md: signing and minimising, at one instruction a cycle of 160 MHz
 TLS_S: Final = 2.0  # assumed: a handshake with P-256 certificates, radio on
 AIR_BITS_S: Final = 1e6  # 802.11b at its slowest: the longest that sending can take
 RARE_PERIOD_S: Final = 60
+
+
+@dataclass(frozen=True)
+class Awake:
+    """What was seen of a node in `seconds` of its time, all whole windows."""
+
+    seconds: float
+    window_s: int
+    radio_s: float
+    sessions: int
+    sent_bytes: int
+    wakes: int
+
+    def a_day(self, amount: float) -> float:
+        """So much of it in a day."""
+        return amount / self.seconds * DAY_S
+
+
+# `hadeda board power esp32-c3-devkitm-1 --policy policies/street.toml`, for the boards' pages; a test holds it to that
+TYPICAL: Final = Awake(seconds=3600, window_s=900, radio_s=7.6, sessions=4, sent_bytes=1396, wakes=3297)
 
 
 @dataclass(frozen=True)
@@ -61,10 +79,15 @@ class Budget:
         return self.wh / 24
 
 
-def budgets(board: Board, parts: dict[str, Part], policy: Policy, awake: Awake, boot_s: float = BOOT_S) -> list[Budget]:
-    """As it is today, and with deep sleep between samples as often as today, and once a minute."""
+def budgets(
+    board: Board, parts: dict[str, Part], awake: Awake, boot_s: float = BOOT_S, footfall: bool = False
+) -> list[Budget]:
+    """As it is today, and with deep sleep between samples as often as today, and once a minute.
+
+    `footfall`: the policy has the radio listen, if the board can.
+    """
     rows = [(sensor, parts[sensor.part]) for sensor in board.sensors]
-    rows = [(sensor, part) for sensor, part in rows if part.kind != "radio" or policy.footfall is not None]
+    rows = [(sensor, part) for sensor, part in rows if part.kind != "radio" or footfall]
     found = [Budget("always on", (*_awake_lines(board, awake), *_rest(row for _, row in rows)))]
     sampled = [(sensor, part) for sensor, part in rows if not part.streams]
     streaming = tuple(part.title for _, part in rows if part.streams)

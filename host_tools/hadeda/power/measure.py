@@ -6,7 +6,6 @@ midnight on, in the fair weather of a simulation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,6 @@ from typing import Final
 
 from hadeda import randomness
 from hadeda.board import Board
-from hadeda.board.energy import DAY_S
 from hadeda.board.fitness import shortfalls
 from hadeda.city import City
 from hadeda.city.policies import for_provisioning, sign
@@ -22,6 +20,7 @@ from hadeda.emulator.surface import opcodes
 from hadeda.emulator.wire import REQUESTS
 from hadeda.policy.files import Read
 from hadeda.policy.schema import Policy
+from hadeda.power.budget import Awake
 from hadeda.scenario import World
 from hadeda.simulate.city_side import make_city
 from hadeda.simulate.faults import Faults
@@ -30,22 +29,6 @@ from hadeda.simulate.street import Street, Wanted
 
 ONE: Final = 0  # the number of the only board
 Done = Callable[[int], None]  # microseconds of board time that have passed
-
-
-@dataclass(frozen=True)
-class Awake:
-    """What was seen in `seconds` of board time, all whole windows, none of them the first."""
-
-    seconds: float
-    window_s: int
-    radio_s: float
-    sessions: int
-    sent_bytes: int
-    wakes: int
-
-    def a_day(self, amount: float) -> float:
-        """So much of it in a day."""
-        return amount / self.seconds * DAY_S
 
 
 def measure(board: Board, policy: Read[Policy], windows: int, seed: int, done: Done) -> Awake:

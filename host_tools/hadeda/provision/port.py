@@ -116,7 +116,9 @@ def _connect(port: str) -> SerialTransport:
                 transport.close()
         else:
             return transport
-    raise PortError(f"what is on {port} is not MicroPython", "flash MicroPython first, or reset the board")
+    raise PortError(
+        f"what is on {port} is not MicroPython", "flash it first (`hadeda board flash`), or reset the board"
+    )
 
 
 @contextlib.contextmanager

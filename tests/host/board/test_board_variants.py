@@ -3,19 +3,21 @@
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Broken  # type: ignore[import-not-found]
 from typer.testing import CliRunner
 
 from hadeda.board import load, names
 from hadeda.board.check import check
+from hadeda.board.problems import Problem
 from hadeda.board.start import write
 from hadeda.cli.main import app
 from hadeda.errors import BoardError
 from hadeda.paths import BOARDS
 
+Broken = Callable[[str], tuple[Problem, ...]]
 RUN = CliRunner()
 S3 = "esp32-s3-devkitc-1"
 VARIANT = f'base = "{S3}"\nname = "mine"\n'

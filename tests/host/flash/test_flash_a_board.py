@@ -58,7 +58,7 @@ def test_a_flashed_board_has_exactly_what_the_layout_says(name: str, tmp_path: P
     with PluggedIn(board) as plugged:
         plugged.flash.program(0x3000, b"an earlier life")
         plugged.flash.program((board.flash_mb << 20) - 4096, b"its keys")
-        done = device.flash(plugged.port, board, made, progress)
+        done = device.flash(plugged.port, board, made, progress, keys_may_go=True)
         assert plugged.flash.image() == expected(board, made)
     assert (done.chip, done.flash_mb, done.restarted) == (board.silicon.title, board.flash_mb, False)
     assert progress.steps[-1] == "verify"
@@ -186,6 +186,21 @@ def test_a_locked_chip_is_left_alone(
         with pytest.raises(FlashError, match=f"has {words} switched on"):
             device.flash(plugged.port, board, file_for(board, tmp_path), Watched())
         assert (plugged.flash.erases, plugged.flash.programs) == (0, 0)
+
+
+def test_a_nodes_keys_go_only_when_they_may(tmp_path: Path) -> None:
+    board = load(ESP32)
+    made = file_for(board, tmp_path)
+    with PluggedIn(board) as plugged:
+        plugged.flash.program((4 << 20) - 8192, b"HKR2")
+        before = plugged.flash.image()
+        command = ["board", "flash", ESP32, "--firmware", str(made.file), "--port", plugged.port]
+        refused = RUN.invoke(app, command)
+        assert refused.exit_code == 1
+        assert "something where a node keeps its keys" in refused.stderr
+        assert plugged.flash.image() == before
+        assert RUN.invoke(app, [*command, "--yes"]).exit_code == 0
+        assert plugged.flash.image() == expected(board, made)
 
 
 def ports(monkeypatch: pytest.MonkeyPatch, *devices: str) -> None:

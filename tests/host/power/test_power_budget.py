@@ -10,21 +10,17 @@ from hadeda.board.chips import CHIPS
 from hadeda.board.energy import CHIPS as CURRENTS
 from hadeda.board.energy import DAY_S, HOUR_S, STATES, charge_mah, energy_mj
 from hadeda.errors import BoardError
-from hadeda.paths import ROOT
-from hadeda.policy.files import read_policy
 from hadeda.power import winter
-from hadeda.power.budget import BOOT_S, Budget, budgets
-from hadeda.power.measure import Awake
+from hadeda.power.budget import BOOT_S, Awake, Budget, budgets
 from hadeda.power.picture import draw
 from hadeda.power.winter import Site, live, sun_w
 
-POLICY = read_policy(ROOT / "policies" / "street.toml").model
 AWAKE = Awake(seconds=3600, window_s=900, radio_s=8, sessions=4, sent_bytes=1400, wakes=3300)
 SITE = Site(latitude_deg=50.9, sun=0.25, panel_w=20, battery_wh=100)
 
 
 def of(name: str, awake: Awake = AWAKE, boot_s: float = BOOT_S) -> list[Budget]:
-    return budgets(load(name), load_parts(), POLICY, awake, boot_s)
+    return budgets(load(name), load_parts(), awake, boot_s)
 
 
 def test_every_chip_has_its_currents_and_more_work_takes_more() -> None:
@@ -100,8 +96,9 @@ def test_footfall_is_counted_where_the_policy_has_it(tmp_path: Path) -> None:
     text = 'base = "esp32-c3-devkitm-1"\nname = "mine"\n'
     text += '[[sensor]]\npart = "bme280"\nbus = "i2c0"\naddress = 0x76\nperiod_s = 10\n'
     file.write_text(text + '[[sensor]]\npart = "ble_footfall"\nperiod_s = 0\n')
-    lines = {line.what for budget in budgets(load(file), load_parts(), POLICY, AWAKE) for line in budget.lines}
-    assert "Bluetooth LE footfall" not in lines
+    for wanted in (False, True):
+        always = budgets(load(file), load_parts(), AWAKE, footfall=wanted)[0]
+        assert ("Bluetooth LE footfall" in {line.what for line in always.lines}) == wanted
 
 
 # --- the winter's day ---
