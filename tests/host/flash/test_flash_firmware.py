@@ -1,6 +1,8 @@
 """A firmware file is held to its board before a board is touched: chip, wholeness, MicroPython and its release."""
 
+import contextlib
 import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,3 +171,17 @@ def test_only_the_size_of_the_flash_changes_in_a_bootloader() -> None:
         assert again.flash_mb == flash_mb
         assert told.data[:3] + told.data[4:-32] == first.data[:3] + first.data[4:-32]
         assert told.data[3] & 0x0F == first.data[3] & 0x0F
+
+
+def test_whatever_the_bytes_there_is_one_kind_of_error(tmp_path: Path) -> None:
+    data, file = firmware(), tmp_path / "firmware.bin"
+    for seed in range(300):
+        noise = random.Random(seed)
+        changed = bytearray(data[: noise.choice([len(data), noise.randrange(len(data))])])
+        for _ in range(noise.choice([0, 1, 3, 40])):
+            place = noise.choice([noise.randrange(0x20), 0x7000 + noise.randrange(0x100), 0xF000 + noise.randrange(64)])
+            if place < len(changed):
+                changed[place] = noise.randrange(256)
+        file.write_bytes(changed)
+        with contextlib.suppress(FlashError):
+            assert firmwares.read(file, load(ESP32)).version == "1.24.1"

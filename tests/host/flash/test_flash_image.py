@@ -1,13 +1,15 @@
 """A flash image, taken apart by those who know nothing of us: esptool, a partition tool, MicroPython's littlefs."""
 
+import contextlib
 import json
+import random
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from esp_idf_defs.partitions import PartitionTable
 from esptool.bin_image import LoadFirmwareImage
-from made_firmware import KEPT, firmware
+from made_firmware import KEPT, firmware, partition_table
 from typer.testing import CliRunner
 
 from hadeda.board import load, names, partitions
@@ -17,6 +19,7 @@ from hadeda.emulator import files_in_flash
 from hadeda.errors import FlashError
 from hadeda.flash import file_system, layout
 from hadeda.flash import firmware as firmwares
+from hadeda.flash import inspect as inspecting
 from hadeda.provision.shipment import shipment
 
 RUN = CliRunner()
@@ -173,3 +176,19 @@ def test_keys_in_an_image_are_said_to_be_there_and_not_shown(tmp_path: Path) -> 
     assert "keys of a node" in shown
     assert "secret" not in shown
     assert b"secret key bytes".hex() not in shown
+
+
+def test_whatever_the_bytes_an_image_is_taken_apart_or_refused(tmp_path: Path) -> None:
+    flash, file = made(load(ESP32), tmp_path), tmp_path / "flash.bin"
+    tables = (0x1000, 0x8000, 0x10000, 0x200000, 0x201000, 0x202000)
+    for seed in range(60):
+        noise = random.Random(seed)
+        changed = bytearray(flash)
+        for _ in range(noise.choice([1, 5, 60])):
+            changed[noise.choice(tables) + noise.randrange(0x200)] = noise.randrange(256)
+        if noise.random() < 0.3:  # a table that is right, and says anything
+            place, size = noise.randrange(1 << 32), noise.choice([0, 100, 4096, noise.randrange(1 << 32)])
+            changed[0x8000:0x9000] = partition_table([(noise.randrange(2), noise.randrange(256), place, size, b"vfs")])
+        file.write_bytes(changed)
+        with contextlib.suppress(FlashError):
+            assert len(inspecting.inspect(file).found) > 2
