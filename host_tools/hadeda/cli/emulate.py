@@ -94,6 +94,8 @@ def _run(emulated: EmulatedBoard, download: bool, say: Callable[[], None]) -> No
     try:
         emulated.power_on(download)
         say()
+        if download:
+            output.say("it is in its ROM's loader; once it is flashed, start it again without --download")
         emulated.run()
     finally:
         emulated.close()

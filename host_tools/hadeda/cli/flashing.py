@@ -33,8 +33,12 @@ def put(name: str, file: Path, port: str | None, keys_may_go: bool, as_json: boo
     board = load(name)
     firmware = firmwares.read(file, board)
     place = port or only_one_in_sight()
-    with _shown() as progress:
-        done = device.flash(place, board, firmware, progress, keys_may_go=keys_may_go)
+    try:
+        with _shown() as progress:
+            done = device.flash(place, board, firmware, progress, keys_may_go=keys_may_go)
+    except KeyboardInterrupt:
+        output.say("stopped: a board that was being erased or written starts again when it has been flashed anew")
+        raise
     answer = {
         "board": board.name,
         "port": place,

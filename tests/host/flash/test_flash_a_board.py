@@ -231,6 +231,23 @@ def test_the_command_says_what_is_next(tmp_path: Path) -> None:
         assert words in result.stderr
 
 
+def test_a_ctrl_c_says_what_it_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    board = load(ESP32)
+    made = file_for(board, tmp_path)
+    with PluggedIn(board) as plugged:
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cmds, "write_flash", stop)
+        result = RUN.invoke(app, ["board", "flash", ESP32, "--firmware", str(made.file), "--port", plugged.port])
+        assert result.exit_code == 130
+        assert "starts again when it has been flashed anew" in result.stderr
+        monkeypatch.undo()
+        device.flash(plugged.port, board, made, Watched())
+        assert plugged.flash.image() == expected(board, made)
+
+
 def test_two_boards_plugged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     made = file_for(load(ESP32), tmp_path)
     ports(monkeypatch, "/dev/ttyUSB1", "/dev/ttyUSB0", "/dev/ttyS0")
