@@ -16,7 +16,7 @@ from hadeda.errors import FlashError
 
 MAGIC: Final = 0xE9
 HEADER_SIZE: Final = 24
-_SIZES_MB: Final = {1: 0, 2: 1, 4: 2, 8: 3, 16: 4, 32: 5, 64: 6, 128: 7}
+_SIZES_MB: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # by their code in the header
 _DIGEST_SIZE: Final = 32
 _TITLES: Final = {chip.image_id: chip.title for chip in CHIPS.values()}
 
@@ -38,7 +38,7 @@ def chip_title(number: int) -> str:
 
 @dataclass(frozen=True)
 class Image:
-    """One image; `data` is all of it, digest included, `flash_mb` what its header says of the flash."""
+    """One image; `data` is all of it, digest included, `flash_mb` what its header says of the flash, 0 for nothing."""
 
     data: bytes
     chip_id: int
@@ -57,19 +57,17 @@ def read(data: bytes, what: str) -> Image:
         raise FlashError(f"{what} is cut short or damaged", "download it again") from error
     if image.checksum != image.calculate_checksum():
         raise FlashError(f"{what} is damaged: its checksum is wrong", "download it again")
-    end = image.data_length
-    if image.append_digest:
-        if image.stored_digest != image.calc_digest:
-            raise FlashError(f"{what} is cut short or damaged: its SHA-256 is wrong", "download it again")
-        end += _DIGEST_SIZE
-    elif end is None:
+    if not image.append_digest:
         raise FlashError(f"{what} has no SHA-256 to check it by", "take the file from MicroPython's download page")
-    sizes = {code: size for size, code in _SIZES_MB.items()}
-    return Image(data[:end], number, sizes.get(data[3] >> 4, 0))
+    if image.stored_digest != image.calc_digest:
+        raise FlashError(f"{what} is cut short or damaged: its SHA-256 is wrong", "download it again")
+    size_code = data[3] >> 4
+    flash_mb = _SIZES_MB[size_code] if size_code < len(_SIZES_MB) else 0
+    return Image(data[: image.data_length + _DIGEST_SIZE], number, flash_mb)
 
 
 def with_flash_size(image: Image, flash_mb: int) -> Image:
     """The same image telling another size of the flash: a bootloader refuses partitions beyond what it says."""
     body = bytearray(image.data[:-_DIGEST_SIZE])
-    body[3] = _SIZES_MB[flash_mb] << 4 | body[3] & 0x0F
+    body[3] = _SIZES_MB.index(flash_mb) << 4 | body[3] & 0x0F
     return Image(bytes(body) + hashlib.sha256(body).digest(), image.chip_id, flash_mb)
