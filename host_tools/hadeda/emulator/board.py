@@ -14,6 +14,7 @@ import random
 import selectors
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,7 @@ class EmulatedBoard:
         self._asleep: Sleep | None = None
         self._wake_us: int | None = None  # deep sleep ends then
         self._wake_pipe = os.pipe()
+        self._orders: deque[Callable[[], None]] = deque()
         self._stopping = False
         self._boot_us = 0
         self._look_s = 0.0
@@ -230,6 +232,11 @@ class EmulatedBoard:
     def stop(self) -> None:
         """Make `run` return; from any thread or signal handler."""
         self._stopping = True
+        self._poke()
+
+    def soon(self, action: Callable[[], None]) -> None:
+        """Let the board's own thread do something to it, as soon as it can; from any thread."""
+        self._orders.append(action)
         self._poke()
 
     def _poke(self) -> None:
@@ -501,3 +508,5 @@ class EmulatedBoard:
 
     def _on_wake(self) -> None:
         os.read(self._wake_pipe[0], 4096)
+        while self._orders:
+            self._orders.popleft()()

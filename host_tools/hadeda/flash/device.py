@@ -185,7 +185,7 @@ def _has_lines(port: str) -> bool:
     """Whether the port has the lines that reset a board. Raises `PortError` where it cannot be opened."""
     require(port)
     try:
-        with serial.Serial(port, exclusive=True) as line:
+        with serial.serial_for_url(port, exclusive=True) as line:
             return isinstance(line.cts, bool)
     except serial.SerialException as error:
         raise PortError(f"{port} cannot be opened", "close the program that uses it") from error

@@ -84,7 +84,9 @@ class NodePort:
 
 
 def require(port: str) -> None:
-    """The port is there, and may be opened; raises PortError."""
+    """The port is there, and may be opened; raises PortError. One on a network is asked for when it is opened."""
+    if "://" in port:
+        return
     if not port.startswith("COM") and not Path(port).exists():
         raise PortError(f"there is no serial port {port}", f"plug the board in; {_ports_in_sight()}")
     if os.name == "posix" and not os.access(port, os.R_OK | os.W_OK):

@@ -288,6 +288,6 @@ def test_an_error_of_the_port_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with PluggedIn(board) as plugged:
-        monkeypatch.setattr(device.serial, "Serial", broken)
+        monkeypatch.setattr(device.serial, "serial_for_url", broken)
         with pytest.raises(PortError, match="plug the board out and in again"):
             device.flash(plugged.port, board, file_for(board, tmp_path), Watched())
