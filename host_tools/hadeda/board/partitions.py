@@ -1,8 +1,11 @@
 """What is where in a board's flash: the partition table of a stock MicroPython image, and ours.
 
 Source of the stock one: `esp32.Partition.find` on a stock ESP32 v1.24.0 image (4 MiB); larger flashes give the rest to
-the file system. Ours takes the last two sectors from the file system's end for the node's keys: in the file system an
-overwritten value stays readable until littlefs comes round to its block, in a partition of its own a sector is erased.
+the file system. Tables of later releases end behind `factory` (the port's partitions-4MiBplus.csv): MicroPython makes
+`vfs` of the rest of the flash by itself; that it leaves that to a table which has one, as ours, was not seen.
+
+Ours takes the last two sectors from the file system's end for the node's keys: in the file system an overwritten value
+stays readable until littlefs comes round to its block, in a partition of its own a sector is erased.
 The two slots of firmware are folders of the file system: `.mpy` files need no partition.
 
 In flash a table is rows of 32 bytes and their MD5 (ESP-IDF programming guide, "Partition Tables").

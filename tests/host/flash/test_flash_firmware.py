@@ -11,6 +11,7 @@ from made_firmware import (
     BOOTLOADER_AT,
     CHIP_IDS,
     KEPT,
+    STOCK_ROWS,
     application,
     banner,
     bootloader,
@@ -145,6 +146,13 @@ def test_a_table_without_application(tmp_path: Path) -> None:
     table = partition_table([(1, 2, 0x9000, 0x6000, b"nvs")])
     data = bootloader("esp32").ljust(0x8000 - start, b"\xff") + table
     assert "it ends before the application" in refused(tmp_path, data.ljust(0x20000, b"\xff"))
+
+
+def test_a_release_whose_own_table_ends_behind_the_application(tmp_path: Path) -> None:
+    data, file = bytearray(firmware(version="1.27.0")), tmp_path / "firmware.bin"
+    data[0x7000:0x8000] = partition_table(STOCK_ROWS[:3])
+    file.write_bytes(data)
+    assert firmwares.read(file, load(ESP32)).version == "1.27.0"
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
