@@ -4,6 +4,7 @@ HadedaError                 one line for the user: what happened, and what to do
 |-- BoardError              a board.toml (or a part's row) that cannot be right
 |-- CityError               a city folder that is missing, already there or incomplete
 |-- PortError               a serial port that is absent, busy or not MicroPython
+|-- FlashError              a firmware file that does not fit a board, or a board that cannot be flashed
 |-- ProvisionError          a node that answers, but cannot be provisioned
 |-- BrokerError             the MQTT broker cannot be reached or refuses us
 |-- PolicyError             a policy or a floor that cannot be used, signed or accepted
@@ -40,6 +41,10 @@ class CityError(HadedaError):
 
 class PortError(HadedaError):
     """A serial port that is absent, busy or not MicroPython."""
+
+
+class FlashError(HadedaError):
+    """A firmware file that does not fit the board, a flash image that cannot be read, a board that is not flashed."""
 
 
 class ProvisionError(HadedaError):

@@ -14,6 +14,7 @@ from hadeda.board.road_users import sharing
 from hadeda.board.schema import Board, Bus, I2cBus, Sensor, UartBus
 
 CONSOLE_UART = 0
+SLOTS = 2  # of firmware: while one runs, the next is written beside it
 
 
 def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
@@ -45,20 +46,20 @@ def _image(board: Board, chip: Chip) -> Iterator[Problem]:
     generic = {other.image for other in CHIPS.values()}
     if image != chip.image and image in generic:
         yield Problem("[micropython]", "image", f"{image} is not made for {chip.title}", f"use {chip.image}")
-    version = tuple(map(int, board.micropython.min_version.split(".")))
-    if version < (1, 24):
+    if board.micropython.oldest < (1, 24):
         yield Problem("[micropython]", "min_version", "the firmware needs MicroPython 1.24", 'say "1.24" or later')
 
 
 def _budgets(board: Board) -> Iterator[Problem]:
-    asked = board.budgets.firmware_kb + board.budgets.outbox_kb
+    firmware = SLOTS * board.budgets.firmware_kb
+    asked = firmware + board.budgets.outbox_kb
     if asked > board.filesystem_kb:
         yield Problem(
             "[budgets]",
             "outbox_kb",
-            f"firmware and outbox ask for {asked} KB, the file system of a {board.flash_mb} MB flash has "
-            f"{board.filesystem_kb} KB",
-            f"at most {max(board.filesystem_kb - board.budgets.firmware_kb, 0)} are left for the outbox",
+            f"two slots of firmware and the outbox ask for {asked} KB, the file system of a {board.flash_mb} MB flash "
+            f"has {board.filesystem_kb} KB",
+            f"at most {max(board.filesystem_kb - firmware, 0)} are left for the outbox",
         )
 
 
@@ -115,10 +116,11 @@ def _controllers(board: Board, chip: Chip) -> Iterator[Problem]:
         count = chip.i2c_count if isinstance(bus, I2cBus) else chip.uart_count
         first = 0 if isinstance(bus, I2cBus) else CONSOLE_UART + 1
         kind = bus.kind.upper()
+        use = f"use {first} to {count - 1}" if count - 1 > first else f"use {first}, it has no other"
         if isinstance(bus, UartBus) and bus.id == CONSOLE_UART:
-            yield Problem(table, "id", "UART0 is the console", f"use 1 to {count - 1}")
+            yield Problem(table, "id", "UART0 is the console", use)
         elif bus.id >= count:
-            yield Problem(table, "id", f"{chip.title} has no {kind}{bus.id}", f"use {first} to {count - 1}")
+            yield Problem(table, "id", f"{chip.title} has no {kind}{bus.id}", use)
         elif (bus.kind, bus.id) in owner:
             yield Problem(table, "id", f"{kind}{bus.id} is already {owner[bus.kind, bus.id]}", "give each its own")
         owner.setdefault((bus.kind, bus.id), table)

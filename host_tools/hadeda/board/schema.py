@@ -29,17 +29,36 @@ Label = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9+\-]+$", max_length=8
 
 
 class MicroPython(Strict):
-    """The official image the board is flashed with, by its name on the download page, and the oldest that will do."""
+    """The official image the board is flashed with, by its name on the download page, and the oldest that will do.
+
+    `sha256` pins one file: no other is flashed.
+    """
 
     image: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+(-[A-Z0-9_]+)?$")]
     min_version: Annotated[str, StringConstraints(pattern=r"^1\.\d{1,3}(\.\d{1,3})?$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @property
+    def oldest(self) -> tuple[int, ...]:
+        """`min_version` as numbers."""
+        return tuple(map(int, self.min_version.split(".")))
+
+    @property
+    def file(self) -> str:
+        """What the file is called where it is published; the date and version are the release's."""
+        return f"{self.image}-YYYYMMDD-vX.Y.Z.bin"
+
+    @property
+    def page(self) -> str:
+        """Where MicroPython publishes it: a variant of an image stands on the image's own page."""
+        return f"https://micropython.org/download/{self.image.split('-')[0]}/"
 
 
 class Budgets(Strict):
     """What the node may use, in KB (1024 bytes)."""
 
     heap_kb: Annotated[int, Field(ge=32, le=8192)]
-    firmware_kb: Annotated[int, Field(ge=16, le=4096)]
+    firmware_kb: Annotated[int, Field(ge=16, le=4096)]  # of each of two slots: the one that runs, and the next
     outbox_kb: Annotated[int, Field(ge=16, le=65536)]
 
 

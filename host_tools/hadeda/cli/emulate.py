@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from hadeda.cli import output
 from hadeda.cli.options import AirOption, BoardArgument, JsonOption, StreetOption
 from hadeda.emulator.board import EmulatedBoard
 from hadeda.emulator.interpreter import explain_inexact
+from hadeda.emulator.serial_over_tcp import serve
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.scenario import World
 
@@ -35,6 +37,10 @@ def command(
     serial_link: Annotated[
         Path | None, typer.Option("--serial-link", metavar="PATH", help="A link to the serial port, by name.")
     ] = None,
+    serial_tcp: Annotated[
+        int | None,
+        typer.Option("--serial-tcp", metavar="PORT", min=0, max=65535, help="The port with its lines, by RFC 2217."),
+    ] = None,
     scenario: Annotated[  # noqa: ARG001  (there is one so far; --street and --air play other files)
         Scenario, typer.Option("--scenario", help="The world around the board.")
     ] = Scenario.STREET,
@@ -48,6 +54,9 @@ def command(
     ] = None,
     stock_partitions: Annotated[
         bool, typer.Option("--stock-partitions", help="Divide the flash as a stock image: no partition for keys.")
+    ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Power up with BOOT held: the ROM's loader waits for `board flash`.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,13 +83,19 @@ def command(
         raise
     if not emulated.interpreter.exact:
         output.say(explain_inexact())
-    port = str(serial_link or serial.path)
-    answer = {"board": described.name, "port": port, "micropython": emulated.interpreter.version}
-    text = f"{described.title} on {port} (MicroPython {answer['micropython']})"
-    _run(emulated, lambda: output.emit(answer, as_json, lambda: text))
+    with ExitStack() as standing:
+        standing.callback(emulated.close)
+        port = str(serial_link or serial.path)
+        if serial_tcp is not None:
+            served = serve(emulated, serial_tcp)
+            standing.callback(served.close)
+            port = served.url
+        answer = {"board": described.name, "port": port, "micropython": emulated.interpreter.version}
+        text = f"{described.title} on {port} (MicroPython {answer['micropython']})"
+        _run(emulated, download, lambda: output.emit(answer, as_json, lambda: text))
 
 
-def _run(emulated: EmulatedBoard, say: Callable[[], None]) -> None:
+def _run(emulated: EmulatedBoard, download: bool, say: Callable[[], None]) -> None:
     """Plug it in, say where it is, and let it live until a signal ends it."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -88,9 +103,8 @@ def _run(emulated: EmulatedBoard, say: Callable[[], None]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    try:
-        emulated.power_on()
-        say()
-        emulated.run()
-    finally:
-        emulated.close()
+    emulated.power_on(download)
+    say()
+    if download:
+        output.say("it is in its ROM's loader; once it is flashed, start it again without --download")
+    emulated.run()

@@ -16,6 +16,7 @@ from hadeda.errors import HadedaError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import Progress, TaskID
     from rich.table import Table
 
 PIPE_COLUMNS = 120  # rich assumes 80 where there is no terminal, and would cut cells that a script or a log wants
@@ -102,3 +103,32 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], N
             bar.advance(task, steps)
 
         yield advance
+
+
+class Bar:
+    """Steps one after the other, each with a bar where it says how far it is."""
+
+    def __init__(self, drawn: "Progress") -> None:
+        self._drawn = drawn
+        self._task: TaskID | None = None
+
+    def begin(self, label: str) -> None:
+        """The next step."""
+        if self._drawn.disable:
+            say(label)
+            return
+        self._task = self._drawn.add_task(label, total=None)
+
+    def show(self, done: int, total: int) -> None:
+        """How far the step is."""
+        if self._task is not None:
+            self._drawn.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def bar() -> Iterator[Bar]:
+    """Bars on stderr where it is a terminal, else a line for each step."""
+    from rich.progress import Progress
+
+    with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as drawn:
+        yield Bar(drawn)

@@ -14,12 +14,13 @@ import random
 import selectors
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hadeda.board import Board, partitions
-from hadeda.emulator import interpreter
+from hadeda.emulator import interpreter, start_up
 from hadeda.emulator.bluetooth import Bluetooth
 from hadeda.emulator.boot_info import Start, boot_info, unique_id
 from hadeda.emulator.chips.ble_footfall import PassingDevices
@@ -32,6 +33,7 @@ from hadeda.emulator.network import Network
 from hadeda.emulator.nvs import Nvs
 from hadeda.emulator.process import Processor
 from hadeda.emulator.radio import Radio
+from hadeda.emulator.rom_loader import RomLoader
 from hadeda.emulator.rtc import Rtc
 from hadeda.emulator.serial_port import SerialPort
 from hadeda.emulator.surface import opcodes
@@ -66,7 +68,8 @@ class Sleep:
 class EmulatedBoard:
     """`start_s`: the world's time at power-up. `seed` fixes everything random on the board; None takes real randomness.
 
-    `stock_partitions`: the flash is divided as a stock image leaves it, without a partition for the node's keys.
+    `stock_partitions`: a flash that nobody wrote a partition table to is divided as a stock image leaves it, without a
+    partition for the node's keys.
     `network` is what is behind its access point, else this computer's own.
 
     Call `power_on`, then `run` until done (from one thread), then `close`.
@@ -94,7 +97,10 @@ class EmulatedBoard:
             )
         self.start_s = world.start_s if start_s is None else start_s
         self.flash = Flash(board.flash_mb << 20, flash_file)
-        self.partitions = (partitions.stock if stock_partitions else partitions.hadeda)(board.flash_mb)
+        bare = partitions.stock if stock_partitions else partitions.hadeda
+        self._flashed = start_up.partition_table(self.flash)  # what somebody wrote there counts
+        self.partitions = self._flashed or bare(board.flash_mb)
+        self._loader: RomLoader | None = None
         self.nvs = Nvs(self.flash, partitions.find(self.partitions, "nvs"))
         self.selector = selectors.DefaultSelector()
         self.radio = Radio(network or LocalNetwork(self.selector, self.now), self.clock.now_us)
@@ -112,6 +118,7 @@ class EmulatedBoard:
         self._asleep: Sleep | None = None
         self._wake_us: int | None = None  # deep sleep ends then
         self._wake_pipe = os.pipe()
+        self._orders: deque[Callable[[], None]] = deque()
         self._stopping = False
         self._boot_us = 0
         self._look_s = 0.0
@@ -133,7 +140,7 @@ class EmulatedBoard:
     @property
     def powered(self) -> bool:
         """Whether it runs or sleeps; a power cut (flash.PowerCut) ends that."""
-        return self._processor is not None or self._wake_us is not None
+        return self._processor is not None or self._wake_us is not None or self._loader is not None
 
     def asked(self) -> dict[str, int]:
         """How often the board has asked for what, the most frequent first: names of surface/opcodes.py."""
@@ -142,14 +149,25 @@ class EmulatedBoard:
 
     # --- power -------------------------------------------------------------------------------------------------
 
-    def power_on(self) -> None:
-        """Plug it in."""
+    def power_on(self, download: bool = False) -> None:
+        """Plug it in; for a `download` with its BOOT button held: it stays in the loader of its ROM."""
         self.rtc.power_down()
+        if download:
+            self._loader = RomLoader(self.board.silicon, self.flash)
+            self._flashed = self.partitions  # from now on, what is in flash has to be whole
+            return
+        self._flashed = start_up.partition_table(self.flash) or self._flashed
+        if self._flashed is not None:
+            self.partitions = self._flashed
+            if words := start_up.why_not(self.flash, self.board):
+                self.console.show(words)
+                return
         self._start(Start(POWER_ON))
 
     def power_off(self) -> None:
         """Pull the plug: RAM, RTC memory and clock are gone, flash stays as it is."""
         self._stop_processor()
+        self._loader = None
         self._wake_us = None
         self.radio.reset()
         self.bluetooth.reset()
@@ -214,6 +232,11 @@ class EmulatedBoard:
     def stop(self) -> None:
         """Make `run` return; from any thread or signal handler."""
         self._stopping = True
+        self._poke()
+
+    def soon(self, action: Callable[[], None]) -> None:
+        """Let the board's own thread do something to it, as soon as it can; from any thread."""
+        self._orders.append(action)
         self._poke()
 
     def _poke(self) -> None:
@@ -472,8 +495,18 @@ class EmulatedBoard:
         self._poke()
 
     def _on_typed(self) -> None:
-        if self.serial is not None:
-            self.type(self.serial.read())
+        if self.serial is None:
+            return
+        data = self.serial.read()
+        if self._loader is None:
+            self.type(data)
+            return
+        try:
+            self.serial.write(self._loader.receive(data), binary=True)
+        except PowerCut:
+            self.power_off()
 
     def _on_wake(self) -> None:
         os.read(self._wake_pipe[0], 4096)
+        while self._orders:
+            self._orders.popleft()()

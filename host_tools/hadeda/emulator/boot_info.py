@@ -42,7 +42,6 @@ def boot_info(
 ) -> dict[str, object]:
     """The answer to BOOT (surface/_boot_info.py)."""
     silicon = board.silicon
-    chip = board.chip.upper()
     return {
         "real_time": real_time,
         "raw_repl": start.raw_repl,
@@ -54,7 +53,7 @@ def boot_info(
         "release": interpreter.version,
         "version": f"v{interpreter.version}",
         "banner": f"MicroPython v{interpreter.version} emulated",
-        "machine": f"Generic {chip} module with {chip}",
+        "machine": silicon.machine,
         "gpios": sorted(silicon.pins),
         "input_only": sorted(silicon.input_only),
         "uart_ids": list(range(silicon.uart_count)),

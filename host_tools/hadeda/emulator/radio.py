@@ -24,6 +24,9 @@ class Radio:
         self.in_reach = True
         self.on_sent: OnSent | None = None
         self._on = False
+        self._on_since_us = self._on_before_us = 0
+        self.sessions = 0  # how often it was switched on
+        self.sent_bytes = 0
         self._joined_us: int | None = None
         self._ssid = b""
         self._connections: dict[int, Connection] = {}
@@ -47,9 +50,22 @@ class Radio:
         """How many the program has open."""
         return len(self._connections)
 
+    @property
+    def on_us(self) -> int:
+        """How long it has been on in all."""
+        return self._on_before_us + (self._now_us() - self._on_since_us if self._on else 0)
+
+    def _switch(self, on: bool) -> None:
+        if on and not self._on:
+            self._on_since_us = self._now_us()
+            self.sessions += 1
+        elif self._on and not on:
+            self._on_before_us = self.on_us
+        self._on = on
+
     def reset(self) -> None:
         """The chip was reset: no radio, no sockets."""
-        self._on = False
+        self._switch(False)
         self._joined_us = None
         for connection in self._connections.values():
             self.network.drop(connection, ENOTCONN)
@@ -109,7 +125,7 @@ class Radio:
     def _wlan_active(self, payload: bytes) -> bytes:
         if not payload[0]:
             self.reset()
-        self._on = bool(payload[0])
+        self._switch(bool(payload[0]))
         return b""
 
     def _wlan_connect(self, payload: bytes) -> bytes:
@@ -161,6 +177,7 @@ class Radio:
         return struct.pack("<H", count)
 
     def _tell_sent(self, data: bytes) -> None:
+        self.sent_bytes += len(data)
         if self.on_sent and data:
             self.on_sent(data)
 

@@ -1,21 +1,16 @@
-"""The pictures of a policy, as SVG. Import this only where one is drawn: matplotlib takes its time.
-
-No window is opened and no global state kept; the same numbers give the same file. Words stay words in it, so that it is
-small and can be read aloud.
-"""
+"""The pictures of a policy. Import this only where one is drawn: matplotlib takes its time."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hadeda.errors import PolicyError
+from hadeda.pictures import save, style
 from hadeda.policy import noise
 from hadeda.policy.explain import BELOW_K, NO_BUDGET, Day, duration, every
 from hadeda.policy.noise import Counts
@@ -31,7 +26,7 @@ HEAD, FOOT = 1.1, 0.85  # inches above and below the panels of a day
 
 def draw_day(policy: Policy, day: Day, file: Path) -> None:
     """True against released counts over one day, one panel for each of the busiest cells; raises PolicyError."""
-    with _style():
+    with style():
         busiest = sorted(np.argsort(-day.true.sum(axis=0), kind="stable")[:PANELS_MAX].tolist())
         height = HEAD + FOOT + 1.7 * len(busiest)
         figure = Figure(figsize=(9.5, height))
@@ -49,12 +44,12 @@ def draw_day(policy: Policy, day: Day, file: Path) -> None:
         title = f"What passed on a real street, and what the node said of it: {day.date}"
         figure.suptitle(title, x=0.01, y=1 - 0.1 / height, ha="left", va="top", fontsize=12)
         figure.text(0.01, 1 - 0.4 / height, _caption(policy), va="top", fontsize=SMALL, linespacing=1.4)
-        _save(figure, file)
+        save(figure, file, PolicyError)
 
 
 def draw_utility(policy: Policy, rows: Sequence[Row], file: Path) -> None:
     """Relative error of sums, a panel for each period, a line for each cell and epsilon; raises PolicyError."""
-    with _style():
+    with style():
         cells = list(dict.fromkeys(row.cell for row in rows))
         epsilons = sorted({row.epsilon_micro for row in rows})
         figure = Figure(figsize=(9.5, 1.5 + 0.22 * len(cells) * (len(epsilons) + 1)), layout="constrained")
@@ -80,20 +75,7 @@ def draw_utility(policy: Policy, rows: Sequence[Row], file: Path) -> None:
             ha="left",
             fontsize=12,
         )
-        _save(figure, file)
-
-
-def _style() -> AbstractContextManager[None]:
-    """Our settings for as long as a picture takes; a fixed salt makes the SVG's identifiers repeatable."""
-    return mpl.rc_context(
-        {
-            "svg.hashsalt": "hadeda",
-            "svg.fonttype": "none",
-            "font.size": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )
+        save(figure, file, PolicyError)
 
 
 def _awake(day: Day) -> tuple[int, int]:
@@ -170,13 +152,3 @@ def _utility_legend(figure: Figure, epsilons: Sequence[int]) -> None:
     for fill, label in (("#444444", "as the city reads them"), ("white", "if nothing were withheld")):
         marks.append(Line2D([], [], color="#444444", mfc=fill, ls="", marker="o", markersize=4.5, label=label))
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), frameon=False, columnspacing=1)
-
-
-def _save(figure: Figure, file: Path) -> None:
-    if file.suffix.lower() not in (".svg", ".png", ".pdf"):
-        raise PolicyError(f"{file} is no picture's name", "end it in .svg, .png or .pdf")
-    date = {"Date": None} if file.suffix.lower() == ".svg" else None
-    try:
-        figure.savefig(file, metadata=date)
-    except OSError as error:
-        raise PolicyError(f"{file} cannot be written ({error.strerror})", "name a file you may write") from error

@@ -83,11 +83,27 @@ class NodePort:
             ) from error
 
 
-def _connect(port: str) -> SerialTransport:
+def require(port: str) -> None:
+    """The port is there, and may be opened; raises PortError. One on a network is asked for when it is opened."""
+    if "://" in port:
+        return
     if not port.startswith("COM") and not Path(port).exists():
         raise PortError(f"there is no serial port {port}", f"plug the board in; {_ports_in_sight()}")
     if os.name == "posix" and not os.access(port, os.R_OK | os.W_OK):
         raise PortError(f"{port} may not be opened by you", "add yourself to the group dialout and log in again")
+
+
+def only_one_in_sight() -> str:
+    """The port of the board that is plugged in; raises PortError where there is none, or more than one."""
+    found = _in_sight()
+    if len(found) == 1:
+        return found[0]
+    what = "more than one board is plugged in" if found else "no board is in sight"
+    raise PortError(what, f"say which with --port: {', '.join(found)}" if found else "plug it in, or name its --port")
+
+
+def _connect(port: str) -> SerialTransport:
+    require(port)
     for _ in range(ATTEMPTS):
         try:
             with _quiet():
@@ -102,7 +118,9 @@ def _connect(port: str) -> SerialTransport:
                 transport.close()
         else:
             return transport
-    raise PortError(f"what is on {port} is not MicroPython", "flash MicroPython first, or reset the board")
+    raise PortError(
+        f"what is on {port} is not MicroPython", "flash it first (`hadeda board flash`), or reset the board"
+    )
 
 
 @contextlib.contextmanager
@@ -113,7 +131,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _ports_in_sight() -> str:
+    names = _in_sight()
+    return f"ports in sight: {', '.join(names)}" if names else "no board is in sight"
+
+
+def _in_sight() -> list[str]:
+    """Serial ports with something behind them; a PC's own are not."""
     from serial.tools.list_ports import comports  # type: ignore[import-untyped]
 
-    names = [entry.device for entry in comports() if not re.match(r"/dev/ttyS\d+$", entry.device)]
-    return f"ports in sight: {', '.join(names)}" if names else "no board is in sight"
+    return sorted(entry.device for entry in comports() if not re.match(r"/dev/ttyS\d+$", entry.device))
