@@ -131,7 +131,7 @@ def test_compensation_gives_back_the_air(t: float, h: float, p: float, seed: int
     temperature_c, humidity_percent, pressure_pa = measured(chip, X16_ALL, NOW)
     assert temperature_c == pytest.approx(t, abs=0.0101)
     assert humidity_percent == pytest.approx(h, abs=0.02)
-    assert pressure_pa == pytest.approx(p, abs=0.6)  # a step of the pressure converter, and what one of the temperature does to it
+    assert pressure_pa == pytest.approx(p, abs=0.6)  # a step of each converter
 
 
 @settings(deadline=None)
