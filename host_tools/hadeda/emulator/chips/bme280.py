@@ -121,7 +121,7 @@ class Trimming:
 
 
 def _adc(bits: int, wanted: float, value_of: Callable[[int], float], near: int) -> int:
-    """The raw value whose rising value_of comes nearest to wanted, within the ADC's range; perhaps it is near `near`."""
+    """The raw value in the ADC's range whose rising value_of comes nearest to wanted; perhaps it is near `near`."""
     low, high = max(0, near - _NEIGHBOURHOOD), min(1 << bits, near + _NEIGHBOURHOOD)
     if not (value_of(low) < wanted <= value_of(high - 1)):
         low, high = 0, 1 << bits
@@ -250,8 +250,8 @@ class Bme280:
             raw_p = self._smooth("p", _coarse(self._found["p"], samples_p, self._filter))
         if samples_h:
             noisy = min(100.0, max(0.0, air.humidity_percent + self._gauss(0.02 * math.sqrt(16 / samples_h))))
-            self._found["h"] = _adc(16, noisy, lambda raw: self.trimming.humidity_percent(raw, t_fine), self._found["h"])
-            raw_h = self._found["h"]
+            near = self._found["h"]
+            raw_h = self._found["h"] = _adc(16, noisy, lambda raw: self.trimming.humidity_percent(raw, t_fine), near)
         self._data = _data_registers(raw_p, raw_t, raw_h)
         if self.on_event:
             text = f"{air.temperature_c:.2f} degC, {air.humidity_percent:.1f} %, {air.pressure_pa / 100:.1f} hPa"
