@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from micropython import const
 
-from envelope import p256, p256_comb, p256_point
+from envelope import arithmetic, p256, p256_comb, p256_point
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
 from envelope.p256_table import GENERATOR
@@ -45,7 +45,11 @@ def sign(private: bytes, message: bytes, drbg: Drbg) -> bytes:
         nonce = Drbg(seed, drbg.generate(32)).last(32 + _BLINDS_SIZE)
         k = int.from_bytes(nonce[:32], "big")
         if p256.N > k > 0:
-            signature = _sign_with(k, d, z, nonce[32:])
+            try:
+                signature = _sign_with(k, d, z, nonce[32:])
+            except FaultDetected:
+                arithmetic.check()
+                raise
             if signature:
                 return signature
 
@@ -83,7 +87,7 @@ class Verifier:
         if len(signature) != _SIGNATURE_SIZE or not n > r > 0 or not n > s > 0:
             return False
         z = int.from_bytes(sha256(message).digest(), "big")
-        w = p256.inverse(s, n)
+        w = arithmetic.inverse(s, n)
         point = self._sum(p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0))
         # x mod n = r without an inversion: x is r, or r + n where that is still below p.
         x, zz = point[0], point[2]
@@ -92,10 +96,10 @@ class Verifier:
     def _sum(self, u1: int, u2: int) -> tuple[int, int, int, int]:
         """Return u1 * G + u2 * the key's point; both scalars odd, as p256_comb.blinded makes them."""
         if self._comb:
-            return p256_comb.multiply(((u1, GENERATOR), (u2, (self._comb,))))
+            return arithmetic.multiply(((u1, GENERATOR), (u2, (self._comb,))))
         point = p256_point.multiply(u2, *self._point)
-        rest = p256_comb.multiply(((u1, GENERATOR),))
-        return p256.add(point, *p256.affine(rest)) if rest[2] else point
+        rest = arithmetic.multiply(((u1, GENERATOR),))
+        return p256.add(point, *arithmetic.affine(rest)) if rest[2] else point
 
 
 def _times_generator(k: int, blinds: bytes) -> tuple[int, int]:
@@ -103,7 +107,7 @@ def _times_generator(k: int, blinds: bytes) -> tuple[int, int]:
     stretch = int.from_bytes(blinds[_STRETCH_AT:_SCALAR_BLIND_AT], "big") % p256.P or 1
     blind = int.from_bytes(blinds[_SCALAR_BLIND_AT:], "big")
     scalar = p256_comb.blinded(k, blind)
-    x, y = p256.affine(p256_comb.multiply(((scalar, GENERATOR),), stretch))
+    x, y = arithmetic.affine(arithmetic.multiply(((scalar, GENERATOR),), stretch))
     if not p256.on_curve(x, y):
         raise FaultDetected("k * G is not on the curve")
     if (scalar - k) % p256.N:
@@ -117,7 +121,7 @@ def _sign_with(k: int, d: int, z: int, blinds: bytes) -> bytes:
     x, _ = _times_generator(k, blinds)
     r = x % n
     factor = int.from_bytes(blinds[:_STRETCH_AT], "big") % n or 1
-    blinded_inverse = p256.inverse(k * factor % n, n)
+    blinded_inverse = arithmetic.inverse(k * factor % n, n)
     s = (factor * z + (factor * d % n) * r) % n * blinded_inverse % n
     if x != r and x != r + n:
         raise FaultDetected("r is not x mod n")

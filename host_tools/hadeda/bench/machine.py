@@ -2,7 +2,7 @@
 
 Its serial port is a pseudo-terminal, spoken to by mpremote's own transport. The modules lie in a folder in memory
 while they are imported, and are let go of one by one, so that the heap holds what a node's does: their code. Tables
-that a node leaves on its flash lie in memory here.
+that a node leaves on its flash lie in memory outside of the heap, behind file objects that are C as a node's are.
 """
 
 import re
@@ -14,6 +14,7 @@ from typing import Self
 
 from hadeda.bench.build import QEMU, Yardstick
 from hadeda.errors import BenchError
+from hadeda.kernel import module
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import compiled
 
@@ -21,9 +22,10 @@ from hadeda.provision.shipment import compiled
 COUNTING = ("-icount", "shift=0,sleep=off")
 BOARD = ("-machine", "virt", "-bios", "none", "-nographic", "-monitor", "null", "-semihosting", "-serial", "pty")
 CHUNK = 1024  # bytes a write
-PIECE = 4096  # bytes of a table that stays: a used heap has no larger holes
+FLASH = 0x80800000  # RAM that MicroPython's linker script leaves alone
 FOLDER = """
-import gc, io, sys, vfs
+import gc, io, sys, uctypes, vfs
+gc.threshold(2048)  # while it imports, as firmware/main.py has it
 class Folder:
     def __init__(self):
         self.files = {}
@@ -38,16 +40,7 @@ class Folder:
             return (0x4000,) + (0,) * 9
         raise OSError(2)
     def open(self, path, mode):
-        content = self.files.pop(path)
-        return Pieces(content) if isinstance(content, list) else io.BytesIO(content)
-class Pieces:
-    def __init__(self, pieces):
-        self.pieces = pieces
-    def seek(self, at):
-        self.at = at
-    def read(self, count):
-        first = self.at & 4095
-        return bytes(self.pieces[self.at >> 12][first : first + count])
+        return io.BytesIO(self.files.pop(path))
 folder = Folder()
 vfs.mount(folder, "/lib")
 sys.path.append("/lib")
@@ -73,9 +66,11 @@ class Machine:
             self._stop()
             raise
 
-    def load(self, sources: Iterable[Path]) -> None:
+    def load(self, sources: Iterable[Path], kernel: bool = False) -> None:
         """Put modules of the firmware on the board, compiled as for a node, each in its package's folder."""
         self.run(FOLDER)
+        if kernel:
+            self._put_module(f"/{module.NAME}", module.compiled())
         for source in sources:
             if source.suffix == ".py":
                 self._put_module(f"/{source.parent.name}/{source.stem}.mpy", compiled(source, source.name))
@@ -88,10 +83,9 @@ class Machine:
             self.run(f"folder.files[{path!r}].extend({data[at : at + CHUNK]!r})")
 
     def _put_table(self, path: str, data: bytes) -> None:
-        self.run(f"folder.files[{path!r}] = [bytearray({PIECE}) for _ in range({len(data) // PIECE})]")
+        self.run(f"folder.files[{path!r}] = uctypes.bytearray_at({FLASH}, {len(data)})")
         for at in range(0, len(data), CHUNK):
-            place = f"[{at // PIECE}][{at % PIECE}:{at % PIECE + CHUNK}]"
-            self.run(f"folder.files[{path!r}]{place} = {data[at : at + CHUNK]!r}")
+            self.run(f"folder.files[{path!r}][{at}:{at + CHUNK}] = {data[at : at + CHUNK]!r}")
 
     def run(self, code: str) -> str:
         """Execute Python on the board; returns what it printed."""

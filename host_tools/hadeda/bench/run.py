@@ -71,7 +71,7 @@ def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str)
     tables, code = sorted(envelope.glob("*.bin")), sorted(envelope.glob("*.py"))
     machine.load([*tables, *code, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"])
     machine.run(imports)
-    machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()")
+    machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()\ngc.threshold(-1)")
 
 
 def _put_combs(machine: Machine, number: int) -> None:

