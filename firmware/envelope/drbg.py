@@ -6,13 +6,14 @@ from envelope.errors import EntropyError
 ENTROPY_MIN = 32
 REQUEST_MAX = 4096
 STATE_SIZE = 64
+_FIRST_KEY = hkdf.pads(bytes(hkdf.HASH_SIZE))
 
 
 class Drbg:
     """A generator seeded with `entropy` (at least 32 bytes) and an optional personalisation string."""
 
     def __init__(self, entropy: bytes, personal: bytes = b"") -> None:
-        self._key = hkdf.pads(bytes(hkdf.HASH_SIZE))
+        self._key = _FIRST_KEY
         self._value = b"\x01" * hkdf.HASH_SIZE
         self._absorb(entropy, personal)
 

@@ -2,6 +2,7 @@
 
 PROGRAM: bytes
 CONSTANTS: bytes  # of the first registers
+
 # Where in PROGRAM each part starts, in words; what each does stands in host_tools/hadeda/kernel/programs.py
 PICK_GENERATOR: bytes  # of its four tables
 PICK_KEY: int
@@ -10,11 +11,26 @@ KEY: int
 BOTH: int
 AFFINE: int
 INVERSE: int
+SIGNATURE: int
+
+# How many registers of 32 bytes it wants, and where some of them are, in bytes
 REGISTERS: int
-STRETCH_AT: int
-X_AT: int
-Y_AT: int
+STRETCH: int
+X: int
+Y: int
+CHECK: int
+NONCE: int
+PRIVATE: int
+HASH: int
+FACTOR: int
+SIGNATURE_R: int
+SIGNATURE_S: int
 
 def run(
-    registers: bytearray, program: bytes, start: int, table: bytes | bytearray, signs: bytes, used: bytes | bytearray
+    registers: bytearray,
+    program: bytes,
+    start: int,
+    table: bytes | bytearray,
+    signs: bytes,
+    used: bytes | bytearray,
 ) -> int: ...

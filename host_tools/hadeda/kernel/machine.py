@@ -10,12 +10,13 @@ It is called as MicroPython calls viper functions: (function, arguments, keyword
 a bytes or bytearray object the word at offset 12 points to the content.
 """
 
-from hadeda.kernel import field, inverse, pick
+from hadeda.kernel import field, inverse, order, pick
 from hadeda.kernel.assembly import SAVED, Assembly
 
 NAME = "run"
 FRAME = 304
 LINK, COUNTER, TABLE, SIGNS, USED, REGISTERS_AT = 4, 8, 12, 16, 20, 24
+ORDER_AT = 0  # in the registers: n, and behind it what order.py and inverse.py want of it
 POINTER_AT = 12  # in bytes and bytearray objects: the content
 DISPATCH, BASE, PROGRAM, WINDOW = "s9", "s10", "s11", "s8"
 
@@ -25,6 +26,8 @@ MULTIPLY = "MULTIPLY"  # d = a * b / 2^256 mod p
 ADD = "ADD"  # d = a + b mod p
 SUBTRACT = "SUBTRACT"  # d = a - b mod p
 INVERT = "INVERT"  # d = 1 / a modulo b
+MULTIPLY_ORDER = "MULTIPLY_ORDER"  # d = a * b / 2^256 mod n
+SUBTRACT_ORDER = "SUBTRACT_ORDER"  # d = a - b mod n
 PICK = "PICK"  # points from a table, see pick.py; takes the next word too
 GET = "GET"  # d = register WINDOW + a
 PUT = "PUT"  # register WINDOW + a = d
@@ -118,6 +121,14 @@ def _end(code: Assembly) -> None:
     code.put("jalr", "zero", "ra", 0)
 
 
+def _multiply_order(code: Assembly) -> None:
+    order.product(code, BASE, ORDER_AT)
+
+
+def _subtract_order(code: Assembly) -> None:
+    order.difference(code, BASE, ORDER_AT)
+
+
 def _pick(code: Assembly) -> None:
     pick.pick(code, TABLE, SIGNS, USED)
     code.put("addi", PROGRAM, PROGRAM, 4)
@@ -191,6 +202,8 @@ HANDLERS = {
     ADD: field.total,
     SUBTRACT: field.difference,
     INVERT: inverse.inverse,
+    MULTIPLY_ORDER: _multiply_order,
+    SUBTRACT_ORDER: _subtract_order,
     PICK: _pick,
     GET: _get,
     PUT: _put,

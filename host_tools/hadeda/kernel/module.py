@@ -13,6 +13,10 @@ from hadeda.kernel.viper import as_viper
 
 NAME = "envelope/p256_rv32.mpy"
 ARCHITECTURE = "rv32imc"
+PARTS = ("PICK_KEY", "GENERATOR", "KEY", "BOTH", "AFFINE", "INVERSE", "SIGNATURE")
+NAMED_REGISTERS = (
+    ("STRETCH", "X", "Y", "CHECK", "NONCE", "PRIVATE", "HASH", "FACTOR", "SIGNATURE_R", "SIGNATURE_S")
+)
 
 
 def source() -> str:
@@ -23,11 +27,9 @@ def source() -> str:
         "PROGRAM": program.data(),
         "CONSTANTS": b"".join(value.to_bytes(programs.SIZE, "little") for value in programs.CONSTANTS),
         "PICK_GENERATOR": picks,
-        **{name: program.starts[name] for name in ("PICK_KEY", "GENERATOR", "KEY", "BOTH", "AFFINE", "INVERSE")},
+        **{name: program.starts[name] for name in PARTS},
         "REGISTERS": programs.REGISTERS,
-        "STRETCH_AT": programs.SIZE * programs.STRETCH,
-        "X_AT": programs.SIZE * programs.X,
-        "Y_AT": programs.SIZE * programs.Y,
+        **{name: programs.SIZE * getattr(programs, name) for name in NAMED_REGISTERS},
     }
     return machine.source() + "".join(f"{name} = {value!r}\n" for name, value in names.items())
 

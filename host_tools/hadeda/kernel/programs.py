@@ -18,11 +18,13 @@ from hadeda.kernel.machine import (
     INVERT,
     LOOP,
     MULTIPLY,
+    MULTIPLY_ORDER,
     PICK,
     PUT,
     RETURN,
     STEP,
     SUBTRACT,
+    SUBTRACT_ORDER,
     WINDOW_AT,
 )
 
@@ -32,26 +34,29 @@ CURVE_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 R = 1 << 256
 SIZE = 32
 
-# Registers. What comes first are constants.
-B, ONE, R_CUBED, FIELD, FIELD_30, ORDER, ORDER_30 = range(7)
-STRETCH = 7
-X, Y, Z = 8, 9, 10
-T0, T1, T2, T3, T4, T5 = 11, 12, 13, 14, 15, 16
-X2, Y2, Z2 = 17, 18, 19
-KEPT_X, KEPT_Y, KEPT_Z = 20, 21, 22
-POINTS = 23
-CONSTANTS = (
-    CURVE_B * R % P,
-    1,
-    R**3 % P,
-    P,
-    pow(P, -1, 1 << 30),
-    N,
-    pow(N, -1, 1 << 30),
-)
+# Registers. What comes first are constants; machine.ORDER_AT says where the order has to be
+ORDER, _ORDER_INVERSES, FIELD, _FIELD_INVERSES, B, ONE, R_CUBED, ORDER_R_CUBED = range(8)
+STRETCH = 8
+X, Y, Z = 9, 10, 11
+T0, T1, T2, T3, T4, T5 = 12, 13, 14, 15, 16, 17
+X2, Y2, Z2 = 18, 19, 20
+CHECK = 21  # has to be 0 in the end
+KEPT_X, KEPT_Y, KEPT_Z = 22, 23, 24
+POINTS = 25
+# Of a signature, where points were
+NONCE, PRIVATE, HASH, FACTOR, SIGNATURE_R, SIGNATURE_S = range(POINTS, POINTS + 6)
 
-# The generator's comb: four tables, ten columns. A slot holds one point of each table of a pair, and a product.
+
+def _inverses(modulus: int) -> int:
+    """What lies behind a modulus: two words."""
+    return pow(modulus, -1, 1 << 30) | -pow(modulus, -1, 1 << 32) % (1 << 32) << 32
+
+
+CONSTANTS = (N, _inverses(N), P, _inverses(P), CURVE_B * R % P, 1, R**3 % P, R**3 % N)
+
+# The generator's comb: four tables, ten columns. A slot holds one point of each of two tables, and a product.
 TABLES, COLUMNS, SLOT = 4, 10, 5
+PRODUCT = 4
 PAIRS = TABLES // 2 * COLUMNS
 # A key's comb: one table, forty columns of one point each
 KEY_COLUMNS, KEY_SLOT = 40, 2
@@ -80,9 +85,11 @@ class Program:
     def loop(self, times: int) -> "Loop":
         return Loop(self, times)
 
-    def formula(self, text: str) -> None:
+    def formula(self, text: str, modulo_order: bool = False) -> None:
         """Statements `d = a + b`, `d = a - b` or `d = a * b` over the registers' names, one after another."""
         operations = {"+": ADD, "-": SUBTRACT, "*": MULTIPLY}
+        if modulo_order:
+            operations = {"-": SUBTRACT_ORDER, "*": MULTIPLY_ORDER}
         for statement in text.replace("\n", ";").split(";"):
             if statement.strip():
                 d, _, a, operation, b = statement.split()
@@ -125,6 +132,7 @@ def assemble() -> Program:
     _key(program)
     _keep(program)
     _inverse(program)
+    _signature(program)
     return program
 
 
@@ -183,25 +191,25 @@ def _invert_field(program: Program, d: int, a: int) -> None:
     program.put(MULTIPLY, d, d, R_CUBED)
 
 
-def _sum_pairs(program: Program) -> None:
-    """The first point of every slot becomes the sum of both, for one inversion in all (Montgomery's trick).
+def _sum_pairs(program: Program, pairs: int, step: int, second: int) -> None:
+    """The point at the window becomes its sum with the one `second` registers on, `pairs` times, `step` apart.
 
-    The points of a pair come from two tables none of whose x are equal: here the affine formula has no exception.
-    What is inverted is blinded by STRETCH.
+    One inversion for all of them (Montgomery's trick), blinded by STRETCH. The affine formula has no exception here:
+    the x of what is added are never equal, whatever the digits (tests/host/kernel/test_programs.py tries them all).
     """
     program.put(MULTIPLY, T0, STRETCH, STRETCH)
     program.put(WINDOW_AT, POINTS)
-    with program.loop(PAIRS):
+    with program.loop(pairs):
         program.put(GET, T1, 0)
-        program.put(GET, T2, 2)
-        program.put(PUT, T0, 4)
+        program.put(GET, T2, second)
+        program.put(PUT, T0, PRODUCT)
         program.put(SUBTRACT, T1, T2, T1)
         program.put(MULTIPLY, T0, T0, T1)
-        program.put(STEP, SLOT)
+        program.put(STEP, step)
     _invert_field(program, T0, T0)
-    with program.loop(PAIRS):
-        program.put(STEP, -SLOT)
-        for register, place in ((X, 0), (Y, 1), (X2, 2), (Y2, 3), (T1, 4)):
+    with program.loop(pairs):
+        program.put(STEP, -step)
+        for register, place in ((X, 0), (Y, 1), (X2, second), (Y2, second + 1), (T1, PRODUCT)):
             program.put(GET, register, place)
         program.formula("""
             T2 = X2 - X; T1 = T0 * T1; T0 = T0 * T2; T2 = Y2 - Y; T1 = T1 * T2
@@ -225,29 +233,28 @@ def _first_point(program: Program, slot: int) -> None:
     program.formula("X = X2 * STRETCH; Y = Y2 * STRETCH; Z = ONE * STRETCH; Z2 = ONE + X; Z2 = Z2 - X")
 
 
-def _generator(program: Program) -> None:
-    """GENERATOR: (X : Y : Z) = sum over the columns of all PICKed points. Then AFFINE."""
-    program.part("GENERATOR")
-    _sum_pairs(program)
-    _first_point(program, SLOT)
-    _next_point(program, SLOT)
-    program.call("ADD")
-    with program.loop(COLUMNS - 1):
+def _add_columns(program: Program, columns: int, slot: int) -> None:
+    """(X : Y : Z) = the sum over all columns, doubled once for each that follows."""
+    _first_point(program, slot)
+    with program.loop(columns - 1):
         program.call("DOUBLE")
-        for _ in range(TABLES // 2):
-            _next_point(program, SLOT)
-            program.call("ADD")
+        _next_point(program, slot)
+        program.call("ADD")
+
+
+def _generator(program: Program) -> None:
+    """GENERATOR: (X : Y : Z) = the sum of all points that were picked."""
+    program.part("GENERATOR")
+    _sum_pairs(program, PAIRS, SLOT, 2)  # of tables 0 and 1, and of 2 and 3
+    _sum_pairs(program, COLUMNS, 2 * SLOT, SLOT)  # and of these
+    _add_columns(program, COLUMNS, 2 * SLOT)
     program.put(END)
 
 
 def _key(program: Program) -> None:
     """KEY: the same for the points of a key's comb; the sum is kept."""
     program.part("KEY")
-    _first_point(program, KEY_SLOT)
-    with program.loop(KEY_COLUMNS - 1):
-        program.call("DOUBLE")
-        _next_point(program, KEY_SLOT)
-        program.call("ADD")
+    _add_columns(program, KEY_COLUMNS, KEY_SLOT)
     program.put(WINDOW_AT, KEPT_X)
     for register in (X, Y, Z):
         program.put(PUT, register, register - X)
@@ -255,7 +262,10 @@ def _key(program: Program) -> None:
 
 
 def _keep(program: Program) -> None:
-    """BOTH: add the sum that was kept. AFFINE: X, Y = the point as plain numbers, 0, 0 at infinity."""
+    """BOTH: add the sum that was kept. AFFINE: X, Y = the point as plain numbers, 0, 0 at infinity.
+
+    CHECK is y^2 - (x^3 - 3x + b), computed from these plain numbers: 0 unless the point left the curve.
+    """
     program.part("BOTH")
     program.put(WINDOW_AT, KEPT_X)
     for register in (X2, Y2, Z2):
@@ -263,7 +273,12 @@ def _keep(program: Program) -> None:
     program.call("ADD")
     program.part("AFFINE")
     _invert_field(program, T0, Z)
-    program.formula("X = X * T0; Y = Y * T0; X = X * ONE; Y = Y * ONE")
+    program.formula("""
+        X = X * T0; Y = Y * T0; X = X * ONE; Y = Y * ONE
+        T0 = X * R_CUBED; T0 = T0 * ONE; T1 = Y * R_CUBED; T1 = T1 * ONE
+        T2 = T0 * T0; T2 = T2 * T0; T3 = T0 + T0; T3 = T3 + T0; T2 = T2 - T3; T2 = T2 + B
+        T1 = T1 * T1; CHECK = T1 - T2
+    """)
     program.put(END)
 
 
@@ -271,4 +286,31 @@ def _inverse(program: Program) -> None:
     """INVERSE: X = 1 / X modulo n, of and to plain numbers."""
     program.part("INVERSE")
     program.put(INVERT, X, X, ORDER)
+    program.put(END)
+
+
+def _signature(program: Program) -> None:
+    """SIGNATURE: r = X mod n, s = (hash + r * private) / nonce mod n, all of them plain numbers.
+
+    What is inverted, and the private key where it is used, are multiplied by FACTOR, random and not 0. CHECK is
+    s * nonce - r * private - hash, over R.
+    """
+    program.part("SIGNATURE")
+    program.formula(
+        """
+        SIGNATURE_R = X * ORDER_R_CUBED; SIGNATURE_R = SIGNATURE_R * ONE; SIGNATURE_R = SIGNATURE_R * ONE
+        T1 = PRIVATE * FACTOR; T1 = T1 * SIGNATURE_R; T2 = HASH * FACTOR; T2 = T2 * ONE
+        T3 = ONE - ONE; T3 = T3 - T2; T1 = T1 - T3
+        T0 = NONCE * FACTOR
+        """,
+        modulo_order=True,
+    )
+    program.put(INVERT, T0, T0, ORDER)
+    program.formula(
+        """
+        SIGNATURE_S = T1 * T0; SIGNATURE_S = SIGNATURE_S * ORDER_R_CUBED
+        T1 = SIGNATURE_S * NONCE; T2 = SIGNATURE_R * PRIVATE; T1 = T1 - T2; T2 = HASH * ONE; CHECK = T1 - T2
+        """,
+        modulo_order=True,
+    )
     program.put(END)
