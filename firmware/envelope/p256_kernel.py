@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 def multiply(terms: "tuple[tuple[int, Comb], ...]") -> tuple[int, int, int, int]:
     """The sum for the generator, and for a key's comb behind it, affine."""
     registers = _registers(1)
-    for scalar, comb in reversed(terms):
-        _sum(registers, scalar, comb)
-    _execute(registers, kernel.BOTH if len(terms) > 1 else kernel.AFFINE)
+    for scalar, comb in terms:
+        _pick(registers, scalar, comb)
+    if len(terms) > 1:
+        _execute(registers, kernel.BOTH)
+        _execute(registers, kernel.AFFINE)
+    else:
+        _execute(registers, kernel.GENERATOR)
     x, y = _number(registers, kernel.X), _number(registers, kernel.Y)
     if not x and not y:
         return p256.INFINITY
@@ -84,8 +88,8 @@ def works() -> bool:
 def _times_generator(registers: bytearray, k: int, blind: int) -> int:
     """Leave k * G in the registers; returns its x."""
     scalar = p256_comb.blinded(k, blind)
-    _sum(registers, scalar, GENERATOR)
-    _execute(registers, kernel.AFFINE)
+    _pick(registers, scalar, GENERATOR)
+    _execute(registers, kernel.GENERATOR)
     _check(registers)
     times_n = scalar - k
     if times_n and ((times_n >> 256) + 1) * p256.N != times_n:
@@ -93,8 +97,8 @@ def _times_generator(registers: bytearray, k: int, blind: int) -> int:
     return _number(registers, kernel.X)
 
 
-def _sum(registers: bytearray, scalar: int, comb: "Comb") -> None:
-    """Leave scalar * the comb's point in the registers; FaultDetected when other digits were used."""
+def _pick(registers: bytearray, scalar: int, comb: "Comb") -> None:
+    """Leave the points to add in the registers, the generator's first; FaultDetected when other digits were used."""
     signs = (scalar + (1 << _SCALAR_BITS) - 1 >> 1).to_bytes(_SCALAR_BITS >> 3, "little")
     used = bytearray(_SCALAR_BITS >> 3)
     if comb is GENERATOR:
@@ -102,10 +106,9 @@ def _sum(registers: bytearray, scalar: int, comb: "Comb") -> None:
         for number, start in enumerate(kernel.PICK_GENERATOR):
             GENERATOR[number].copy_to(table)
             _execute(registers, start, table, signs, used)
-        _execute(registers, kernel.GENERATOR)
+        _execute(registers, kernel.SUMS)
     else:
         _execute(registers, kernel.PICK_KEY, comb[0], signs, used)
-        _execute(registers, kernel.KEY)
     if used != signs:
         raise FaultDetected("the digits used are not those of the scalar")
 

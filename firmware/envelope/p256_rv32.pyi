@@ -6,8 +6,8 @@ CONSTANTS: bytes  # of the first registers
 # Where in PROGRAM each part starts, in words; what each does stands in host_tools/hadeda/kernel/programs.py
 PICK_GENERATOR: bytes  # of its four tables
 PICK_KEY: int
+SUMS: int
 GENERATOR: int
-KEY: int
 BOTH: int
 AFFINE: int
 INVERSE: int

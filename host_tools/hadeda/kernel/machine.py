@@ -15,6 +15,7 @@ from hadeda.kernel.assembly import SAVED, Assembly
 
 NAME = "run"
 FRAME = 304
+OTHER_WINDOW = 80
 LINK, COUNTER, TABLE, SIGNS, USED, REGISTERS_AT = 4, 8, 12, 16, 20, 24
 ORDER_AT = 0  # in the registers: n, and behind it what order.py and inverse.py want of it
 POINTER_AT = 12  # in bytes and bytearray objects: the content
@@ -32,6 +33,7 @@ PICK = "PICK"  # points from a table, see pick.py; takes the next word too
 GET = "GET"  # d = register WINDOW + a
 PUT = "PUT"  # register WINDOW + a = d
 WINDOW_AT = "WINDOW_AT"  # WINDOW = d
+SWAP = "SWAP"  # WINDOW and another one change places
 STEP = "STEP"  # WINDOW += d, signed
 COUNT = "COUNT"  # counter = a
 LOOP = "LOOP"  # back by a words unless the counter, taken down by one, is 0
@@ -161,6 +163,12 @@ def _window_at(code: Assembly) -> None:
     code.copy(WINDOW, "a0")
 
 
+def _swap(code: Assembly) -> None:
+    code.load("lw", "a0", OTHER_WINDOW, "sp")
+    code.load("sw", WINDOW, OTHER_WINDOW, "sp")
+    code.copy(WINDOW, "a0")
+
+
 def _step(code: Assembly) -> None:
     code.load("lb", "a0", -3, PROGRAM)
     code.put("slli", "a0", "a0", 5)
@@ -208,6 +216,7 @@ HANDLERS = {
     GET: _get,
     PUT: _put,
     WINDOW_AT: _window_at,
+    SWAP: _swap,
     STEP: _step,
     COUNT: _count,
     LOOP: _loop,

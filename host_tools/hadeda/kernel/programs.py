@@ -25,6 +25,7 @@ from hadeda.kernel.machine import (
     STEP,
     SUBTRACT,
     SUBTRACT_ORDER,
+    SWAP,
     WINDOW_AT,
 )
 
@@ -41,8 +42,7 @@ X, Y, Z = 9, 10, 11
 T0, T1, T2, T3, T4, T5 = 12, 13, 14, 15, 16, 17
 X2, Y2, Z2 = 18, 19, 20
 CHECK = 21  # has to be 0 in the end
-KEPT_X, KEPT_Y, KEPT_Z = 22, 23, 24
-POINTS = 25
+POINTS = 22
 # Of a signature, where points were
 NONCE, PRIVATE, HASH, FACTOR, SIGNATURE_R, SIGNATURE_S = range(POINTS, POINTS + 6)
 
@@ -58,8 +58,10 @@ CONSTANTS = (N, _inverses(N), P, _inverses(P), CURVE_B * R % P, 1, R**3 % P, R**
 TABLES, COLUMNS, SLOT = 4, 10, 5
 PRODUCT = 4
 PAIRS = TABLES // 2 * COLUMNS
-# A key's comb: one table, forty columns of one point each
-KEY_COLUMNS, KEY_SLOT = 40, 2
+SUM = 2  # registers of a column's sum, when it is alone
+# A key's comb: one table, forty columns of one point each, behind the generator's sums
+KEY_COLUMNS = 40
+KEY_POINTS = POINTS + SUM * COLUMNS
 REGISTERS = POINTS + SLOT * PAIRS
 
 Word = tuple[str, int, int, int] | bytes
@@ -128,9 +130,9 @@ def assemble() -> Program:
     _add(program)
     _double(program)
     _picks(program)
+    _sums(program)
+    _both(program)
     _generator(program)
-    _key(program)
-    _keep(program)
     _inverse(program)
     _signature(program)
     return program
@@ -180,8 +182,8 @@ def _picks(program: Program) -> None:
         program.raw(COLUMNS, -SLOT * TABLES // 2, COLUMNS * table, 0)
         program.put(END)
     program.part("PICK_KEY")
-    program.put(PICK, POINTS + KEY_SLOT * (KEY_COLUMNS - 1))
-    program.raw(KEY_COLUMNS, -KEY_SLOT, 0, 0)
+    program.put(PICK, KEY_POINTS + SUM * (KEY_COLUMNS - 1))
+    program.raw(KEY_COLUMNS, -SUM, 0, 0)
     program.put(END)
 
 
@@ -220,57 +222,66 @@ def _sum_pairs(program: Program, pairs: int, step: int, second: int) -> None:
         program.put(PUT, X, 1)
 
 
-def _next_point(program: Program, slot: int) -> None:
-    program.put(GET, X2, 0)
-    program.put(GET, Y2, 1)
-    program.put(STEP, slot)
+def _sums(program: Program) -> None:
+    """SUMS: the generator's picked points, four a column, become one sum a column, at POINTS."""
+    program.part("SUMS")
+    _sum_pairs(program, PAIRS, SLOT, 2)  # of tables 0 and 1, and of 2 and 3
+    _sum_pairs(program, COLUMNS, 2 * SLOT, SLOT)  # and of these
+    program.put(WINDOW_AT, 0)
+    for column in range(COLUMNS):
+        for coordinate in range(SUM):
+            program.put(GET, POINTS + SUM * column + coordinate, POINTS + 2 * SLOT * column + coordinate)
+    program.put(END)
 
 
-def _first_point(program: Program, slot: int) -> None:
-    """(X : Y : Z) = the first point, its coordinates multiplied by STRETCH; and Z2 for all that follow."""
-    program.put(WINDOW_AT, POINTS)
-    _next_point(program, slot)
+def _first_point(program: Program) -> None:
+    """(X : Y : Z) = the point at the window, its coordinates multiplied by STRETCH; and Z2 for all that follow."""
+    _next_point(program)
     program.formula("X = X2 * STRETCH; Y = Y2 * STRETCH; Z = ONE * STRETCH; Z2 = ONE + X; Z2 = Z2 - X")
 
 
-def _add_columns(program: Program, columns: int, slot: int) -> None:
-    """(X : Y : Z) = the sum over all columns, doubled once for each that follows."""
-    _first_point(program, slot)
-    with program.loop(columns - 1):
+def _next_point(program: Program) -> None:
+    program.put(GET, X2, 0)
+    program.put(GET, Y2, 1)
+    program.put(STEP, SUM)
+
+
+def _add_next(program: Program) -> None:
+    _next_point(program)
+    program.call("ADD")
+
+
+def _both(program: Program) -> None:
+    """BOTH: (X : Y : Z) = the sum of a key's forty picked points and, in the last ten columns, of the generator's sums."""
+    program.part("BOTH")
+    program.put(WINDOW_AT, POINTS)
+    program.put(SWAP)
+    program.put(WINDOW_AT, KEY_POINTS)
+    _first_point(program)
+    with program.loop(KEY_COLUMNS - COLUMNS - 1):
         program.call("DOUBLE")
-        _next_point(program, slot)
-        program.call("ADD")
+        _add_next(program)
+    with program.loop(COLUMNS):
+        program.call("DOUBLE")
+        _add_next(program)
+        program.put(SWAP)
+        _add_next(program)
+        program.put(SWAP)
+    program.put(END)
 
 
 def _generator(program: Program) -> None:
-    """GENERATOR: (X : Y : Z) = the sum of all points that were picked."""
-    program.part("GENERATOR")
-    _sum_pairs(program, PAIRS, SLOT, 2)  # of tables 0 and 1, and of 2 and 3
-    _sum_pairs(program, COLUMNS, 2 * SLOT, SLOT)  # and of these
-    _add_columns(program, COLUMNS, 2 * SLOT)
-    program.put(END)
+    """GENERATOR: (X : Y : Z) = the sum of the generator's sums; and then AFFINE.
 
-
-def _key(program: Program) -> None:
-    """KEY: the same for the points of a key's comb; the sum is kept."""
-    program.part("KEY")
-    _add_columns(program, KEY_COLUMNS, KEY_SLOT)
-    program.put(WINDOW_AT, KEPT_X)
-    for register in (X, Y, Z):
-        program.put(PUT, register, register - X)
-    program.put(END)
-
-
-def _keep(program: Program) -> None:
-    """BOTH: add the sum that was kept. AFFINE: X, Y = the point as plain numbers, 0, 0 at infinity.
-
+    AFFINE: X, Y = the point (X : Y : Z) as plain numbers; 0, 0 at infinity.
     CHECK is y^2 - (x^3 - 3x + b), computed from these plain numbers: 0 unless the point left the curve.
     """
-    program.part("BOTH")
-    program.put(WINDOW_AT, KEPT_X)
-    for register in (X2, Y2, Z2):
-        program.put(GET, register, register - X2)
-    program.call("ADD")
+    program.part("GENERATOR")
+    program.put(WINDOW_AT, POINTS)
+    _first_point(program)
+    with program.loop(COLUMNS - 1):
+        program.call("DOUBLE")
+        _add_next(program)
     program.part("AFFINE")
     _invert_field(program, T0, Z)
     program.formula("""
