@@ -17,6 +17,8 @@ state = KERNEL_NONE
 def check() -> None:
     """Use the kernel, or stop using it: called when this is imported, and after every fault."""
     global engine, state
+    if state == KERNEL_FAILED:
+        return
     try:
         from envelope import p256_kernel
     except ImportError:

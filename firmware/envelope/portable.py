@@ -36,7 +36,7 @@ def times_generator(k: int, stretch: int, blind: int) -> tuple[int, int]:
 
 
 def signature(k: int, d: int, z: int, factor: int, stretch: int, blind: int) -> tuple[int, int]:
-    """Return (r, s) under nonce k for private key d and hash z, or FaultDetected. `factor` is random, below n, not 0."""
+    """Return (r, s) under nonce k for private key d and hash z, or FaultDetected. `factor`: random, 1 to n-1."""
     n = p256.N
     x, _ = times_generator(k, stretch, blind)
     r = x % n

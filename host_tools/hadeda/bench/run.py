@@ -50,10 +50,15 @@ def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWA
     return parse("".join(printed))
 
 
-def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path) -> str:
+def load_sealing(machine: Machine, kernel: bool, firmware: Path = FIRMWARE) -> None:
+    """Import what seals and opens, with the RISC-V kernel or without."""
+    _load(machine, firmware, ("__init__", "combs", "ready"), SEALING, kernel)
+
+
+def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path, kernel: bool = False) -> str:
     """What `calls` print, each with the combs of the keys of its number on the board (0: none)."""
     with Machine(yardstick) as machine:
-        _load(machine, firmware, ("__init__", "combs", "ready"), SEALING)
+        load_sealing(machine, kernel, firmware)
         machine.run((ON_BOARD / "sealing.py").read_text())
         printed, put = [], 0
         for number, call in calls:
@@ -64,12 +69,12 @@ def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path) -> str:
         return "".join(printed)
 
 
-def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str) -> None:
+def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str, kernel: bool = False) -> None:
     """Import the firmware's modules before the text that measures them takes its part of the heap."""
     modules = [firmware / "node" / f"{name}.py" for name in node]
     envelope = firmware / "envelope"
     tables, code = sorted(envelope.glob("*.bin")), sorted(envelope.glob("*.py"))
-    machine.load([*tables, *code, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"])
+    machine.load([*tables, *code, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"], kernel)
     machine.run(imports)
     machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()\ngc.threshold(-1)")
 

@@ -66,6 +66,7 @@ KERNEL_WORDS: Final = {
     labels.KERNEL_USED: "in use",
     labels.KERNEL_FAILED: "failed",
 }
+NO_KERNEL: Final = KERNEL_WORDS[labels.KERNEL_NONE]
 KERNEL_STEP: Final = 32
 HEALTH_STATE_MAX: Final = KERNEL_STEP * (max(KERNEL_WORDS) + 1) - 1
 
@@ -128,7 +129,7 @@ class Health:
     key_store: str
     boots: int
     safe_mode: str | None = None
-    kernel: str = KERNEL_WORDS[labels.KERNEL_NONE]
+    kernel: str = NO_KERNEL
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The RISC-V kernel: P-256's field arithmetic in assembler, for MicroPython as it comes from the factory (docs/ecdsa.md).
+"""The RISC-V kernel: P-256 in assembler for MicroPython as it comes from the factory (docs/ecdsa.md).
 
 assembly  instructions as text for MicroPython's inline assembler
 field     product, sum and difference modulo p; inverse: modulo anything; pick: a point of a table, without its address

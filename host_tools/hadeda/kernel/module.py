@@ -14,24 +14,25 @@ from hadeda.kernel.viper import as_viper
 NAME = "envelope/p256_rv32.mpy"
 ARCHITECTURE = "rv32imc"
 PARTS = ("PICK_KEY", "SUMS", "GENERATOR", "BOTH", "AFFINE", "INVERSE", "SIGNATURE")
-NAMED_REGISTERS = (
-    ("STRETCH", "X", "Y", "CHECK", "NONCE", "PRIVATE", "HASH", "FACTOR", "SIGNATURE_R", "SIGNATURE_S")
-)
+NAMED_REGISTERS = ("STRETCH", "X", "Y", "CHECK", "NONCE", "PRIVATE", "HASH", "FACTOR", "SIGNATURE_R", "SIGNATURE_S")
 
 
-def source() -> str:
-    """The module's text; firmware/envelope/p256_rv32.pyi says what its names are."""
+def names() -> dict[str, bytes | int]:
+    """What the module has beside the function; firmware/envelope/p256_rv32.pyi says what each is."""
     program = programs.assemble()
-    picks = bytes(program.starts[f"PICK_{table}"] for table in range(programs.TABLES))
-    names = {
+    return {
         "PROGRAM": program.data(),
         "CONSTANTS": b"".join(value.to_bytes(programs.SIZE, "little") for value in programs.CONSTANTS),
-        "PICK_GENERATOR": picks,
+        "PICK_GENERATOR": bytes(program.starts[f"PICK_{table}"] for table in range(programs.TABLES)),
         **{name: program.starts[name] for name in PARTS},
         "REGISTERS": programs.REGISTERS,
         **{name: programs.SIZE * getattr(programs, name) for name in NAMED_REGISTERS},
     }
-    return machine.source() + "".join(f"{name} = {value!r}\n" for name, value in names.items())
+
+
+def source() -> str:
+    """The module's text."""
+    return machine.source() + "".join(f"{name} = {value!r}\n" for name, value in names().items())
 
 
 @cache

@@ -252,7 +252,7 @@ def _add_next(program: Program) -> None:
 
 
 def _both(program: Program) -> None:
-    """BOTH: (X : Y : Z) = the sum of a key's forty picked points and, in the last ten columns, of the generator's sums."""
+    """BOTH: (X : Y : Z) = the sum of a key's forty picked points and, in the last ten columns, the generator's."""
     program.part("BOTH")
     program.put(WINDOW_AT, POINTS)
     program.put(SWAP)

@@ -48,7 +48,9 @@ class Core:
     branches: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._decoded = [_decode(int.from_bytes(self.code[at : at + 4], "little")) for at in range(0, len(self.code) - 3, 4)]
+        self._decoded = [
+            _decode(int.from_bytes(self.code[at : at + 4], "little")) for at in range(0, len(self.code) - 3, 4)
+        ]
 
     def call(self, *arguments: int, trace: Callable[[int, int], None] | None = None) -> int:
         """Run from the start to the return. `trace` is told each instruction's address and the address it uses or 0."""
