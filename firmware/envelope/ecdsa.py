@@ -1,25 +1,49 @@
 """ECDSA with P-256 and SHA-256 (FIPS 186-5): r || s in 64 bytes, s always low.
 
 Signing draws k by RFC 6979 with fresh randomness mixed in (section 3.6), so neither a poor generator nor a repeated
-message gives k away, and no fault can be compared with a good run. What computes with k and d is arithmetic.engine, and
-it checks what it hands out. On big integers, which are never constant in time, this hardens against timing seen from
-afar, not against a probe.
+message gives k away, and no fault can be compared with a good run. What computes with k and d is `engine`: the module
+p256_portable or, where it was shipped and computes what is known, p256_kernel. It checks what it hands out. On big
+integers, which are never constant in time, this hardens against timing seen from afar, not against a probe.
 """
 
 from hashlib import sha256
 
 from micropython import const
 
-from envelope import arithmetic, p256, p256_comb, p256_point
+from envelope import p256, p256_comb, p256_point, p256_portable
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
+from envelope.labels import KERNEL_FAILED, KERNEL_NONE, KERNEL_USED
 from envelope.p256_table import GENERATOR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SIGNATURE_SIZE = const(64)
 _STRETCH_AT = const(32)  # in the blinds of a signature, behind a factor
 _BLIND_AT = const(29)  # in those of a scalar, behind the stretch
 _BLINDS_SIZE = const(32)  # of a scalar
 _HOLES = const(40)
+
+engine: "Any" = p256_portable
+kernel = KERNEL_NONE
+
+
+def use_kernel() -> None:
+    """Compute with the kernel, or stop doing so: called at boot, and after every fault."""
+    global engine, kernel
+    if kernel == KERNEL_FAILED:
+        return
+    try:
+        from envelope import p256_kernel
+    except ImportError:
+        return
+    except (ValueError, MemoryError):  # made for another machine, or no room for machine code
+        kernel = KERNEL_FAILED
+        return
+    good = p256_kernel.works()
+    engine, kernel = (p256_kernel, KERNEL_USED) if good else (p256_portable, KERNEL_FAILED)
 
 
 def make_key(drbg: Drbg) -> tuple[bytes, bytes]:
@@ -33,7 +57,7 @@ def make_key(drbg: Drbg) -> tuple[bytes, bytes]:
 def public_key(private: bytes, drbg: Drbg) -> bytes:
     """Return the 65-byte public key of a private one; KeyInvalid when that is out of range."""
     blinds = _scalar_blinds(drbg.generate(_BLINDS_SIZE))
-    return p256.encode(*arithmetic.engine.times_generator(p256.decode_private(private), *blinds))
+    return p256.encode(*engine.times_generator(p256.decode_private(private), *blinds))
 
 
 def sign(private: bytes, message: bytes, drbg: Drbg) -> bytes:
@@ -84,7 +108,7 @@ class Verifier:
         if len(signature) != _SIGNATURE_SIZE or not n > r > 0 or not n > s > 0:
             return False
         z = int.from_bytes(sha256(message).digest(), "big")
-        w = arithmetic.engine.inverse(s)
+        w = engine.inverse(s)
         point = self._sum(p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0))
         # x mod n = r without an inversion: x is r, or r + n where that is still below p.
         x, zz = point[0], point[2]
@@ -93,9 +117,9 @@ class Verifier:
     def _sum(self, u1: int, u2: int) -> tuple[int, int, int, int]:
         """Return u1 * G + u2 * the key's point; both scalars odd, as p256_comb.blinded makes them."""
         if self._comb:
-            return arithmetic.engine.multiply(((u1, GENERATOR), (u2, (self._comb,))))
+            return engine.multiply(((u1, GENERATOR), (u2, (self._comb,))))
         point = p256_point.multiply(u2, *self._point)
-        rest = arithmetic.engine.multiply(((u1, GENERATOR),))
+        rest = engine.multiply(((u1, GENERATOR),))
         return p256.add(point, *p256.affine(rest)) if rest[2] else point
 
 
@@ -104,9 +128,9 @@ def _sign_with(k: int, d: int, z: int, blinds: bytes) -> bytes:
     n = p256.N
     factor = int.from_bytes(blinds[1:_STRETCH_AT], "big") or 1
     try:
-        r, s = arithmetic.engine.signature(k, d, z, factor, *_scalar_blinds(blinds[_STRETCH_AT:]))
+        r, s = engine.signature(k, d, z, factor, *_scalar_blinds(blinds[_STRETCH_AT:]))
     except FaultDetected:
-        arithmetic.check()
+        use_kernel()
         raise
     if not r or not s:
         return b""

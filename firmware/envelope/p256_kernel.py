@@ -1,4 +1,4 @@
-"""What ecdsa asks for, by the RISC-V kernel: the four functions of portable.py.
+"""What ecdsa asks for, by the RISC-V kernel: the four functions of p256_portable.py.
 
 The kernel knows two combs: the generator's of four tables, and any point's of one. No branch and no address in it
 depends on a key, a nonce or a coordinate (docs/ecdsa.md). Bytecode hands it bytes, and looks at what has to be equal.

@@ -6,7 +6,7 @@ that are larger than those.
 
 from micropython import const
 
-from envelope import arithmetic
+from envelope import ecdsa
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ class Health:
         """[reset cause, heap high water in KB (rounded up), state: key store + 2 * safe mode + 32 * kernel, boots]"""
         boots = self._boots
         heap_kb = -(-self._heap_max // _HEAP_STEP) * (_HEAP_STEP >> 10)
-        return [boots.cause, heap_kb, self._key_store + 2 * boots.safe + 32 * arithmetic.state, boots.count]
+        return [boots.cause, heap_kb, self._key_store + 2 * boots.safe + 32 * ecdsa.kernel, boots.count]

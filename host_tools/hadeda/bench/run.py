@@ -13,7 +13,7 @@ CROWDED = 32 * 1024  # bytes free
 # envelope.labels is for on_board/: in what is shipped its numbers stand for its names
 SEALING = (
     "import envelope.cose, envelope.ecdh, envelope.ecdh_es, envelope.hkdf, envelope.labels, node.combs, node.ready, "
-    "on_board.counting"
+    "on_board.counting\nenvelope.ecdsa.use_kernel()"
 )
 # This MicroPython has no asyncio; node.sample names it, and nothing that is measured calls it
 MINIMISING = (

@@ -205,12 +205,12 @@ def _finish(code: Assembly) -> None:
     _add_modulus(code, d)
     _carry(code, d)
     code.load("lw", "a0", TARGET, "sp")
-    for limb in range(LIMBS):
-        piece, shift = divmod(32 * limb, BITS)
+    for word in range(LIMBS):
+        piece, shift = divmod(32 * word, BITS)
         code.put("srli", "t0", d[piece], shift)
         code.put("slli", "t1", d[piece + 1], BITS - shift)
         code.put("or_", "t0", "t0", "t1")
-        code.load("sw", "t0", 4 * limb, "a0")
+        code.load("sw", "t0", 4 * word, "a0")
 
 
 def _add_modulus(code: Assembly, d: tuple[str, ...]) -> None:

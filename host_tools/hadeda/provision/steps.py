@@ -99,7 +99,7 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Target:
-    """What a port answered: MicroPython's version, machine's own name, .mpy files that it takes, bytes free on its flash.
+    """What a port answered: MicroPython's version, machine's name, .mpy files that it takes, bytes free on its flash.
 
     `mpy` is sys.implementation._mpy: version | sub-version << 8 | architecture of its machine code << 10.
     """

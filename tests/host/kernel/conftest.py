@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulated import Simulated  # noqa: E402
+from simulated import Simulated
 
 
 @pytest.fixture
@@ -22,15 +22,15 @@ def simulated() -> Simulated:
 
 @pytest.fixture
 def engine(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """envelope.p256_kernel, and what envelope.arithmetic computes with as long as the test runs."""
+    """envelope.p256_kernel, and what envelope.ecdsa computes with as long as the test runs."""
     import envelope
-    from envelope import arithmetic
+    from envelope import ecdsa
 
     made = simulated.as_module()
     monkeypatch.setitem(sys.modules, "envelope.p256_rv32", made)
     monkeypatch.setattr(envelope, "p256_rv32", made, raising=False)
     engine = importlib.import_module("envelope.p256_kernel")
-    monkeypatch.setattr(arithmetic, "engine", engine)
-    monkeypatch.setattr(arithmetic, "state", 1)
+    monkeypatch.setattr(ecdsa, "engine", engine)
+    monkeypatch.setattr(ecdsa, "kernel", 1)
     yield engine
     del sys.modules["envelope.p256_kernel"], envelope.p256_kernel

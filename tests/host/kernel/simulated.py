@@ -36,9 +36,7 @@ class Simulated:
         self.core = Core(machine_code(module.compiled()))
         self.trace: Trace | None = None
 
-    def run(
-        self, registers: bytearray, program: bytes, start: int, table: bytes, signs: bytes, used: bytearray
-    ) -> int:
+    def run(self, registers: bytearray, program: bytes, start: int, table: bytes, signs: bytes, used: bytearray) -> int:
         """What MicroPython does when it calls the function."""
         memory = self.core.memory
         given = {"registers": registers, "program": program, "table": table, "signs": signs, "used": used}

@@ -10,8 +10,9 @@ import random
 from types import ModuleType
 
 import pytest
-from envelope import p256
 from simulated import CONTENT, Simulated
+
+from envelope import p256
 
 N = p256.N
 

@@ -6,9 +6,10 @@ import random
 from types import ModuleType
 
 import pytest
+from simulated import Simulated
+
 from envelope import ecdsa, p256
 from envelope.errors import FaultDetected
-from simulated import Simulated
 
 N = p256.N
 K, D, Z = 0x1234567 << 220 | 1, 0x7654321 << 200 | 5, 0xABCDEF << 230 | 9
@@ -97,7 +98,7 @@ def test_after_a_fault_the_kernel_is_tried_and_given_up_if_it_stays(
     engine: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A passing fault costs one signature; a kernel that computes wrong costs no other: big integers go on."""
-    from envelope import arithmetic, portable
+    from envelope import p256_portable
     from envelope.drbg import Drbg
 
     private, generator = b"\x5a" * 32, Drbg(b"the same randomness in every run.")
@@ -106,13 +107,13 @@ def test_after_a_fault_the_kernel_is_tried_and_given_up_if_it_stays(
     monkeypatch.setattr(engine, "signature", _raise_once(real))
     with pytest.raises(FaultDetected):
         ecdsa.sign(private, b"message", generator)
-    assert arithmetic.engine is engine
+    assert ecdsa.engine is engine
     constants = bytearray(engine.kernel.CONSTANTS)
     constants[4 * 32] ^= 1  # of the curve's b
     monkeypatch.setattr(engine.kernel, "CONSTANTS", bytes(constants))
     with pytest.raises(FaultDetected):
         ecdsa.sign(private, b"message", generator)
-    assert (arithmetic.engine, arithmetic.state) == (portable, 2)
+    assert (ecdsa.engine, ecdsa.kernel) == (p256_portable, 2)
     assert ecdsa.verify(public, b"message", ecdsa.sign(private, b"message", generator))
 
 

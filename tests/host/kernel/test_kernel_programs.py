@@ -6,9 +6,9 @@ import random
 from itertools import product
 
 import pytest
-from envelope import p256
 from simulated import Simulated
 
+from envelope import p256
 from hadeda.kernel import machine, programs
 from hadeda.kernel.machine import CODES
 from hadeda.paths import FIRMWARE
