@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hadeda.bench.build import Yardstick
-from hadeda.bench.figures import parse
+from hadeda.bench.figures import BYTES, SUBJECTS, parse
 from hadeda.bench.machine import CHUNK, Machine
 from hadeda.paths import FIRMWARE
 from hadeda.provision.combs import file
@@ -35,7 +35,18 @@ def measure_sealing(yardstick: Yardstick, keys: int, firmware: Path = FIRMWARE) 
         *[(0, f"measure_crowded({number}, {CROWDED})") for number in numbers],
     ]
     boards: list[Calls] = [whole, [(1, "measure_heap()")], [(1, "measure_downlink_heap()")]]
-    return parse("".join(_sealing(yardstick, calls, firmware) for calls in boards))
+    values = parse("".join(_sealing(yardstick, calls, firmware) for calls in boards))
+    return values | _with_kernel(yardstick, keys, firmware)
+
+
+def _with_kernel(yardstick: Yardstick, keys: int, firmware: Path) -> dict[str, list[int]]:
+    """The same for what the RISC-V kernel does, `_kernel` behind the names; points met once are big integers' work."""
+    numbers = range(1, keys + 1)
+    known = [(number, f"measure_{part}({number})") for number in numbers for part in ("known", "seal")]
+    crowded = [(0, f"measure_crowded({number}, {CROWDED})") for number in numbers]
+    boards: list[Calls] = [[*known, *crowded], [(1, "measure_heap()")]]
+    values = parse("".join(_sealing(yardstick, calls, firmware, kernel=True) for calls in boards))
+    return {f"{name}_kernel": found for name, found in values.items() if f"{name}_kernel" in {**SUBJECTS, **BYTES}}
 
 
 def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
