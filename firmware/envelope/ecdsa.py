@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from micropython import const
 
-from envelope import p256, p256_comb, p256_point, p256_portable
+from envelope import heap, p256, p256_comb, p256_point, p256_portable
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
 from envelope.labels import KERNEL_FAILED, KERNEL_NONE, KERNEL_USED
@@ -24,7 +24,6 @@ _SIGNATURE_SIZE = const(64)
 _STRETCH_AT = const(32)  # in the blinds of a signature, behind a factor
 _BLIND_AT = const(29)  # in those of a scalar, behind the stretch
 _BLINDS_SIZE = const(32)  # of a scalar
-_HOLES = const(40)
 
 engine: "Any" = p256_portable
 kernel = KERNEL_NONE
@@ -64,7 +63,7 @@ def sign(private: bytes, message: bytes, drbg: Drbg) -> bytes:
     """Return the 64-byte signature of `message`; KeyInvalid, or FaultDetected when a check failed."""
     d = p256.decode_private(private)
     z = int.from_bytes(sha256(message).digest(), "big")
-    fill_holes()
+    heap.fill_holes()
     seed = private + (z % p256.N).to_bytes(32, "big")
     while True:
         nonce = Drbg(seed, drbg.generate(32)).last(32 + _STRETCH_AT + _BLINDS_SIZE)
@@ -137,13 +136,6 @@ def _sign_with(k: int, d: int, z: int, blinds: bytes) -> bytes:
     if s > n >> 1:
         s = n - s
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-def fill_holes() -> None:
-    """Take the heap's smallest holes by numbers of one block of 16 bytes each: whatever needs more blocks is looked for
-    from the first hole on, by every allocation again, until garbage is collected the next time.
-    """
-    max(map(float, bytes(_HOLES)))
 
 
 def _scalar_blinds(blinds: bytes) -> tuple[int, int]:

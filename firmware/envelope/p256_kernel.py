@@ -58,10 +58,8 @@ def signature(k: int, d: int, z: int, factor: int, stretch: int, blind: int) -> 
     """(r, s)."""
     registers = _registers(stretch)
     x = _times_generator(registers, k, blind)
-    _put(registers, kernel.NONCE, k)
-    _put(registers, kernel.PRIVATE, d)
-    _put(registers, kernel.HASH, z)
-    _put(registers, kernel.FACTOR, factor)
+    inputs = b"".join([number.to_bytes(_SIZE, "little") for number in (k, d, z, factor)])
+    registers[kernel.SIGNATURE_INPUTS : kernel.SIGNATURE_INPUTS + len(inputs)] = inputs
     _execute(registers, kernel.SIGNATURE)
     _check(registers)
     r, s = _number(registers, kernel.SIGNATURE_R), _number(registers, kernel.SIGNATURE_S)

@@ -19,10 +19,7 @@ STRETCH: int
 X: int
 Y: int
 CHECK: int
-NONCE: int
-PRIVATE: int
-HASH: int
-FACTOR: int
+SIGNATURE_INPUTS: int  # nonce, private key, hash, factor
 SIGNATURE_R: int
 SIGNATURE_S: int
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from micropython import const
 
-from envelope import keys
+from envelope import heap, keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def read(files: "Files", public: bytes) -> bytes:
 
     A file is the table and the first 8 bytes of SHA-256 over key and table.
     """
+    heap.fill_holes()  # for the check that follows, too
     try:
         data = files.read(FOLDER + "/" + hexlify(keys.thumbprint(public)[:8]).decode())
     except MemoryError:

@@ -14,7 +14,7 @@ from hadeda.kernel.viper import as_viper
 NAME = "envelope/p256_rv32.mpy"
 ARCHITECTURE = "rv32imc"
 PARTS = ("PICK_KEY", "SUMS", "GENERATOR", "BOTH", "AFFINE", "INVERSE", "SIGNATURE")
-NAMED_REGISTERS = ("STRETCH", "X", "Y", "CHECK", "NONCE", "PRIVATE", "HASH", "FACTOR", "SIGNATURE_R", "SIGNATURE_S")
+NAMED_REGISTERS = ("STRETCH", "X", "Y", "CHECK", "SIGNATURE_INPUTS", "SIGNATURE_R", "SIGNATURE_S")
 
 
 def names() -> dict[str, bytes | int]:

@@ -45,6 +45,7 @@ CHECK = 21  # has to be 0 in the end
 POINTS = 22
 # Of a signature, where points were
 NONCE, PRIVATE, HASH, FACTOR, SIGNATURE_R, SIGNATURE_S = range(POINTS, POINTS + 6)
+SIGNATURE_INPUTS = NONCE  # the first four
 
 
 def _inverses(modulus: int) -> int:
