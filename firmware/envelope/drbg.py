@@ -59,5 +59,5 @@ class Drbg:
 
     def _update(self, provided: bytes) -> None:
         for separator in (b"\x00", b"\x01") if provided else (b"\x00",):
-            self._key = hkdf.pads(hkdf.hmac_padded(self._key, self._value + separator + provided))
+            self._key = hkdf.pads(hkdf.hmac_padded(self._key, b"".join((self._value, separator, provided))))
             self._value = hkdf.hmac_padded(self._key, self._value)

@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from envelope.p256_comb import Comb
+
 _SIGNATURE_SIZE = const(64)
 _STRETCH_AT = const(32)  # in the blinds of a signature, behind a factor
 _BLIND_AT = const(29)  # in those of a scalar, behind the stretch
@@ -64,7 +66,8 @@ def sign(private: bytes, message: bytes, drbg: Drbg) -> bytes:
     d = p256.decode_private(private)
     z = int.from_bytes(sha256(message).digest(), "big")
     heap.fill_holes()
-    seed = private + (z % p256.N).to_bytes(32, "big")
+    n = p256.N
+    seed = private + (z - n if n <= z else z).to_bytes(32, "big")
     while True:
         nonce = Drbg(seed, drbg.generate(32)).last(32 + _STRETCH_AT + _BLINDS_SIZE)
         k = int.from_bytes(nonce[:32], "big")
@@ -90,11 +93,12 @@ def is_low(signature: bytes) -> bool:
 class Verifier:
     """Checks signatures of one public key (65 bytes; KeyInvalid when it is none).
 
-    `comb` is the key's comb of one table where somebody made one (4096 bytes; what follows them is not looked at): a
-    check then takes less than half as long. It stands for the key: only who may say what the key is may give it.
+    `comb` is the key's comb of two tables where somebody made one: a check then takes a third of the time. What it does
+    not find valid is looked at once more without it, so that a damaged one does no harm. But it stands for the key:
+    only who may say what the key is may give it.
     """
 
-    def __init__(self, public: bytes, comb: bytes = b"") -> None:
+    def __init__(self, public: bytes, comb: "Comb" = ()) -> None:
         self.public = bytes(public)
         self._point = p256.decode(self.public)
         self._comb = comb
@@ -108,18 +112,27 @@ class Verifier:
             return False
         z = int.from_bytes(sha256(message).digest(), "big")
         w = engine.inverse(s)
-        point = self._sum(p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0))
-        # x mod n = r without an inversion: x is r, or r + n where that is still below p.
-        x, zz = point[0], point[2]
-        return bool(zz) and (not (r * zz - x) % p256.P or (r + n < p256.P and not ((r + n) * zz - x) % p256.P))
+        u1, u2 = p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0)
+        return (bool(self._comb) and self._holds_by_comb(u1, u2, r)) or self._holds(u1, u2, r)
 
-    def _sum(self, u1: int, u2: int) -> tuple[int, int, int, int]:
-        """Return u1 * G + u2 * the key's point; both scalars odd, as p256_comb.blinded makes them."""
-        if self._comb:
-            return engine.multiply(((u1, GENERATOR), (u2, (self._comb,))))
+    def _holds_by_comb(self, u1: int, u2: int, r: int) -> bool:
+        try:
+            return _has_x(engine.multiply(((u1, GENERATOR), (u2, self._comb))), r)
+        except (FaultDetected, OSError):
+            return False
+
+    def _holds(self, u1: int, u2: int, r: int) -> bool:
+        """Tell whether u1 * G + u2 * the key's point has x = r; both scalars odd, as p256_comb.blinded makes them."""
         point = p256_point.multiply(u2, *self._point)
         rest = engine.multiply(((u1, GENERATOR),))
-        return p256.add(point, *p256.affine(rest)) if rest[2] else point
+        return _has_x(p256.add(point, *p256.affine(rest)) if rest[2] else point, r)
+
+
+def _has_x(point: tuple[int, int, int, int], r: int) -> bool:
+    """Tell whether a finite point's x is r modulo n, without an inversion: r itself, or r + n where that is below p."""
+    x, _, zz, _ = point
+    n = p256.N
+    return bool(zz) and (not (r * zz - x) % p256.P or (r + n < p256.P and not ((r + n) * zz - x) % p256.P))
 
 
 def _sign_with(k: int, d: int, z: int, blinds: bytes) -> bytes:

@@ -5,7 +5,7 @@ CONSTANTS: bytes  # of the first registers
 
 # Where in PROGRAM each part starts, in words; what each does stands in host_tools/hadeda/kernel/programs.py
 PICK_GENERATOR: bytes  # of its four tables
-PICK_KEY: int
+PICK_KEY: bytes  # of its two
 SUMS: int
 GENERATOR: int
 BOTH: int
@@ -13,8 +13,10 @@ AFFINE: int
 INVERSE: int
 SIGNATURE: int
 
-# How many registers of 32 bytes it wants, and where some of them are, in bytes
+# How many registers of 32 bytes it wants: without a key's comb, with one, and for INVERSE. Where some are, in bytes
 REGISTERS: int
+REGISTERS_BOTH: int
+REGISTERS_INVERSE: int
 STRETCH: int
 X: int
 Y: int

@@ -18,19 +18,19 @@ class Table:
 
     def copy_to(self, target: bytearray) -> None:
         """Fill `target`, as long as the table."""
-        self._at(self._start)
-        self._file.readinto(target)
+        file = self._file
+        file.seek(0)  # as below
+        file.seek(self._start)
+        file.readinto(target)
 
     def __getitem__(self, piece: "slice") -> bytes:
         """The bytes from piece.start to piece.stop, read anew; both are given, and within the table."""
-        self._at(self._start + piece.start)
-        return self._file.read(piece.stop - piece.start)
-
-    def _at(self, place: int) -> None:
+        file = self._file
         # littlefs 2.8, after a read that ended where a block ends, takes that block for the next one when the wanted
         # place in it is as far in as what its cache holds (lfs_file_rawseek); from the file's beginning it finds right
-        self._file.seek(0)
-        self._file.seek(place)
+        file.seek(0)
+        file.seek(self._start + piece.start)
+        return file.read(piece.stop - piece.start)
 
 
 def tables(path: str, count: int, size: int) -> "tuple[Table, ...]":

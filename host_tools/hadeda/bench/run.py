@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hadeda.bench.build import Yardstick
 from hadeda.bench.figures import BYTES, SUBJECTS, parse
-from hadeda.bench.machine import CHUNK, Machine
+from hadeda.bench.machine import CHUNK, FLASH, Machine
 from hadeda.paths import FIRMWARE
 from hadeda.provision.combs import file
 
@@ -95,9 +95,9 @@ def _put_combs(machine: Machine, number: int) -> None:
     machine.run("COMBS.clear()\ngc.collect()")
     if not number:
         return
-    for public in machine.run(f"publics({number})").split():
+    for place, public in enumerate(machine.run(f"publics({number})").split(), 4):
         path, data = file(bytes.fromhex(public))
-        machine.run(f"COMBS[{path!r}] = bytearray({len(data)})")
+        machine.run(f"import uctypes\nCOMBS[{path!r}] = uctypes.bytearray_at({FLASH + place * len(data)}, {len(data)})")
         for at in range(0, len(data), CHUNK):
             piece = data[at : at + CHUNK]
             machine.run(f"COMBS[{path!r}][{at}:{at + len(piece)}] = {piece!r}")

@@ -13,7 +13,7 @@ from hadeda.kernel.viper import as_viper
 
 NAME = "envelope/p256_rv32.mpy"
 ARCHITECTURE = "rv32imc"
-PARTS = ("PICK_KEY", "SUMS", "GENERATOR", "BOTH", "AFFINE", "INVERSE", "SIGNATURE")
+PARTS = ("SUMS", "GENERATOR", "BOTH", "AFFINE", "INVERSE", "SIGNATURE")
 NAMED_REGISTERS = ("STRETCH", "X", "Y", "CHECK", "SIGNATURE_INPUTS", "SIGNATURE_R", "SIGNATURE_S")
 
 
@@ -24,8 +24,11 @@ def names() -> dict[str, bytes | int]:
         "PROGRAM": program.data(),
         "CONSTANTS": b"".join(value.to_bytes(programs.SIZE, "little") for value in programs.CONSTANTS),
         "PICK_GENERATOR": bytes(program.starts[f"PICK_{table}"] for table in range(programs.TABLES)),
+        "PICK_KEY": bytes(program.starts[f"PICK_KEY_{table}"] for table in range(programs.KEY_TABLES)),
         **{name: program.starts[name] for name in PARTS},
         "REGISTERS": programs.REGISTERS,
+        "REGISTERS_BOTH": programs.REGISTERS_BOTH,
+        "REGISTERS_INVERSE": programs.X + 1,
         **{name: programs.SIZE * getattr(programs, name) for name in NAMED_REGISTERS},
     }
 

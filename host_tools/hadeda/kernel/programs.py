@@ -60,10 +60,11 @@ TABLES, COLUMNS, SLOT = 4, 10, 5
 PRODUCT = 4
 PAIRS = TABLES // 2 * COLUMNS
 SUM = 2  # registers of a column's sum, when it is alone
-# A key's comb: one table, forty columns of one point each, behind the generator's sums
-KEY_COLUMNS = 40
+# A key's comb: two tables, twenty columns of a slot each, behind the generator's sums
+KEY_TABLES, KEY_COLUMNS = 2, 20
 KEY_POINTS = POINTS + SUM * COLUMNS
-REGISTERS = POINTS + SLOT * PAIRS
+REGISTERS = POINTS + SLOT * PAIRS  # without a key's points
+REGISTERS_BOTH = KEY_POINTS + SLOT * KEY_COLUMNS
 
 Word = tuple[str, int, int, int] | bytes
 
@@ -172,7 +173,7 @@ def _double(program: Program) -> None:
 
 
 def _picks(program: Program) -> None:
-    """PICK_0 to PICK_3: the generator's points, ten of each table. PICK_KEY: forty of a key's only table.
+    """PICK_0 to PICK_3: the generator's points, ten of each table. PICK_KEY_0 and 1: a key's, twenty of each.
 
     Highest columns come first: that is the order in which they are added.
     """
@@ -182,10 +183,11 @@ def _picks(program: Program) -> None:
         program.put(PICK, POINTS + SLOT * last + 2 * (table % 2))
         program.raw(COLUMNS, -SLOT * TABLES // 2, COLUMNS * table, 0)
         program.put(END)
-    program.part("PICK_KEY")
-    program.put(PICK, KEY_POINTS + SUM * (KEY_COLUMNS - 1))
-    program.raw(KEY_COLUMNS, -SUM, 0, 0)
-    program.put(END)
+    for table in range(KEY_TABLES):
+        program.part(f"PICK_KEY_{table}")
+        program.put(PICK, KEY_POINTS + SLOT * (KEY_COLUMNS - 1) + 2 * table)
+        program.raw(KEY_COLUMNS, -SLOT, KEY_COLUMNS * table, 0)
+        program.put(END)
 
 
 def _invert_field(program: Program, d: int, a: int) -> None:
@@ -194,14 +196,14 @@ def _invert_field(program: Program, d: int, a: int) -> None:
     program.put(MULTIPLY, d, d, R_CUBED)
 
 
-def _sum_pairs(program: Program, pairs: int, step: int, second: int) -> None:
-    """The point at the window becomes its sum with the one `second` registers on, `pairs` times, `step` apart.
+def _sum_pairs(program: Program, first: int, pairs: int, step: int, second: int) -> None:
+    """The point at `first` becomes its sum with the one `second` registers on, `pairs` times, `step` apart.
 
     One inversion for all of them (Montgomery's trick), blinded by STRETCH. The affine formula has no exception here:
-    the x of what is added are never equal, whatever the digits (tests/host/kernel/test_programs.py tries them all).
+    the x of what is added are never equal, whatever the digits (test_kernel_programs.py tries them all).
     """
     program.put(MULTIPLY, T0, STRETCH, STRETCH)
-    program.put(WINDOW_AT, POINTS)
+    program.put(WINDOW_AT, first)
     with program.loop(pairs):
         program.put(GET, T1, 0)
         program.put(GET, T2, second)
@@ -226,8 +228,8 @@ def _sum_pairs(program: Program, pairs: int, step: int, second: int) -> None:
 def _sums(program: Program) -> None:
     """SUMS: the generator's picked points, four a column, become one sum a column, at POINTS."""
     program.part("SUMS")
-    _sum_pairs(program, PAIRS, SLOT, 2)  # of tables 0 and 1, and of 2 and 3
-    _sum_pairs(program, COLUMNS, 2 * SLOT, SLOT)  # and of these
+    _sum_pairs(program, POINTS, PAIRS, SLOT, 2)  # of tables 0 and 1, and of 2 and 3
+    _sum_pairs(program, POINTS, COLUMNS, 2 * SLOT, SLOT)  # and of these
     program.put(WINDOW_AT, 0)
     for column in range(COLUMNS):
         for coordinate in range(SUM):
@@ -235,38 +237,39 @@ def _sums(program: Program) -> None:
     program.put(END)
 
 
-def _first_point(program: Program) -> None:
+def _first_point(program: Program, step: int) -> None:
     """(X : Y : Z) = the point at the window, its coordinates multiplied by STRETCH; and Z2 for all that follow."""
-    _next_point(program)
+    _next_point(program, step)
     program.formula("X = X2 * STRETCH; Y = Y2 * STRETCH; Z = ONE * STRETCH; Z2 = ONE + X; Z2 = Z2 - X")
 
 
-def _next_point(program: Program) -> None:
+def _next_point(program: Program, step: int) -> None:
     program.put(GET, X2, 0)
     program.put(GET, Y2, 1)
-    program.put(STEP, SUM)
+    program.put(STEP, step)
 
 
-def _add_next(program: Program) -> None:
-    _next_point(program)
+def _add_next(program: Program, step: int) -> None:
+    _next_point(program, step)
     program.call("ADD")
 
 
 def _both(program: Program) -> None:
-    """BOTH: (X : Y : Z) = the sum of a key's forty picked points and, in the last ten columns, the generator's."""
+    """BOTH: (X : Y : Z) = the sum of a key's picked points and, in the last ten columns, the generator's sums."""
     program.part("BOTH")
+    _sum_pairs(program, KEY_POINTS, KEY_COLUMNS, SLOT, 2)
     program.put(WINDOW_AT, POINTS)
     program.put(SWAP)
     program.put(WINDOW_AT, KEY_POINTS)
-    _first_point(program)
+    _first_point(program, SLOT)
     with program.loop(KEY_COLUMNS - COLUMNS - 1):
         program.call("DOUBLE")
-        _add_next(program)
+        _add_next(program, SLOT)
     with program.loop(COLUMNS):
         program.call("DOUBLE")
-        _add_next(program)
+        _add_next(program, SLOT)
         program.put(SWAP)
-        _add_next(program)
+        _add_next(program, SUM)
         program.put(SWAP)
     program.put(END)
 
@@ -279,10 +282,10 @@ def _generator(program: Program) -> None:
     """
     program.part("GENERATOR")
     program.put(WINDOW_AT, POINTS)
-    _first_point(program)
+    _first_point(program, SUM)
     with program.loop(COLUMNS - 1):
         program.call("DOUBLE")
-        _add_next(program)
+        _add_next(program, SUM)
     program.part("AFFINE")
     _invert_field(program, T0, Z)
     program.formula("""

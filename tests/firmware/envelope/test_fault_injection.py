@@ -182,7 +182,7 @@ def test_faults_in_digits_let_nothing_out():
 
 def test_faults_in_the_digits_of_a_check_are_noticed():
     signature, public = _sign(), _public_key()
-    comb = comb_tables.tables(*p256.decode(public), 1)[0]
+    comb = comb_tables.tables(*p256.decode(public), 2)
     for verifier, module in (
         (ecdsa.Verifier(public, comb), p256_comb),
         (ecdsa.Verifier(public), p256_comb),

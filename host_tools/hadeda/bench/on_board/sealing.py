@@ -2,11 +2,13 @@
 """MicroPython that runs under QEMU: measures what a sealed report, a letter and a re-key are made of."""
 
 import gc
+import io
 
 from on_board.counting import cost, drbg
 
 from envelope import aes_ccm, cbor, cose, ecdh, ecdh_es, ecdsa, hkdf, keys, labels, p256, p256_table
 from node import combs, ready
+from ports.table import Table
 
 PIECE = 512
 COMBS = {}  # path -> file, as provisioning leaves them on the flash
@@ -85,10 +87,13 @@ def with_free(free, action):
 
 
 class Flash:
-    """The files of combs: each reading takes its piece of the heap, as from flash."""
+    """The files of combs, in memory outside of the heap."""
 
-    def read(self, path):
-        return bytes(COMBS[path]) if path in COMBS else None
+    def tables(self, path, count, size):
+        if path not in COMBS:
+            return ()
+        file = io.BytesIO(COMBS[path])
+        return tuple([Table(file, number * size, size) for number in range(count)])
 
 
 FLASH = Flash()
@@ -109,7 +114,7 @@ def check(public, message, signature):
 
 
 def measure_known(number):
-    """One key with a comb, one message, one command: what a kernel does, too. Returns (public key, message, signature)."""
+    """One key with a comb, one message, one command: what a kernel does, too. Returns key, message and signature."""
     randomness = drbg(number)
     message = randomness.generate(200)
     box = []
@@ -230,7 +235,7 @@ class Downlink:
 
     def open_unknown(self):
         """Without, as after a command brought new keys."""
-        self.open(lambda _public: b"")
+        self.open(lambda _public: ())
 
 
 def begin_rekey(number):
