@@ -2,15 +2,20 @@
 
 Its serial port is a pseudo-terminal, spoken to by mpremote's own transport. The modules lie in a folder in memory
 while they are imported, and are let go of one by one, so that the heap holds what a node's does: their code. Tables
-that a node leaves on its flash lie in memory outside of the heap, behind file objects that are C as a node's are.
+that a node leaves on its flash lie in a read-only file system (VfsRom) in memory outside of the heap: its files are C
+as a node's are.
 """
 
 import re
 import subprocess
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from mpremote.romfs import VfsRomWriter  # type: ignore[import-untyped]
 
 from hadeda.bench.build import QEMU, Yardstick
 from hadeda.errors import BenchError
@@ -23,6 +28,7 @@ COUNTING = ("-icount", "shift=0,sleep=off")
 BOARD = ("-machine", "virt", "-bios", "none", "-nographic", "-monitor", "null", "-semihosting", "-serial", "pty")
 CHUNK = 1024  # bytes a write
 FLASH = 0x80800000  # RAM that MicroPython's linker script leaves alone
+FLASH_STEP = 0x40000  # between two file systems in it
 FOLDER = """
 import gc, io, sys, uctypes, vfs
 gc.threshold(2048)  # while it imports, as firmware/main.py has it
@@ -40,7 +46,8 @@ class Folder:
             return (0x4000,) + (0,) * 9
         raise OSError(2)
     def open(self, path, mode):
-        return io.BytesIO(self.files.pop(path))
+        content = self.files.pop(path)
+        return open(content, mode) if isinstance(content, str) else io.BytesIO(content)
 folder = Folder()
 vfs.mount(folder, "/lib")
 sys.path.append("/lib")
@@ -60,6 +67,7 @@ class Machine:
         if not found:
             self._stop()
             raise BenchError(f"QEMU did not start: {said.strip()!r}", f"run: {' '.join(command)}")
+        self._flash = FLASH
         try:
             self._port = NodePort(found[0])
         except Exception:
@@ -83,9 +91,20 @@ class Machine:
             self.run(f"folder.files[{path!r}].extend({data[at : at + CHUNK]!r})")
 
     def _put_table(self, path: str, data: bytes) -> None:
-        self.run(f"folder.files[{path!r}] = uctypes.bytearray_at({FLASH}, {len(data)})")
+        name = path.rsplit("/", 1)[1]
+        self.put_files(f"/{name}", {name: data})
+        self.run(f"folder.files[{path!r}] = '/{name}/{name}'")
+
+    def put_files(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Mount files by name at `folder`; they stay where they are, and take no heap."""
+        data = _read_only(files)
+        self.run("import uctypes, vfs\nfrom binascii import a2b_base64")
+        self.run(f"flash = uctypes.bytearray_at({self._flash}, {len(data)})")
         for at in range(0, len(data), CHUNK):
-            self.run(f"folder.files[{path!r}][{at}:{at + CHUNK}] = {data[at : at + CHUNK]!r}")
+            piece = data[at : at + CHUNK]
+            self.run(f"flash[{at}:{at + len(piece)}] = a2b_base64({b64encode(piece)!r})")
+        self.run(f"vfs.mount(vfs.VfsRom(flash), {folder!r})\ndel flash")
+        self._flash += FLASH_STEP
 
     def run(self, code: str) -> str:
         """Execute Python on the board; returns what it printed."""
@@ -103,3 +122,17 @@ class Machine:
     def _stop(self) -> None:
         self._qemu.kill()
         self._qemu.communicate()
+
+
+def _read_only(files: Mapping[str, bytes]) -> bytes:
+    """A VfsRom of these files, each at a word's address, as littlefs on flash has them."""
+    for padding in product(range(4), repeat=len(files) + 1):  # the last one makes the header longer or shorter
+        image = VfsRomWriter()
+        for (name, content), pad in zip(files.items(), padding, strict=False):
+            image.mkfile(f"before {name}", bytes(pad))
+            image.mkfile(name, content)
+        image.mkfile("behind", bytes(padding[-1]))
+        data = bytes(image.finalise())
+        if not any(data.find(content) % 4 for content in files.values()):
+            return data
+    raise BenchError("no way to lay out the files of a board", "a defect in hadeda/bench/machine.py")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hadeda.bench.build import Yardstick
 from hadeda.bench.figures import BYTES, SUBJECTS, parse
-from hadeda.bench.machine import CHUNK, FLASH, Machine
+from hadeda.bench.machine import Machine
 from hadeda.paths import FIRMWARE
 from hadeda.provision.combs import file
 
@@ -92,12 +92,7 @@ def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str,
 
 def _put_combs(machine: Machine, number: int) -> None:
     """Leave the combs of the keys of `number` on the board, as provisioning does, and no others."""
-    machine.run("COMBS.clear()\ngc.collect()")
-    if not number:
-        return
-    for place, public in enumerate(machine.run(f"publics({number})").split(), 4):
-        path, data = file(bytes.fromhex(public))
-        machine.run(f"import uctypes\nCOMBS[{path!r}] = uctypes.bytearray_at({FLASH + place * len(data)}, {len(data)})")
-        for at in range(0, len(data), CHUNK):
-            piece = data[at : at + CHUNK]
-            machine.run(f"COMBS[{path!r}][{at}:{at + len(piece)}] = {piece!r}")
+    machine.run("import vfs\ntry: vfs.umount('/combs')\nexcept OSError: pass\ngc.collect()")
+    if number:
+        combs = dict(file(bytes.fromhex(public)) for public in machine.run(f"publics({number})").split())
+        machine.put_files("/combs", {path.rsplit("/", 1)[1]: data for path, data in combs.items()})

@@ -2,16 +2,14 @@
 """MicroPython that runs under QEMU: measures what a sealed report, a letter and a re-key are made of."""
 
 import gc
-import io
 
 from on_board.counting import cost, drbg
 
 from envelope import aes_ccm, cbor, cose, ecdh, ecdh_es, ecdsa, hkdf, keys, labels, p256, p256_table
 from node import combs, ready
-from ports.table import Table
+from ports import table
 
 PIECE = 512
-COMBS = {}  # path -> file, as provisioning leaves them on the flash
 REPORT = {
     labels.REPORT_START: 1654041600,
     labels.REPORT_WINDOW: 900,
@@ -87,13 +85,13 @@ def with_free(free, action):
 
 
 class Flash:
-    """The files of combs, in memory outside of the heap."""
+    """The files of combs, as provisioning leaves them."""
 
     def tables(self, path, count, size):
-        if path not in COMBS:
+        try:
+            return table.tables(path, count, size)
+        except OSError:
             return ()
-        file = io.BytesIO(COMBS[path])
-        return tuple([Table(file, number * size, size) for number in range(count)])
 
 
 FLASH = Flash()
@@ -283,7 +281,7 @@ def measure_heap():
     private, public = ecdsa.make_key(randomness)
     message = randomness.generate(200)
     signature = ecdsa.sign(private, message, randomness)
-    print("table_bytes", sum([len(table) for table in p256_table.GENERATOR]))
+    print("table_bytes", sum(map(len, p256_table.GENERATOR)))
     print("heap_peak_bytes", heap_need(lambda: ecdsa.sign(private, message, randomness)))
     print("verify_heap_peak_bytes", heap_need(lambda: check(public, message, signature)))
     gc.collect()
