@@ -5,7 +5,7 @@ is let out has been checked: k*G lies on the curve and s satisfies its equation,
 operation breaks; the scalar and its digits are those of k.
 """
 
-from envelope import p256, p256_comb
+from envelope import heap, p256, p256_comb
 from envelope.errors import FaultDetected
 from envelope.p256_table import GENERATOR
 
@@ -39,6 +39,7 @@ def signature(k: int, d: int, z: int, factor: int, stretch: int, blind: int) -> 
     """Return (r, s) under nonce k for private key d and hash z, or FaultDetected. `factor`: random, 1 to n-1."""
     n = p256.N
     x, _ = times_generator(k, stretch, blind)
+    heap.fill_holes()
     r = x % n
     blinded_inverse = p256.inverse(k * factor % n, n)
     s = (factor * z + (factor * d % n) * r) % n * blinded_inverse % n

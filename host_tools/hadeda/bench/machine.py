@@ -10,7 +10,6 @@ import re
 import subprocess
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from itertools import product
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -126,13 +125,16 @@ class Machine:
 
 def _read_only(files: Mapping[str, bytes]) -> bytes:
     """A VfsRom of these files, each at a word's address, as littlefs on flash has them."""
-    for padding in product(range(4), repeat=len(files) + 1):  # the last one makes the header longer or shorter
-        image = VfsRomWriter()
-        for (name, content), pad in zip(files.items(), padding, strict=False):
-            image.mkfile(f"before {name}", bytes(pad))
-            image.mkfile(name, content)
-        image.mkfile("behind", bytes(padding[-1]))
-        data = bytes(image.finalise())
-        if not any(data.find(content) % 4 for content in files.values()):
-            return data
-    raise BenchError("no way to lay out the files of a board", "a defect in hadeda/bench/machine.py")
+    padding = dict.fromkeys(files, 0)
+    for name, content in files.items():
+        padding[name] = -_image(files, padding).find(content) % 4
+    return _image(files, padding)
+
+
+def _image(files: Mapping[str, bytes], padding: Mapping[str, int]) -> bytes:
+    image = VfsRomWriter()
+    for name, content in files.items():
+        image.mkfile(f"before {name}", bytes(padding[name]))
+        image.mkfile(name, content)
+    image.mkfile("behind", bytes(sum(padding.values()) % 2))  # an even number in all: the header's length follows it
+    return bytes(image.finalise())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from itertools import product
+from types import ModuleType
 
 import pytest
 from simulated import Simulated
 
-from envelope import p256
+from envelope import p256, p256_comb
 from hadeda.kernel import machine, programs
 from hadeda.kernel.machine import CODES
 from hadeda.paths import FIRMWARE
+from hadeda.provision.comb import tables
 
 P, R = programs.P, programs.R
 Point = tuple[int, int] | None
@@ -76,13 +78,15 @@ def test_additions_and_doublings_have_no_exception(simulated: Simulated) -> None
 def test_what_is_added_in_affine_coordinates_never_is_equal_or_opposite() -> None:
     """All pairs of points of tables 0 and 1, of 2 and 3, and all pairs of their sums have different x.
 
-    They are multiples of the generator that depend on the digits alone, so that the same holds for all digits.
+    So have those of tables 0 and 2, which are a comb of two tables as keys have it. All are multiples of a point of
+    order n that depend on the digits alone, so that the same holds for every point.
     """
     data = (FIRMWARE / "envelope/p256_table.bin").read_bytes()
     number = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
     entries = list(zip(number[::2], number[1::2], strict=True))
-    tables = [entries[at : at + 64] for at in range(0, 256, 64)]
-    sums = [_sums_x(*tables[:2]), _sums_x(*tables[2:])]
+    four = [entries[at : at + 64] for at in range(0, 256, 64)]
+    assert not {x for x, _ in four[0]} & {x for x, _ in four[2]}
+    sums = [_sums_x(*four[:2]), _sums_x(*four[2:])]
     # A sum of two entries has 64 * 64 * 2 values, but for its sign, which x does not show
     assert len(sums[0] | sums[1]) == len(sums[0]) + len(sums[1]) == 2 * 64 * 64 * 2
 
@@ -114,9 +118,41 @@ def test_multiples_of_the_generator(engine: object, scalar: int) -> None:
 def test_programs_fit_their_registers() -> None:
     program = programs.assemble()
     assert programs.POINTS + programs.SLOT * programs.PAIRS <= programs.REGISTERS
-    assert programs.KEY_POINTS + programs.SUM * programs.KEY_COLUMNS <= programs.REGISTERS
+    assert programs.KEY_POINTS + programs.SLOT * programs.KEY_COLUMNS <= programs.REGISTERS_BOTH < 256
     for at in range(0, len(program.data()), 4):
         operation, d, a, b = program.data()[at : at + 4]
         if operation in (CODES[machine.MULTIPLY], CODES[machine.ADD], CODES[machine.SUBTRACT]):
-            assert max(d, a, b) < programs.REGISTERS
+            assert max(d, a, b) < programs.REGISTERS_BOTH
             assert d >= programs.X, "a constant is overwritten"
+
+
+@pytest.mark.parametrize(("u1", "u2"), [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, p256.N - 1), (p256.N - 2, 1)])
+def test_sums_with_a_keys_comb_and_their_exceptional_cases(engine: object, u1: int, u2: int) -> None:
+    """Twice the generator is the key: every case in which sums meet points that are equal or opposite."""
+    key = _times(2, p256.G)
+    assert key is not None
+    comb = tuple(_Table(table) for table in tables(*key, 2))
+    scalars = [p256_comb.blinded(u, 0) for u in (u1, u2)]
+    x, y, zz, _ = engine.multiply(((scalars[0], engine.GENERATOR), (scalars[1], comb)))  # type: ignore[attr-defined]
+    expected = _times((u1 + 2 * u2) % p256.N or p256.N, p256.G)
+    assert (None if not zz else (x, y)) == expected
+
+
+class _Table:
+    """A table in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def copy_to(self, target: bytearray) -> None:
+        target[:] = self._data
+
+
+def test_without_room_big_integers_sign(engine: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = (0x1234567 << 200, 5, 7, 9, 11, 13)
+    good = engine.signature(*arguments)
+    monkeypatch.setattr(engine, "_room", lambda *_arguments: None)
+    monkeypatch.setattr(engine.kernel, "run", None)
+    assert engine.signature(*arguments) == good
+    assert engine.times_generator(5, 11, 13) == _times(5, p256.G)
+    assert engine.inverse(2) * 2 % p256.N == 1
