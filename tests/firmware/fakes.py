@@ -1,6 +1,9 @@
 """Stand-ins for ports/, for tests on CPython and on MicroPython: time moves when a test says so, power can be cut."""
 
 import asyncio
+import io
+
+from ports.table import Table
 
 _STEP_MS = 10
 
@@ -88,6 +91,12 @@ class Flash:
 
     def read(self, path):
         return self.files.get(path)
+
+    def tables(self, path, count, size):
+        content = self.files.get(path)
+        if content is None or len(content) != count * size:
+            return ()
+        return tuple([Table(io.BytesIO(content), number * size, size) for number in range(count)])
 
     def write(self, path, data):
         self._operate()
