@@ -56,7 +56,6 @@ BYTES = {
     "ready_heap_peak_bytes": "the same for beginning a re-key",
     "report_bytes": "a report of five channels and eight cells, bytes",
     "privacy_row_bytes": "of these the privacy row",
-    "markers_bytes": "what two withheld markers add in place of small counts",
     "padded_bytes": "that report, padded as it is sealed",
     "padded_without_bytes": "the same with true counts and no privacy row",
 }
