@@ -1,6 +1,7 @@
 """`hadeda bench`: what the node's code costs. Exposes `app`."""
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,12 +17,34 @@ from hadeda.errors import BenchError
 if TYPE_CHECKING:
     from rich.table import Table
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
-@app.callback()
-def _group() -> None:
-    """What the node's code costs, in instructions of a RISC-V core under QEMU, and what emulating it does."""
+@app.callback(invoke_without_command=True)
+def bench(
+    context: typer.Context,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Under two minutes: fewer runs, and nothing that sets up a machine.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the bars, ours against peers: an .svg, .png or .pdf file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One table of what Hadeda costs: figures, peers, targets. The commands below measure parts of it more closely."""
+    if context.invoked_subcommand is not None:
+        return
+    from hadeda.bench import table
+    from hadeda.bench.conditions import Conditions
+
+    rows = table.measure(Conditions(quick, output.say))
+    output.console(stderr=as_json).print(table.draw(rows))
+    if picture is not None:
+        from hadeda.bench.picture import draw as draw_picture
+
+        draw_picture(rows, picture)
+    if as_json:
+        output.print_json({"rows": [row.answer() for row in rows]})
 
 
 OptimiseOption = Annotated[
