@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from hadeda.bench.board_life import Life, live
 from hadeda.bench.build import Yardstick, build
 
 
@@ -18,3 +19,8 @@ class Conditions:
     def yardstick(self) -> Yardstick:
         """MicroPython for QEMU's board, at the port's own optimisation."""
         return build()
+
+    @cached_property
+    def life(self) -> Life:
+        """A board's, watched from inside."""
+        return live()

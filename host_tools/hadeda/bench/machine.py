@@ -14,6 +14,7 @@ from typing import Self
 
 from hadeda.bench.build import QEMU, Yardstick
 from hadeda.errors import BenchError
+from hadeda.paths import FIRMWARE
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import compiled
 
@@ -77,10 +78,16 @@ class Machine:
         """Put modules of the firmware on the board, compiled as for a node, each in its package's folder."""
         self.run(FOLDER)
         for source in sources:
-            if source.suffix == ".py":
-                self._put_module(f"/{source.parent.name}/{source.stem}.mpy", compiled(source, source.name))
-            else:
-                self._put_table(f"/{source.parent.name}/{source.name}", source.read_bytes())
+            self.put(source)
+
+    def put(self, source: Path) -> None:
+        """One more file; a driver that was installed is compiled as it is."""
+        folder = "" if source.parent == FIRMWARE else f"/{source.parent.name}"
+        if source.suffix == ".py":
+            ours = "site-packages" not in source.parts
+            self._put_module(f"{folder}/{source.stem}.mpy", compiled(source, source.name, ours))
+        else:
+            self._put_table(f"{folder}/{source.name}", source.read_bytes())
 
     def _put_module(self, path: str, data: bytes) -> None:
         self.run(f"folder.files[{path!r}] = bytearray()")

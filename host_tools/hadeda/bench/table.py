@@ -13,7 +13,7 @@ from hadeda.cli import output
 if TYPE_CHECKING:
     from rich.table import Table
 
-FAST: Final = ("wire", "flash", "sealing")
+FAST: Final = ("sealing", "samples", "board", "flash", "wire")
 SLOW: Final = ()
 
 

@@ -7,7 +7,7 @@ import cbor2
 import pytest
 from typer.testing import CliRunner
 
-from hadeda.bench import plain_formats, table
+from hadeda.bench import board_life, plain_formats, table
 from hadeda.bench.conditions import Conditions
 from hadeda.bench.row import Row, Target
 from hadeda.bench.rows import flash, wire
@@ -86,3 +86,21 @@ def test_the_firmware_is_every_module_that_is_shipped() -> None:
 def test_the_node_and_the_formats_have_the_same_channels_and_reasons() -> None:
     assert set(plain_formats.AIRROHR) < {name for name, _unit, _scale in labels.CHANNELS.values()}
     assert {unit for _name, unit, _scale in labels.CHANNELS.values()} == set(plain_formats.SENML_UNITS)
+
+
+def test_what_a_board_tells_of_its_life_is_read() -> None:
+    said = """
+bench module asyncio 3120
+bench module node.build 2384
+hadeda: running, 0 reports waiting
+bench first 32942 2428886
+bench module node.sntp 1056
+bench heap 120576 115584
+bench kept asyncio
+bench kept sys
+bench heap 123312 116576
+"""
+    life = board_life.read(said)
+    assert life == board_life.Life(
+        ["asyncio", "node.build"], {"asyncio": 3120, "sys": 0}, 32942, 2428886, 123312, 116576
+    )
