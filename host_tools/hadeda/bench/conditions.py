@@ -6,6 +6,11 @@ from functools import cached_property
 
 from hadeda.bench.board_life import Life, live
 from hadeda.bench.build import Yardstick, build
+from hadeda.bench.run import measure_boot, measure_minimising, measure_sampling, measure_sealing
+
+KEYS = 5
+SEEDS = 20
+Values = dict[str, list[int]]
 
 
 @dataclass
@@ -19,6 +24,26 @@ class Conditions:
     def yardstick(self) -> Yardstick:
         """MicroPython for QEMU's board, at the port's own optimisation."""
         return build()
+
+    @cached_property
+    def sealing(self) -> Values:
+        """What `hadeda bench sign` measures."""
+        return measure_sealing(self.yardstick, 1 if self.quick else KEYS)
+
+    @cached_property
+    def minimising(self) -> Values:
+        """What `hadeda bench minimise` measures."""
+        return measure_minimising(self.yardstick, 1 if self.quick else SEEDS)
+
+    @cached_property
+    def sampling(self) -> Values:
+        """One sample of each sensor."""
+        return measure_sampling(self.yardstick)
+
+    @cached_property
+    def booting(self) -> Values:
+        """The import of each module that a boot needs."""
+        return measure_boot(self.yardstick, self.life.booted)
 
     @cached_property
     def life(self) -> Life:

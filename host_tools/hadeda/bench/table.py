@@ -13,8 +13,8 @@ from hadeda.cli import output
 if TYPE_CHECKING:
     from rich.table import Table
 
-FAST: Final = ("sealing", "samples", "board", "flash", "wire")
-SLOW: Final = ()
+FAST: Final = ("sealing", "samples", "board", "flash", "wire", "energy", "collecting", "emulating")
+SLOW: Final = ("setting_up",)
 
 
 def measure(conditions: Conditions) -> list[Row]:

@@ -98,6 +98,21 @@ def draw(values: dict[str, list[int]], yardstick: Yardstick) -> "Table":
     return output.table(title, ("", "instructions (bytes at the end)", "median", "least", "most"), rows)
 
 
+@app.command("setup")
+def set_up(
+    runs: Annotated[int, typer.Option("--runs", min=1, help="So many new clones.")] = 1, as_json: JsonOption = False
+) -> None:
+    """Measure how long the demo's first result takes from an empty clone, and once more."""
+    from hadeda.bench.set_up import clone, first_result_s
+
+    found = []
+    for _ in range(runs):
+        with clone() as folder:
+            found.append({"cold_s": round(first_result_s(folder), 1), "warm_s": round(first_result_s(folder), 1)})
+    rows = [(run["cold_s"], run["warm_s"]) for run in found]
+    output.emit({"runs": found}, as_json, lambda: output.table("", ("empty clone, s", "warm, s"), rows))
+
+
 @app.command()
 def emulator(
     board: BoardOption = "esp32-s3-devkitc-1",

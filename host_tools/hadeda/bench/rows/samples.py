@@ -5,7 +5,6 @@ from typing import Final
 from hadeda.bench.conditions import Conditions
 from hadeda.bench.figures import SUBJECTS, summarise
 from hadeda.bench.row import Row, Target
-from hadeda.bench.run import measure_sampling
 
 SENSORS: Final = (
     "sample_bme280",
@@ -20,7 +19,7 @@ NOT_COUNTED: Final = "the chip's bytes come from memory; the bus, waiting and as
 
 def rows(conditions: Conditions) -> list[Row]:
     """A row for each sensor, and one for the heap."""
-    values = measure_sampling(conditions.yardstick)
+    values = conditions.sampling
     found = [
         Row(SUBJECTS[name], summarise(values[name]).median, "instructions", f"RV32IMC, icount; {NOT_COUNTED}")
         for name in SENSORS

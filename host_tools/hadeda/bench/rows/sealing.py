@@ -9,9 +9,7 @@ from typing import Final
 from hadeda.bench.conditions import Conditions
 from hadeda.bench.figures import SUBJECTS, summarise
 from hadeda.bench.row import Row, Target
-from hadeda.bench.run import measure_sealing
 
-KEYS: Final = 5
 UNIT: Final = "instructions"
 NO_KERNEL: Final = "no kernel is measured in this checkout"
 C_SIGN: Final = ("mbedTLS, C", 8_140_000)
@@ -51,7 +49,7 @@ BESIDE_MAX: Final = 600_000  # what the seal may take beside its signature
 def rows(conditions: Conditions) -> list[Row]:
     """Portable path and kernel."""
     yardstick = conditions.yardstick
-    values = measure_sealing(yardstick, 1 if conditions.quick else KEYS)
+    values = conditions.sealing
     tools = f"MicroPython {yardstick.micropython}, {yardstick.flags}, gcc {yardstick.gcc}, QEMU {yardstick.qemu}"
     found = [_row(wanted, values, tools) for wanted in PORTABLE]
     found.append(_beside("seal beside its signature, bytecode", "sign", "seal", values, tools))
