@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, TypeDecorator, create_engine, event
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -55,6 +55,7 @@ class Database:
         self._writing = self._reading.execution_options(hadeda_begin="BEGIN IMMEDIATE")
         event.listen(self._reading, "connect", _configure)
         event.listen(self._reading, "begin", _begin)
+        self._watched: list[Watched] = []
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
@@ -64,13 +65,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session to look things up; raises CityError where the file cannot be used."""
-        with self._translated(), Session(self._reading, expire_on_commit=False) as session:
+        with self.translated(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session in one transaction, committed at the end and rolled back by any exception."""
-        with self._translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+        with self.translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     def scrub(self) -> bool:
@@ -78,7 +79,7 @@ class Database:
 
         After a commit that erased keys, so that older pages with them do not stay on disk.
         """
-        with self._translated():
+        with self.translated():
             connection = self._reading.raw_connection()
             try:
                 cursor = connection.cursor()
@@ -89,12 +90,20 @@ class Database:
             finally:
                 connection.close()
 
+    def watched(self) -> "Watched":
+        """A connection of its own that knows whether anybody else has written."""
+        self._watched.append(Watched(self, self._writing))
+        return self._watched[-1]
+
     def close(self) -> None:
         """Close every connection; the object can be used again afterwards."""
+        for watched in self._watched:
+            watched.close()
         self._reading.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Raise CityError for what the database cannot do."""
         try:
             yield
         except DatabaseError as error:
@@ -102,6 +111,34 @@ class Database:
                 f"the city's database {self.path} cannot be used ({error.orig})",
                 "check that its disk is not full, that you may write there, and that nothing else keeps it locked",
             ) from error
+
+
+class Watched:
+    """Transactions over one connection that is kept, of `Database.watched`."""
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self._database = database
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._version = 0
+
+    @contextmanager
+    def write(self) -> Iterator[tuple[Connection, bool]]:
+        """(connection, whether nobody else has written since the last one), in one transaction that has the lock."""
+        with self._database.translated():
+            if self._connection is None:
+                self._connection, self._version = self._engine.connect(), 0
+            with self._connection.begin():
+                # Changes when another connection, of whatever process, has committed; never with our own commits
+                version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                undisturbed, self._version = version == self._version, version
+                yield self._connection, undisturbed
+
+    def close(self) -> None:
+        """Give the connection back; it is taken again with the next transaction."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _configure(connection: Any, _record: Any) -> None:

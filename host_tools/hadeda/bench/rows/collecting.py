@@ -8,8 +8,8 @@ from hadeda.bench.conditions import Conditions
 from hadeda.bench.row import Row, Target
 
 NODES: Final = 50
-REPORTS: Final = 8  # of each: with every fourth, the city seals a receipt
-QUICK_REPORTS: Final = 4
+REPORTS: Final = 40  # of each: with every fourth, the city seals a receipt
+QUICK_REPORTS: Final = 20
 RUNS: Final = 5
 SHARE_MIN: Final = 0.6
 UNIT: Final = "messages/s"
