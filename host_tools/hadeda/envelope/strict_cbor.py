@@ -48,6 +48,16 @@ def decode_first(data: bytes) -> tuple[object, int]:
     return value, end
 
 
+def first_end(data: bytes) -> int:
+    """Where the first item of `data` ends, before anything is built of it; raises Rejected as far as heads tell."""
+    return _walk(data, 0)
+
+
+def is_map(data: bytes) -> bool:
+    """Whether the first item is a map."""
+    return data[0] >> 5 == _MAP
+
+
 def tagged(tag: int, value: object) -> bytes:
     """`value` behind `tag` (below 256)."""
     return _tag_head(tag) + encode(value)
