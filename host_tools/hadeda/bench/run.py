@@ -68,12 +68,10 @@ def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWA
 def measure_sampling(yardstick: Yardstick, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
     """Values by name: one sample of each sensor, and `growth_bytes` of each after a score of them."""
     node = ("__init__", "errors", "sample", "noise", "minimise", "ledger", "report", "policy", "footfall")
-    printed = []
-    for part in ("air", "radar", "camera", "ear"):
-        with Machine(yardstick) as machine:
-            _load(machine, firmware, node, SAMPLING, drivers=True)
-            machine.run((ON_BOARD / "sampling.py").read_text())
-            printed.append(machine.run(f"measure_{part}()"))
+    with Machine(yardstick) as machine:
+        _load(machine, firmware, node, SAMPLING, drivers=True)
+        machine.run((ON_BOARD / "sampling.py").read_text())
+        printed = [machine.run(f"measure_{part}()") for part in ("air", "radar", "camera", "ear")]
     return parse("".join(printed))
 
 

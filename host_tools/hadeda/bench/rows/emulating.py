@@ -22,7 +22,7 @@ def rows(conditions: Conditions) -> list[Row]:
 
 
 def _speed(conditions: Conditions) -> Row:
-    hours, start, runs = (1.0, 7.0, 1) if conditions.quick else (24.0, 0.0, RUNS)
+    hours, start, runs = (0.25, 7.0, 1) if conditions.quick else (24.0, 0.0, RUNS)
     costs = []
     for run in range(runs):
         conditions.say(f"  {hours:g} hours of the street, {run + 1} of {runs}")

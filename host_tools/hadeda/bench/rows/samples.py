@@ -25,5 +25,7 @@ def rows(conditions: Conditions) -> list[Row]:
         for name in SENSORS
     ]
     grown = max(values["growth_bytes"])
-    how = "most of all sensors: bytes in use after twenty more samples and a collection, less those before"
+    how = (
+        "most of all sensors: bytes in use after a score of samples and a collection, less those before; least of three"
+    )
     return [*found, Row("heap growth in twenty samples", grown, "bytes", how, Target("<=", 0))]
