@@ -13,7 +13,7 @@ from hadeda.pictures import save, style
 OURS, PEER = "#0b6e99", "#b8b8b8"
 SMALL: Final = 8.0
 BAR: Final = 0.36
-ROOM: Final = 1.55  # of the longest bar, for the words behind it
+ROOM: Final = 1.7  # of the longest bar, for the words behind it
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:
@@ -33,7 +33,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
                 axes.barh(place + offset, number / scale, BAR, color=colour)
                 words = f" {name}: {_words(number)} {row.unit}"
                 axes.text(number / scale, place + offset, words, va="center", fontsize=SMALL)
-        axes.set_yticks(range(len(pairs)), [row.name for row, _value, _peer_value in pairs])
+        axes.set_yticks(range(len(pairs)), [_title(row) for row, _value, _peer_value in pairs])
         axes.invert_yaxis()
         axes.set_xlim(0, ROOM)
         axes.set_xticks([])
@@ -41,6 +41,10 @@ def draw(rows: Sequence[Row], file: Path) -> None:
         axes.tick_params(axis="y", length=0)
         figure.suptitle("What Hadeda costs, beside what others do (each pair to its own scale)", x=0.01, ha="left")
         save(figure, file, BenchError)
+
+
+def _title(row: Row) -> str:
+    return f"{row.name}\n(more is better)" if row.unit.endswith("/s") else row.name
 
 
 def _words(number: float) -> str:

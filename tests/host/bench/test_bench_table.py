@@ -8,9 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from hadeda.bench import board_life, plain_formats, table
+from hadeda.bench.build import Yardstick
 from hadeda.bench.conditions import Conditions
 from hadeda.bench.row import Row, Target
-from hadeda.bench.rows import flash, wire
+from hadeda.bench.rows import flash, sealing, wire
 from hadeda.bench.sent_report import sent_report
 from hadeda.cli import bench
 from hadeda.envelope import labels, parse_sealed
@@ -104,3 +105,28 @@ bench heap 123312 116576
     assert life == board_life.Life(
         ["asyncio", "node.build"], {"asyncio": 3120, "sys": 0}, 32942, 2428886, 123312, 116576
     )
+
+
+def sealing_rows(**figures: int) -> dict[str, Row]:
+    """The rows of sealing where the yardstick has measured this."""
+    conditions = Conditions(True, lambda _line: None)
+    vars(conditions)["yardstick"] = Yardstick(Path("firmware.elf"), "1.25.0", "12.2.0", "7.2.22", "-Os")
+    vars(conditions)["sealing"] = {name: [value] for name, value in figures.items()}
+    return {row.name: row for row in sealing.rows(conditions)}
+
+
+def test_a_kernel_has_its_rows_where_it_is_measured() -> None:
+    without = sealing_rows(sign=10_000_000, seal=11_000_000, cbor_encode=500_000)
+    assert (without["sign, bytecode"].value, without["sign, bytecode"].met) == (10_000_000, False)
+    assert without["seal one report, bytecode"].value == 11_500_000
+    assert (without["sign, RISC-V kernel"].value, without["sign, RISC-V kernel"].met) == (None, False)
+    with_one = sealing_rows(sign_kernel=1_000_000)
+    assert with_one["sign, RISC-V kernel"].met
+    assert with_one["sign, RISC-V kernel"].peer_value == 8_140_000
+
+
+def test_a_seal_beside_its_signature_is_the_sum_of_its_other_parts() -> None:
+    row = sealing_rows(cbor_encode=1, seal_without_aes_and_sign=20, aes_ccm=300)[
+        "seal one report, beside its signature"
+    ]
+    assert (row.value, row.met) == (321, True)
