@@ -68,9 +68,8 @@ def _row(wanted: Wanted, values: dict[str, list[int]], tools: str) -> Row:
     if wanted.figure not in values:
         return Row(wanted.name, None, UNIT, UNMEASURED, target, peer, peer_value)
     figure = summarise(values[wanted.figure])
-    how = (
-        f"{SUBJECTS[wanted.figure]}: median of {figure.runs}, {figure.min} to {figure.max}; icount on RV32IMC; {tools}"
-    )
+    what = SUBJECTS.get(wanted.figure, wanted.name)
+    how = f"{what}: median of {figure.runs}, {figure.min} to {figure.max}; icount on RV32IMC; {tools}"
     how += f". {PEERS}" if peer else ""
     return Row(wanted.name, figure.median, UNIT, how, target, peer, peer_value)
 
