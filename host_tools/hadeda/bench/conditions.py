@@ -6,7 +6,7 @@ from functools import cached_property
 
 from hadeda.bench.board_life import Life, live
 from hadeda.bench.build import Yardstick, build
-from hadeda.bench.run import measure_boot, measure_minimising, measure_sampling, measure_sealing
+from hadeda.bench.run import measure_boot, measure_minimising, measure_peer, measure_sampling, measure_sealing
 
 KEYS = 5
 SEEDS = 20
@@ -29,6 +29,11 @@ class Conditions:
     def sealing(self) -> Values:
         """What `hadeda bench sign` measures."""
         return measure_sealing(self.yardstick, 1 if self.quick else KEYS)
+
+    @cached_property
+    def peer(self) -> Values:
+        """mbedTLS on the same core."""
+        return measure_peer(1 if self.quick else KEYS)
 
     @cached_property
     def minimising(self) -> Values:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hadeda.bench.build import Yardstick
+from hadeda.bench.build import PEER, Yardstick, build
 from hadeda.bench.figures import parse
 from hadeda.bench.machine import CHUNK, Machine
 from hadeda.paths import FIRMWARE
@@ -11,6 +11,8 @@ from hadeda.provision.shipment import module_name, sources
 
 ON_BOARD = Path(__file__).with_name("on_board")
 CROWDED = 32 * 1024  # bytes free
+INSTRUCTIONS_A_TICK = 100  # of the machine timer
+PEER_OPTIMISATION = "-O2"  # as the C in an ESP32 image is compiled
 # envelope.labels is for on_board/: in what is shipped its numbers stand for its names
 SEALING = (
     "import envelope.cose, envelope.ecdh, envelope.ecdh_es, envelope.hkdf, envelope.labels, node.combs, node.ready, "
@@ -63,6 +65,16 @@ def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWA
         for seed in range(1, seeds + 1):
             printed += [machine.run(f"measure_{part}({seed})") for part in ("noise", "window", "footfall")]
     return parse("".join(printed))
+
+
+def measure_peer(keys: int) -> dict[str, list[int]]:
+    """`mbedtls_sign` and `mbedtls_verify` for so many keys: mbedTLS in C at -O2, on the same core (peer/)."""
+    with Machine(build(PEER_OPTIMISATION, PEER)) as machine:
+        measured = [
+            machine.run(f"import peer\nprint(*peer.measure({number}))").split() for number in range(1, keys + 1)
+        ]
+    signs, checks = ([int(ticks) * INSTRUCTIONS_A_TICK for ticks in column] for column in zip(*measured, strict=True))
+    return {"mbedtls_sign": signs, "mbedtls_verify": checks}
 
 
 def measure_sampling(yardstick: Yardstick, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
