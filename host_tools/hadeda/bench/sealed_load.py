@@ -18,7 +18,7 @@ from hadeda.city import City
 from hadeda.city.policies import for_provisioning
 from hadeda.envelope import cose, labels, strict_cbor
 from hadeda.envelope.enrolment import EXTERNAL_AAD
-from hadeda.envelope.keys import EpochKeys, epoch_keys, public_point, root_key, thumbprint
+from hadeda.envelope.keys import epoch_keys, next_root, public_point, root_key, thumbprint
 from hadeda.envelope.padding import pad
 from hadeda.envelope.sealing import shortest
 from hadeda.registry.cells import cell_names
@@ -32,35 +32,41 @@ PORT: Final = 8883
 
 @dataclass(frozen=True)
 class SealingNode:
-    """Identity and keys of one node; `collector_id` is whom it seals to."""
+    """Identity and first root key of one node; `collector_id` is whom it seals to. It ratchets before window `turn`."""
 
     identity: ec.EllipticCurvePrivateKey
-    keys: EpochKeys
+    root: bytes
     collector_id: bytes
+    turn: int
 
     def seal(self, number: int, policy: int, cells: int) -> bytes:
         """Its report of window `number`, with readings of six channels and a count in each of `cells`."""
+        epoch, sequence = (EPOCH, number) if number < self.turn else (EPOCH + 1, number - self.turn)
+        keys = epoch_keys(self.root if epoch == EPOCH else next_root(self.root), epoch)
         payload = pad(strict_cbor.encode(_report(number, policy, cells)), labels.PAYLOAD_MIN)
         head = cose.SealedMessage(
-            self.keys.kid, shortest(number, labels.PARTIAL_IV_MAX), shortest(EPOCH, labels.EPOCH_MAX), b"", 0
+            keys.kid, shortest(sequence, labels.PARTIAL_IV_MAX), shortest(epoch, labels.EPOCH_MAX), b"", 0
         )
         sender = thumbprint(public_point(self.identity.public_key()))
         signed = cose.sign(self.identity, payload, cose.sign1_aad(head, labels.DIRECTION_UP, sender, self.collector_id))
-        aead = AESCCM(self.keys.key_up, tag_length=labels.TAG_SIZE)
+        aead = AESCCM(keys.key_up, tag_length=labels.TAG_SIZE)
         aad = cose.encrypt0_aad(head, labels.DIRECTION_UP)
-        return cose.render_sealed(head, aead.encrypt(head.nonce(self.keys.iv_up), signed, aad))
+        return cose.render_sealed(head, aead.encrypt(head.nonce(keys.iv_up), signed, aad))
 
 
 def make(folder: Path, nodes: int, reports: int) -> list[bytes]:
-    """Make a city in `folder` with so many nodes; returns so many sealed reports of each, a round of all at a time."""
+    """Make a city in `folder` with so many nodes; returns so many sealed reports of each, a round of all at a time.
+
+    Every node ratchets once, one after the other.
+    """
     with randomness.seeded("bench"), City.init(folder, "Bench", broker_port=PORT, wifi_ssid="street") as city:
         policy = for_provisioning(city).policy
         cells = len(cell_names(policy.cells))
-        sealing = list(_enrolled(city, nodes))
+        sealing = list(_enrolled(city, nodes, reports))
         return [node.seal(number, policy.version, cells) for number in range(reports) for node in sealing]
 
 
-def _enrolled(city: City, count: int) -> Iterator[SealingNode]:
+def _enrolled(city: City, count: int, reports: int) -> Iterator[SealingNode]:
     given = for_provisioning(city)
     configuration = node_config(load(BOARD), city.node_network(), city.authorities(), given.signed, given.floor)
     for number in range(count):
@@ -77,7 +83,7 @@ def _enrolled(city: City, count: int) -> Iterator[SealingNode]:
         message = cose.sign(identity, strict_cbor.encode(fields), EXTERNAL_AAD)
         city.enrol(message, nonce, name=f"node-{number}", configuration=configuration)
         root = root_key(city.collector_private, point, nonce, thumbprint(public), city.collector_id)
-        yield SealingNode(identity, epoch_keys(root, EPOCH), city.collector_id)
+        yield SealingNode(identity, root, city.collector_id, 1 + number % (reports - 1))
 
 
 def _report(number: int, policy: int, cells: int) -> dict[int, object]:

@@ -1,10 +1,11 @@
 """The express lane: reports with nothing unusual about them, many in one transaction, without asking twice.
 
 In a city at rest nearly every message is the next report of a node that is in its current epoch, owes nothing, is owed
-nothing, and has no gaps. What the registry says of such a node (a `Lane`) is kept in memory, and is true for as long as
-nobody else writes to the database; every transaction asks that first, under the lock, and forgets all lanes if anybody
-has. So nothing here can differ from what the registry has. A message that is unusual in any way ends the batch, is
-left alone, and goes to the collector itself: this file refuses nobody, it only steps aside.
+nothing, and has no gaps. What the registry says of such a node (a `Lane`) is kept in memory. It is true until somebody
+writes: what the collector changes drops the lanes of the nodes concerned (`note`), and every transaction asks first,
+under the lock, whether anybody else has written, and then drops all of them. So nothing here can differ from what the
+registry has. A message that is unusual in any way ends the batch, is left alone, and goes to the collector itself: this
+file refuses nobody, it only steps aside.
 
 What it stores is what the collector would have (tests/host/collect/test_express.py compares the rows).
 """
@@ -25,12 +26,14 @@ from hadeda.errors import CityError, Rejected
 from hadeda.policy.compiled import Compiled
 from hadeda.registry.bulk import Batch
 from hadeda.registry.cells import Cell, cell_names
+from hadeda.registry.database import Watched
 from hadeda.registry.epochs import Chain, Epoch, EpochState, candidates
 from hadeda.registry.nodes import Node, whole_index
 from hadeda.registry.outbox import has_gaps
 from hadeda.registry.policies import policy_of_version
 from hadeda.registry.reports import CellCount, cells_under
 
+Key = tuple[bytes, int]  # kid, epoch
 LANES_MAX: Final = 65_536
 
 
@@ -58,27 +61,34 @@ class Lane:
 
 
 class Express:
-    """Takes what is usual out of a row of messages. `failures_max` as the collector has it."""
+    """Takes what is usual out of a row of messages. `watched` is what the collector writes with."""
 
-    def __init__(self, city: City, clock: Callable[[], datetime], failures_max: int) -> None:
+    def __init__(self, city: City, watched: Watched, clock: Callable[[], datetime], failures_max: int) -> None:
         self._city = city
         self._clock = clock
         self._failures_max = failures_max
-        self._watched = city.database.watched()
-        self._lanes: dict[tuple[bytes, int], Lane | None] = {}
+        self._watched = watched
+        self._lanes: dict[Key, Lane] = {}
+        self._of_node: dict[int, Key] = {}
         self._policies: dict[int, tuple[Compiled, list[Cell]]] = {}
 
     def forget(self) -> None:
         """Drop every key and every row that is kept here."""
         self._lanes.clear()
+        self._of_node.clear()
         self._policies.clear()
+
+    def note(self, session: Session, _flush: object) -> None:
+        """The collector has changed these rows: drop the lanes of their nodes. Listens to a session's after_flush."""
+        for row in (*session.new, *session.dirty, *session.deleted):
+            node = row.id if isinstance(row, Node) else getattr(row, "node", None)
+            if node in self._of_node:
+                del self._lanes[self._of_node.pop(node)]
 
     def take(self, payloads: Sequence[bytes]) -> list[Stored]:
         """Store the first of them, up to one that is not usual, in one transaction; raises CityError like a write."""
         try:
-            with self._watched.write() as (connection, undisturbed):
-                if not undisturbed or len(self._lanes) > LANES_MAX:
-                    self.forget()
+            with self._watched.write() as connection:
                 batch, taken = Batch(connection), list[Stored]()
                 for payload in payloads:
                     stored = self._one(connection, batch, payload)
@@ -114,8 +124,13 @@ class Express:
     def _lane(self, connection: Connection, message: SealedMessage) -> Lane | None:
         key = message.kid, message.epoch
         if key not in self._lanes:
+            if len(self._lanes) >= LANES_MAX:
+                self.forget()
             with Session(connection, expire_on_commit=False, autoflush=False) as session:
-                self._lanes[key] = self._find(session, message)
+                found = self._find(session, message)
+            if found is None:
+                return None
+            self._lanes[key], self._of_node[found.node.id] = found, key
         return self._lanes[key]
 
     def _find(self, session: Session, message: SealedMessage) -> Lane | None:

@@ -94,7 +94,7 @@ def test_what_is_usual_is_one_transaction(two: Two, usual: list[int]) -> None:
     commits: list[int] = []
     messages = [node.seal(two.report(), number) for number in range(1, 9) for node in two.nodes]
     usual.clear()
-    event.listen(two.cities[1].database._reading, "commit", lambda _connection: commits.append(1))
+    event.listen(two.cities[1].database._keeping, "commit", lambda _connection: commits.append(1))
     outcomes = two.take(messages)
     assert usual == [len(messages)]
     assert len(commits) == 1
@@ -217,4 +217,13 @@ def test_keys_are_not_kept_beyond_the_registrys(two: Two) -> None:
         epoch.erase_keys()
         assert session.get_one(Node, epoch.node).name == NAMES[0]
     two.many.receive_many([two.nodes[1].seal(two.report(), 1)])
-    assert [lane.node.name for lane in two.many._express._lanes.values() if lane] == [NAMES[1]]
+    assert [lane.node.name for lane in two.many._express._lanes.values()] == [NAMES[1]]
+
+
+def test_a_ratchet_drops_no_lane_but_its_nodes(two: Two, usual: list[int]) -> None:
+    two.take([node.seal(two.report(), number) for number in range(2) for node in two.nodes])
+    two.take([two.nodes[0].ratchet().seal(two.report(), 0)])
+    assert sorted(lane.node.name for lane in two.many._express._lanes.values()) == sorted(NAMES[1:])
+    usual.clear()
+    two.many.receive_many([node.seal(two.report(), 2) for node in two.nodes[1:]])
+    assert usual == [2]

@@ -24,8 +24,8 @@ def rows(conditions: Conditions) -> list[Row]:
     clock = median(rate.messages_on_the_clock for rate in found)
     how = (
         f"median of {runs}: {NODES} nodes' {NODES * reports} reports (six channels, four cells) fed to a collector in "
-        f"one process, on one core; SQLite with synchronous=FULL, receipts sealed; a CPU second, user and system; "
-        f"{clock:.0f} a second on the clock. Peer: a loop of P-256 verifications by the same OpenSSL (cryptography), "
+        "one process, on one core, each node ratcheting once; SQLite, synchronous=FULL, receipts sealed; a CPU second, "
+        f"user and system; {clock:.0f} a second on the clock. Peer: a loop of P-256 verifications by the same OpenSSL, "
         "the key loaded once, on the same core in the same run"
     )
     ratio = "the two rates' ratio, run by run; see the row above"
