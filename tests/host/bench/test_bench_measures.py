@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from hadeda.bench.collecting import rates
-from hadeda.bench.energy import CLOCK_HZ, INSTRUCTIONS_A_CYCLE, SAMPLES, Work, always_on_j, deep_sleep_j
+from hadeda.bench.energy import CHIP, CLOCK_HZ, INSTRUCTIONS_A_CYCLE, SAMPLES, Work, always_on_j, deep_sleep_j
 from hadeda.bench.memory import pss
 from hadeda.bench.set_up import first_result_s
+from hadeda.board.energy import CHIPS
 from hadeda.errors import BenchError
 
 SECOND = int(CLOCK_HZ * INSTRUCTIONS_A_CYCLE)  # instructions
@@ -18,8 +19,10 @@ IDLE = Work(dict.fromkeys(SAMPLES, 0), 0, 0, 0)
 def test_energy_is_currents_times_seconds() -> None:
     busy = Work(dict.fromkeys(SAMPLES, 0), SECOND, 9 * SECOND, SECOND)
     assert busy.awake() == 10
-    assert always_on_j(busy) - always_on_j(IDLE) == pytest.approx(10 * (28 - 21) / 1000 * 3.3)
-    assert deep_sleep_j(busy) - deep_sleep_j(IDLE) == pytest.approx(11 * (28 - 0.005) / 1000 * 3.3)
+    draw = CHIPS[CHIP]
+    assert always_on_j(busy) - always_on_j(IDLE) == pytest.approx(10 * (draw.computing_ma - draw.idle_ma) / 1000 * 3.3)
+    saved_ma = draw.computing_ma - draw.deep_sleep_ma
+    assert deep_sleep_j(busy) - deep_sleep_j(IDLE) == pytest.approx(11 * saved_ma / 1000 * 3.3)
     assert deep_sleep_j(IDLE) < always_on_j(IDLE) / 10
 
 

@@ -22,10 +22,10 @@ def rows(conditions: Conditions) -> list[Row]:
     share = median(rate.messages / rate.checks for rate in found)
     clock = median(rate.messages_on_the_clock for rate in found)
     how = (
-        f"median of {runs}: {NODES} nodes' {NODES * REPORTS} reports of a day (six channels, four cells) fed to a collector "
-        "in one process, on one core, each node ratcheting once; SQLite, synchronous=FULL, receipts sealed; a CPU second, "
-        f"user and system; {clock:.0f} a second on the clock. Peer: a loop of P-256 verifications by the same OpenSSL, "
-        "the key loaded once, on the same core in the same run"
+        f"median of {runs}: a day's {NODES * REPORTS} reports of {NODES} nodes (six channels, four cells; each ratchets "
+        "once), fed to a collector in one process on one core; SQLite, synchronous=FULL; receipts are sealed; a CPU "
+        f"second, user and system; {clock:.0f} a second on the clock. Peer: a loop of P-256 verifications by the same "
+        "OpenSSL, the key loaded once, on the same core in the same run"
     )
     ratio = "the two rates' ratio, run by run; see the row above"
     return [

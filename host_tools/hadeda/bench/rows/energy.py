@@ -5,7 +5,7 @@ from hadeda.bench.energy import Work, always_on_j, deep_sleep_j
 from hadeda.bench.figures import summarise
 from hadeda.bench.row import Row
 
-MODEL = "estimate, see host_tools/hadeda/bench/energy.py for every assumption and source; ESP32-C3 alone, 3.3 V"
+MODEL = "estimate (bench/energy.py: every assumption; board/energy.py: currents and sources); ESP32-C3 alone, 3.3 V"
 
 
 def rows(conditions: Conditions) -> list[Row]:
