@@ -1,7 +1,7 @@
 """The energy model: what one 15-minute report costs an ESP32-C3, from instructions, radio seconds and its currents.
 
-Currents, with their sources, and the time from deep sleep to the first line are those of hadeda/board/energy.py, which
-everything takes; what more is assumed stands here. Sensors, regulator and the board's other parts are not in it: a whole
+Currents, with their sources, and the time from deep sleep to the first line are those of hadeda/board/energy.py; what
+more is assumed stands here. Sensors, regulator and the board's other parts are not in it: a whole
 node's day is `hadeda board power`.
 
 Instructions are the bench's own rows. Instructions a cycle: assumed, the interpreter runs from flash through a cache.

@@ -89,6 +89,8 @@ class Express:
         """Store the first of them, up to one that is not usual, in one transaction; raises CityError like a write."""
         try:
             with self._watched.write() as connection:
+                if len(self._lanes) > LANES_MAX:
+                    self.forget()  # now only: until the batch is written, the lanes are ahead of the registry
                 batch, taken = Batch(connection), list[Stored]()
                 for payload in payloads:
                     stored = self._one(connection, batch, payload)
@@ -124,8 +126,6 @@ class Express:
     def _lane(self, connection: Connection, message: SealedMessage) -> Lane | None:
         key = message.kid, message.epoch
         if key not in self._lanes:
-            if len(self._lanes) >= LANES_MAX:
-                self.forget()
             with Session(connection, expire_on_commit=False, autoflush=False) as session:
                 found = self._find(session, message)
             if found is None:

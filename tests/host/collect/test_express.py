@@ -193,6 +193,14 @@ def test_one_message_counts_once_in_a_batch(two: Two) -> None:
     assert {outcome.status for outcome in again} == {Status.REPEATED}
 
 
+def test_lanes_are_given_up_between_batches_only(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(express_module, "LANES_MAX", 1)
+    for number in range(3):
+        messages = [node.seal(two.report(), number) for node in two.nodes]
+        outcomes = two.take(messages + messages)
+        assert [outcome.status for outcome in outcomes] == [Status.STORED] * 3 + [Status.REPEATED] * 3
+
+
 def test_what_is_not_on_disk_is_not_remembered(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     city, collector = two.cities[1], two.many
     messages = [two.nodes[0].seal(two.report(), number) for number in range(4)]

@@ -22,8 +22,8 @@ def rows(conditions: Conditions) -> list[Row]:
     share = median(rate.messages / rate.checks for rate in found)
     clock = median(rate.messages_on_the_clock for rate in found)
     how = (
-        f"median of {runs}: a day's {NODES * REPORTS} reports of {NODES} nodes (six channels, four cells; each ratchets "
-        "once), fed to a collector in one process on one core; SQLite, synchronous=FULL; receipts are sealed; a CPU "
+        f"median of {runs}: a day's {NODES * REPORTS} reports of {NODES} nodes (six channels, four cells; one ratchet) "
+        "fed to a collector in one process on one core; SQLite, synchronous=FULL; receipts are sealed; a CPU "
         f"second, user and system; {clock:.0f} a second on the clock. Peer: a loop of P-256 verifications by the same "
         "OpenSSL, the key loaded once, on the same core in the same run"
     )
