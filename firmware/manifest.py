@@ -13,6 +13,9 @@ ROOT_FILES = ("main.py",)
 # Ours: folders of this directory, every .py in them
 PACKAGES = ("envelope", "node", "ports", "sensors")
 
+# Ours, of these: only for chips that run the RISC-V kernel, which is made at provisioning
+KERNEL = "envelope/p256_kernel.py"
+
 # Ours: single files of this directory
 MODULES = ("busio.py", "digitalio.py")
 

@@ -58,32 +58,21 @@ def _check(key: bytes, nonce: bytes, size: int, aad: bytes, tag_size: int) -> No
 
 def _mac(key: bytes, nonce: bytes, plaintext: bytes, aad: bytes, tag_size: int) -> bytes:
     length_size = 15 - len(nonce)
-    blocks = bytearray(1)
-    blocks[0] = (64 if aad else 0) | (tag_size - 2) // 2 << 3 | length_size - 1
-    blocks.extend(nonce)
-    blocks.extend(len(plaintext).to_bytes(length_size, "big"))
+    flags = (64 if aad else 0) | (tag_size - 2) // 2 << 3 | length_size - 1
+    parts = [bytes((flags,)), nonce, len(plaintext).to_bytes(length_size, "big")]
     if aad:
-        blocks.extend(len(aad).to_bytes(2, "big"))
-        _extend_padded(blocks, aad)
-    _extend_padded(blocks, plaintext)
-    chained: bytes = cryptolib.aes(key, _MODE_CBC, bytes(_BLOCK)).encrypt(blocks)
+        parts += [len(aad).to_bytes(2, "big"), aad, bytes((-2 - len(aad)) % _BLOCK)]
+    parts += [plaintext, bytes(-len(plaintext) % _BLOCK)]
+    chained: bytes = cryptolib.aes(key, _MODE_CBC, bytes(_BLOCK)).encrypt(b"".join(parts))
     return chained[-_BLOCK:][:tag_size]
-
-
-def _extend_padded(blocks: bytearray, data: bytes) -> None:
-    blocks.extend(data)
-    blocks.extend(bytes(-len(blocks) % _BLOCK))
 
 
 def _key_stream(key: bytes, nonce: bytes, size: int) -> bytes:
     """Return S_0 (it masks the tag), then the key stream for `size` bytes."""
     length_size = 15 - len(nonce)
     prefix = bytes((length_size - 1,)) + nonce
-    counters = bytearray()
-    for counter in range(1 + (size + _BLOCK - 1) // _BLOCK):
-        counters.extend(prefix)
-        counters.extend(counter.to_bytes(length_size, "big"))
-    stream: bytes = cryptolib.aes(key, _MODE_ECB).encrypt(counters)
+    counters = [counter.to_bytes(length_size, "big") for counter in range(1 + (size + _BLOCK - 1) // _BLOCK)]
+    stream: bytes = cryptolib.aes(key, _MODE_ECB).encrypt(prefix + prefix.join(counters))
     return stream
 
 

@@ -6,9 +6,15 @@ true and null. No floats, no indefinite lengths, no other simple values. Maps co
 
 from envelope.errors import CborError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _SIMPLE_VALUES = {20: False, 21: True, 22: None}
 _UINT_LIMIT = 1 << 64
+_BYTES_TYPES = (bytes, bytearray, memoryview)
+_ARRAY_TYPES = (list, tuple)
 
 MAX_DEPTH = 8
 MAX_ITEMS = 512
@@ -68,11 +74,17 @@ def decode_first(
 
 
 def _write_head(out: bytearray, major: int, value: int) -> None:
-    major <<= 5
     if value < 24:
-        out.append(major | value)
-        return
-    for extra in range(4):
+        out.append(major << 5 | value)
+    elif value < 256:
+        out.append(major << 5 | 24)
+        out.append(value)
+    else:
+        _write_long_head(out, major << 5, value)
+
+
+def _write_long_head(out: bytearray, major: int, value: int) -> None:
+    for extra in range(1, 4):
         size = 1 << extra
         if value < 1 << (8 * size):
             out.append(major | 24 + extra)
@@ -86,17 +98,13 @@ def _write(out: bytearray, obj: object) -> None:
         out.append(0xF6 if obj is None else 0xF4 + bool(obj))
     elif isinstance(obj, int):
         _write_head(out, _UINT if obj >= 0 else _NEGATIVE, obj if obj >= 0 else -1 - obj)
-    elif isinstance(obj, (bytes, bytearray, memoryview)):
+    elif isinstance(obj, _BYTES_TYPES):
         _write_head(out, _BYTES, len(obj))
         out.extend(obj)
     elif isinstance(obj, str):
-        text = obj.encode()
-        _write_head(out, _TEXT, len(text))
-        out.extend(text)
-    elif isinstance(obj, (list, tuple)):
-        _write_head(out, _ARRAY, len(obj))
-        for element in obj:
-            _write(out, element)
+        _write_text(out, obj.encode())
+    elif isinstance(obj, _ARRAY_TYPES):
+        _write_array(out, obj)
     elif isinstance(obj, dict):
         _write_map(out, obj)
     elif isinstance(obj, Tag):
@@ -104,6 +112,17 @@ def _write(out: bytearray, obj: object) -> None:
         _write(out, obj.value)
     else:
         raise CborError(f"no encoding for a {type(obj).__name__}")
+
+
+def _write_text(out: bytearray, text: bytes) -> None:
+    _write_head(out, _TEXT, len(text))
+    out.extend(text)
+
+
+def _write_array(out: bytearray, elements: "Sequence[object]") -> None:
+    _write_head(out, _ARRAY, len(elements))
+    for element in elements:
+        _write(out, element)
 
 
 def _write_map(out: bytearray, pairs: dict[object, object]) -> None:

@@ -6,7 +6,7 @@ Nothing is negotiated: any other header, order or length is refused. The externa
 direction, epoch, kid and partial IV, the inner one also sender and recipient (32-byte thumbprints).
 """
 
-from envelope import aes_ccm, cbor, ecdsa, labels, padding
+from envelope import aes_ccm, cbor, ecdsa, heap, labels, padding
 from envelope.drbg import Drbg
 from envelope.errors import CborError, EnvelopeError, Rejected
 from envelope.keys import EpochKeys
@@ -55,11 +55,12 @@ def seal(
     drbg: Drbg,
 ) -> bytes:
     """Return the sealed message for `payload` (one CBOR map, padded here). A sequence number is used once only."""
+    heap.fill_holes()
     partial_iv = _minimal(sequence, labels.PARTIAL_IV_MAX)
     key, iv = epoch_keys.of_direction(direction)
     inner_aad = external_aad(direction, epoch, epoch_keys.kid, partial_iv, sender, recipient)
-    outer_aad = enc_structure(_PROTECTED_ENCRYPT0, external_aad(direction, epoch, epoch_keys.kid, partial_iv))
     inner = sign1(padding.pad(payload, labels.PAYLOAD_MIN), inner_aad, private, drbg)
+    outer_aad = enc_structure(_PROTECTED_ENCRYPT0, external_aad(direction, epoch, epoch_keys.kid, partial_iv))
     ciphertext = aes_ccm.encrypt(key, _nonce(iv, sequence), inner, outer_aad, labels.TAG_SIZE)
     unprotected = {
         labels.HEADER_KID: epoch_keys.kid,

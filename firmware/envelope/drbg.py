@@ -6,13 +6,14 @@ from envelope.errors import EntropyError
 ENTROPY_MIN = 32
 REQUEST_MAX = 4096
 STATE_SIZE = 64
+_FIRST_KEY = hkdf.pads(bytes(hkdf.HASH_SIZE))
 
 
 class Drbg:
     """A generator seeded with `entropy` (at least 32 bytes) and an optional personalisation string."""
 
     def __init__(self, entropy: bytes, personal: bytes = b"") -> None:
-        self._key = hkdf.pads(bytes(hkdf.HASH_SIZE))
+        self._key = _FIRST_KEY
         self._value = b"\x01" * hkdf.HASH_SIZE
         self._absorb(entropy, personal)
 
@@ -58,5 +59,5 @@ class Drbg:
 
     def _update(self, provided: bytes) -> None:
         for separator in (b"\x00", b"\x01") if provided else (b"\x00",):
-            self._key = hkdf.pads(hkdf.hmac_padded(self._key, self._value + separator + provided))
+            self._key = hkdf.pads(hkdf.hmac_padded(self._key, b"".join((self._value, separator, provided))))
             self._value = hkdf.hmac_padded(self._key, self._value)

@@ -1,26 +1,50 @@
 """ECDSA with P-256 and SHA-256 (FIPS 186-5): r || s in 64 bytes, s always low.
 
 Signing draws k by RFC 6979 with fresh randomness mixed in (section 3.6), so neither a poor generator nor a repeated
-message gives k away, and no fault can be compared with a good run. The multiplication sees k + r*n on randomised
-coordinates; k is inverted, and d used, only under a random factor. Before a signature is let out, k*G has to lie on
-the curve and s has to satisfy its equation, which a bit flipped in any field operation breaks; the scalar and its
-digits have to be those of k.
-Big integers are never constant in time: this hardens against timing seen from afar, not against a probe.
+message gives k away, and no fault can be compared with a good run. What computes with k and d is `engine`: the module
+p256_portable or, where it was shipped and computes what is known, p256_kernel. It checks what it hands out. On big
+integers, which are never constant in time, this hardens against timing seen from afar, not against a probe.
 """
 
 from hashlib import sha256
 
 from micropython import const
 
-from envelope import p256, p256_comb, p256_point
+from envelope import heap, p256, p256_comb, p256_point, p256_portable
 from envelope.drbg import Drbg
 from envelope.errors import FaultDetected, KeyInvalid
+from envelope.labels import KERNEL_FAILED, KERNEL_NONE, KERNEL_USED
 from envelope.p256_table import GENERATOR
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from envelope.p256_comb import Comb
+
 _SIGNATURE_SIZE = const(64)
-_STRETCH_AT = const(32)
-_SCALAR_BLIND_AT = const(64)
-_BLINDS_SIZE = const(67)
+_STRETCH_AT = const(32)  # in the blinds of a signature, behind a factor
+_BLIND_AT = const(29)  # in those of a scalar, behind the stretch
+_BLINDS_SIZE = const(32)  # of a scalar
+
+engine: "Any" = p256_portable
+kernel = KERNEL_NONE
+
+
+def use_kernel() -> None:
+    """Compute with the kernel, or stop doing so: called at boot, and after every fault."""
+    global engine, kernel
+    if kernel == KERNEL_FAILED:
+        return
+    try:
+        from envelope import p256_kernel
+    except ImportError:
+        return
+    except (ValueError, MemoryError):  # made for another machine, or no room for machine code
+        kernel = KERNEL_FAILED
+        return
+    good = p256_kernel.works()
+    engine, kernel = (p256_kernel, KERNEL_USED) if good else (p256_portable, KERNEL_FAILED)
 
 
 def make_key(drbg: Drbg) -> tuple[bytes, bytes]:
@@ -33,16 +57,19 @@ def make_key(drbg: Drbg) -> tuple[bytes, bytes]:
 
 def public_key(private: bytes, drbg: Drbg) -> bytes:
     """Return the 65-byte public key of a private one; KeyInvalid when that is out of range."""
-    return p256.encode(*_times_generator(p256.decode_private(private), drbg.generate(_BLINDS_SIZE)))
+    blinds = _scalar_blinds(drbg.generate(_BLINDS_SIZE))
+    return p256.encode(*engine.times_generator(p256.decode_private(private), *blinds))
 
 
 def sign(private: bytes, message: bytes, drbg: Drbg) -> bytes:
     """Return the 64-byte signature of `message`; KeyInvalid, or FaultDetected when a check failed."""
     d = p256.decode_private(private)
     z = int.from_bytes(sha256(message).digest(), "big")
-    seed = private + (z % p256.N).to_bytes(32, "big")
+    heap.fill_holes()
+    n = p256.N
+    seed = private + (z - n if n <= z else z).to_bytes(32, "big")
     while True:
-        nonce = Drbg(seed, drbg.generate(32)).last(32 + _BLINDS_SIZE)
+        nonce = Drbg(seed, drbg.generate(32)).last(32 + _STRETCH_AT + _BLINDS_SIZE)
         k = int.from_bytes(nonce[:32], "big")
         if p256.N > k > 0:
             signature = _sign_with(k, d, z, nonce[32:])
@@ -66,11 +93,12 @@ def is_low(signature: bytes) -> bool:
 class Verifier:
     """Checks signatures of one public key (65 bytes; KeyInvalid when it is none).
 
-    `comb` is the key's comb of one table where somebody made one (4096 bytes; what follows them is not looked at): a
-    check then takes less than half as long. It stands for the key: only who may say what the key is may give it.
+    `comb` is the key's comb of two tables where somebody made one: a check then takes a third of the time. What it does
+    not find valid is looked at once more without it, so that a damaged one does no harm. But it stands for the key:
+    only who may say what the key is may give it.
     """
 
-    def __init__(self, public: bytes, comb: bytes = b"") -> None:
+    def __init__(self, public: bytes, comb: "Comb" = ()) -> None:
         self.public = bytes(public)
         self._point = p256.decode(self.public)
         self._comb = comb
@@ -83,48 +111,46 @@ class Verifier:
         if len(signature) != _SIGNATURE_SIZE or not n > r > 0 or not n > s > 0:
             return False
         z = int.from_bytes(sha256(message).digest(), "big")
-        w = p256.inverse(s, n)
-        point = self._sum(p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0))
-        # x mod n = r without an inversion: x is r, or r + n where that is still below p.
-        x, zz = point[0], point[2]
-        return bool(zz) and (not (r * zz - x) % p256.P or (r + n < p256.P and not ((r + n) * zz - x) % p256.P))
+        w = engine.inverse(s)
+        u1, u2 = p256_comb.blinded(z * w % n, 0), p256_comb.blinded(r * w % n, 0)
+        return (bool(self._comb) and self._holds_by_comb(u1, u2, r)) or self._holds(u1, u2, r)
 
-    def _sum(self, u1: int, u2: int) -> tuple[int, int, int, int]:
-        """Return u1 * G + u2 * the key's point; both scalars odd, as p256_comb.blinded makes them."""
-        if self._comb:
-            return p256_comb.multiply(((u1, GENERATOR), (u2, (self._comb,))))
+    def _holds_by_comb(self, u1: int, u2: int, r: int) -> bool:
+        try:
+            return _has_x(engine.multiply(((u1, GENERATOR), (u2, self._comb))), r)
+        except (FaultDetected, OSError):
+            return False
+
+    def _holds(self, u1: int, u2: int, r: int) -> bool:
+        """Tell whether u1 * G + u2 * the key's point has x = r; both scalars odd, as p256_comb.blinded makes them."""
         point = p256_point.multiply(u2, *self._point)
-        rest = p256_comb.multiply(((u1, GENERATOR),))
-        return p256.add(point, *p256.affine(rest)) if rest[2] else point
+        rest = engine.multiply(((u1, GENERATOR),))
+        return _has_x(p256.add(point, *p256.affine(rest)) if rest[2] else point, r)
 
 
-def _times_generator(k: int, blinds: bytes) -> tuple[int, int]:
-    """Return k * G as (x, y), checked to be on the curve."""
-    stretch = int.from_bytes(blinds[_STRETCH_AT:_SCALAR_BLIND_AT], "big") % p256.P or 1
-    blind = int.from_bytes(blinds[_SCALAR_BLIND_AT:], "big")
-    scalar = p256_comb.blinded(k, blind)
-    x, y = p256.affine(p256_comb.multiply(((scalar, GENERATOR),), stretch))
-    if not p256.on_curve(x, y):
-        raise FaultDetected("k * G is not on the curve")
-    if (scalar - k) % p256.N:
-        raise FaultDetected("the scalar is not k")
-    return x, y
+def _has_x(point: tuple[int, int, int, int], r: int) -> bool:
+    """Tell whether a finite point's x is r modulo n, without an inversion: r itself, or r + n where that is below p."""
+    x, _, zz, _ = point
+    n = p256.N
+    return bool(zz) and (not (r * zz - x) % p256.P or (r + n < p256.P and not ((r + n) * zz - x) % p256.P))
 
 
 def _sign_with(k: int, d: int, z: int, blinds: bytes) -> bytes:
     """Return the signature under nonce k; empty when r or s came out as 0 (the next k is due then)."""
     n = p256.N
-    x, _ = _times_generator(k, blinds)
-    r = x % n
-    factor = int.from_bytes(blinds[:_STRETCH_AT], "big") % n or 1
-    blinded_inverse = p256.inverse(k * factor % n, n)
-    s = (factor * z + (factor * d % n) * r) % n * blinded_inverse % n
-    if x != r and x != r + n:
-        raise FaultDetected("r is not x mod n")
-    if (s * k - r * d - z) % n:
-        raise FaultDetected("s does not satisfy its equation")
+    factor = int.from_bytes(blinds[1:_STRETCH_AT], "big") or 1
+    try:
+        r, s = engine.signature(k, d, z, factor, *_scalar_blinds(blinds[_STRETCH_AT:]))
+    except FaultDetected:
+        use_kernel()
+        raise
     if not r or not s:
         return b""
     if s > n >> 1:
         s = n - s
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _scalar_blinds(blinds: bytes) -> tuple[int, int]:
+    """What stretches the coordinates, not 0 and below p, and what blinds the scalar."""
+    return int.from_bytes(blinds[:_BLIND_AT], "big") or 1, int.from_bytes(blinds[_BLIND_AT:], "big")

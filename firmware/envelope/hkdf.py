@@ -8,8 +8,8 @@ HASH_SIZE = 32
 _BLOCK_SIZE = 64
 
 # Both pads as one big integer each: one XOR instead of a loop over 64 bytes.
-_INNER_PAD = int.from_bytes(b"\x36" * _BLOCK_SIZE, "big")
-_OUTER_PAD = int.from_bytes(b"\x5c" * _BLOCK_SIZE, "big")
+_INNER_PAD = int.from_bytes(b"\x36" * _BLOCK_SIZE, "little")
+_OUTER_PAD = int.from_bytes(b"\x5c" * _BLOCK_SIZE, "little")
 
 
 def hmac(key: bytes, message: bytes) -> bytes:
@@ -21,13 +21,17 @@ def pads(key: bytes) -> tuple[bytes, bytes]:
     """Return the key as the inner and the outer hash begin with it: worth keeping where one key serves often."""
     if len(key) > _BLOCK_SIZE:
         key = sha256(key).digest()
-    padded = int.from_bytes(key, "big") << 8 * (_BLOCK_SIZE - len(key))
-    return (padded ^ _INNER_PAD).to_bytes(_BLOCK_SIZE, "big"), (padded ^ _OUTER_PAD).to_bytes(_BLOCK_SIZE, "big")
+    number = int.from_bytes(key, "little")  # so that zeros follow it
+    return (number ^ _INNER_PAD).to_bytes(_BLOCK_SIZE, "little"), (number ^ _OUTER_PAD).to_bytes(_BLOCK_SIZE, "little")
 
 
 def hmac_padded(padded: tuple[bytes, bytes], message: bytes) -> bytes:
     """Return HMAC-SHA256 under the key that `pads` was called with."""
-    return sha256(padded[1] + sha256(padded[0] + message).digest()).digest()
+    inner = sha256(padded[0])
+    inner.update(message)
+    outer = sha256(padded[1])
+    outer.update(inner.digest())
+    return outer.digest()
 
 
 def extract(salt: bytes, ikm: bytes) -> bytes:

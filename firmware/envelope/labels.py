@@ -178,6 +178,10 @@ RESET_PANIC = 7
 RESET_ERROR = 8
 # Why a node is in safe mode: the cause of its last crash (3, 6, 7 or 8), or this; 0 when it is not
 SAFE_CONFIG = 9
+# The kernel for P-256: none was shipped, signatures run on it, or it did not load or compute right
+KERNEL_NONE = 0
+KERNEL_USED = 1
+KERNEL_FAILED = 2
 
 # Air channels: id -> (name, unit, how many of the integer make one unit)
 CHANNELS = {

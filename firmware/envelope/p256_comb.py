@@ -15,7 +15,7 @@ What a signature costs in millions of instructions on RV32IMC, and what its tabl
 
 from micropython import const
 
-from envelope import p256
+from envelope import heap, p256
 from envelope.errors import FaultDetected
 
 TEETH = 7
@@ -59,6 +59,7 @@ def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[i
     first = next(columns)
     x, y = first.pop()
     p = p256.P
+    heap.fill_holes()
     zz = stretch * stretch % p
     zzz = zz * stretch % p
     return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), _with_first(first, columns))
@@ -111,6 +112,7 @@ def _entries(scalar: int, comb: "Comb") -> "Iterator[tuple[int, int]]":
     used = bytearray(SPACING)
     p = p256.P
     integer = int.from_bytes
+    low = (1 << 256) - 1
     height = SPACING // len(comb)
     for column in range(height - 1, -1, -1):
         at = column
@@ -118,9 +120,9 @@ def _entries(scalar: int, comb: "Comb") -> "Iterator[tuple[int, int]]":
             signs = digits[at]
             positive = signs >> TEETH - 1 & 1
             entry = ((signs ^ positive - 1) & ENTRIES - 1) << 6
-            point = table[entry : entry + 64]
-            y = integer(point[32:], "big")
-            yield integer(point[:32], "big"), (p - y, y)[positive]
+            point = integer(table[entry : entry + 64], "big")
+            y = point & low
+            yield point >> 256, (p - y, y)[positive]
             used[at] = (entry >> 6 ^ positive - 1) & ENTRIES - 1 | positive << TEETH - 1
             at += height
     if _scalar(used) != scalar:

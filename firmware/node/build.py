@@ -6,6 +6,7 @@ No function made here may be handed out: it would keep all of this in memory.
 from micropython import const
 
 import sensors
+from envelope import ecdsa
 from envelope.labels import SAFE_CONFIG
 from node import combs, health
 from node.commands import Commands
@@ -61,6 +62,7 @@ async def configuration(files: Files, clock: Clock) -> "tuple[Any, int]":
 
 def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline:
     """Wire the stages. Everything from ports/ enters here and nowhere else. Unprovisioned without an identity."""
+    ecdsa.use_kernel()
     nvs = Nvs()
     keystore = open_keystore(files, KeyPartition.find())
     keychain = Keychain(keystore, nvs, power.Retained())

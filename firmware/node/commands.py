@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeGuard
 
     from envelope.drbg import Drbg
+    from envelope.p256_comb import Comb
     from node.keychain import Keychain
     from node.report import Owed
     from ports.led import Led
@@ -65,7 +66,7 @@ class Commands:
         drbg: "Drbg",
         led: "Led | None",
         reset: "Callable[[], None]",
-        comb: "Callable[[bytes], bytes]",
+        comb: "Callable[[bytes], Comb]",
     ) -> None:
         self.keychain = keychain
         self.owed = owed

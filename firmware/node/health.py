@@ -6,6 +6,8 @@ that are larger than those.
 
 from micropython import const
 
+from envelope import ecdsa
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -29,7 +31,7 @@ class Health:
         self._heap_max = max(self._heap_max, self._power.heap_used())
 
     def row(self) -> "list[int]":
-        """[reset cause, heap high water in KB (rounded up), key store + 2 * reason of safe mode, boots]"""
+        """[reset cause, heap high water in KB (rounded up), state: key store + 2 * safe mode + 32 * kernel, boots]"""
         boots = self._boots
         heap_kb = -(-self._heap_max // _HEAP_STEP) * (_HEAP_STEP >> 10)
-        return [boots.cause, heap_kb, self._key_store + 2 * boots.safe, boots.count]
+        return [boots.cause, heap_kb, self._key_store + 2 * boots.safe + 32 * ecdsa.kernel, boots.count]

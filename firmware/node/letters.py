@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from envelope.drbg import Drbg
     from envelope.keys import EpochKeys
+    from envelope.p256_comb import Comb
     from node.commands import Commands
     from node.keychain import Keychain
     from node.report import Owed
@@ -63,7 +64,7 @@ class Mailbox:
         owed: "Owed",
         drbg: "Drbg",
         prefix: str,
-        comb: "Callable[[bytes], bytes]",
+        comb: "Callable[[bytes], Comb]",
         receipt: "Callable[[int], None]",
         on_heard: "Callable[[int, int, int], None]",
     ) -> None:

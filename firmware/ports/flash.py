@@ -5,9 +5,13 @@ import os
 from esp32 import NVS, Partition
 from micropython import const
 
+from ports.table import tables
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ports.table import Table
 
 _NAMESPACE = "hadeda"
 _BLOB_MAX = const(64)
@@ -44,6 +48,15 @@ class Files:
                 return file.read()
         except OSError:
             return None
+
+    def tables(self, path: str, count: int, size: int) -> "tuple[Table, ...]":
+        """The tables that a file consists of, which stay on the flash; none when it is not there or of another size."""
+        try:
+            if os.stat(self.root + path)[6] == count * size:
+                return tables(self.root + path, count, size)
+        except OSError:
+            pass
+        return ()
 
     def write(self, path: str, data: bytes) -> None:
         """Replace a file: after a power cut it is the old one or the new one."""

@@ -16,6 +16,13 @@ class Table:
     def __len__(self) -> int:
         return self._size
 
+    def copy_to(self, target: bytearray) -> None:
+        """Fill `target`, as long as the table."""
+        file = self._file
+        file.seek(0)  # as below
+        file.seek(self._start)
+        file.readinto(target)
+
     def __getitem__(self, piece: "slice") -> bytes:
         """The bytes from piece.start to piece.stop, read anew; both are given, and within the table."""
         file = self._file

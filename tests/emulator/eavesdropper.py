@@ -133,7 +133,7 @@ def epochs(sessions: Iterable[Session]) -> Epochs:
             last = ""
             for epoch, data in _attributed(bytes(stream), own):
                 pieces = found.setdefault(epoch, [])
-                if epoch == last:
+                if epoch == last and stream is session.up:  # what follows what from above is the broker's doing
                     pieces[-1] += data
                 else:
                     pieces.append(data)

@@ -1,8 +1,10 @@
 """Stand-ins for ports/, for tests on CPython and on MicroPython: time moves when a test says so, power can be cut."""
 
 import asyncio
+import io
 
 from envelope import labels
+from ports.table import Table
 
 _STEP_MS = 10
 
@@ -97,6 +99,12 @@ class Flash:
 
     def read(self, path):
         return self.files.get(path)
+
+    def tables(self, path, count, size):
+        content = self.files.get(path)
+        if content is None or len(content) != count * size:
+            return ()
+        return tuple([Table(io.BytesIO(content), number * size, size) for number in range(count)])
 
     def write(self, path, data):
         self._operate()

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from hadeda.simulate.street import Street
 
 FIRST_US: Final = 60_000_000
-# How manieth allocation since the boot, whose own are some eighty thousand
-FAILING: Final = (2, 20_000, 40_000, 60_000, 64_000, 68_000, 72_000, 80_000, 90_000, 100_000)
+# How manieth allocation of the node's program, whose imports take some three thousand and its boot twelve
+FAILING: Final = (3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 11_000, 12_000, 14_000, 20_000)
 
 
 class Starving(Faults):

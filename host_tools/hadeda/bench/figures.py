@@ -28,6 +28,7 @@ SUBJECTS = {
     "seal": "sign and encrypt a report",
     "seal_without_aes": "the same without AES-CCM",
     "seal_without_aes_and_sign": "the same without AES-CCM and signature",
+    "open_command": "check a signed command: a known key",
     "open_letter": "open a letter and its command: two known keys",
     "open_letter_unknown": "the same with two keys without combs, which a command brought",
     "ready": "begin a re-key: ephemeral key, ECDH, signature, encryption",
@@ -55,10 +56,15 @@ SUBJECTS = {
     "footfall_device": "footfall: hash one address into the sketch",
     "footfall_release": "footfall: add the noise, hold it against k, overwrite",
 }
+# What is measured once more on a board that has the RISC-V kernel
+WITH_KERNEL = ("sign", "sign_crowded", "verify", "make_key", "seal", "seal_without_aes", "open_command", "open_letter")
+SUBJECTS.update({f"{name}_kernel": f"{SUBJECTS[name]}: with the RISC-V kernel" for name in WITH_KERNEL})
 BYTES = {
     "table_bytes": "generator's table, bytes",
     "heap_peak_bytes": "least free heap for a sign, bytes",
     "verify_heap_peak_bytes": "the same for a check with a comb",
+    "heap_peak_bytes_kernel": "least free heap for a sign with the RISC-V kernel",
+    "verify_heap_peak_bytes_kernel": "the same for a check with a comb",
     "open_letter_heap_peak_bytes": "the same for a letter with a command",
     "ready_heap_peak_bytes": "the same for beginning a re-key",
     "growth_bytes": "growth of the heap in a score of samples, of each sensor",

@@ -2,18 +2,23 @@
 
 Its serial port is a pseudo-terminal, spoken to by mpremote's own transport. The modules lie in a folder in memory
 while they are imported, and are let go of one by one, so that the heap holds what a node's does: their code. Tables
-that a node leaves on its flash lie in memory here.
+that a node leaves on its flash lie in a read-only file system (VfsRom) in memory outside of the heap: its files are C
+as a node's are.
 """
 
 import re
 import subprocess
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mpremote.romfs import VfsRomWriter  # type: ignore[import-untyped]
+
 from hadeda.bench.build import QEMU, Yardstick
 from hadeda.errors import BenchError
+from hadeda.kernel import module
 from hadeda.paths import FIRMWARE
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import compiled
@@ -22,9 +27,11 @@ from hadeda.provision.shipment import compiled
 COUNTING = ("-icount", "shift=0,sleep=off")
 BOARD = ("-machine", "virt", "-bios", "none", "-nographic", "-monitor", "null", "-semihosting", "-serial", "pty")
 CHUNK = 1024  # bytes a write
-PIECE = 4096  # bytes of a table that stays: a used heap has no larger holes
+FLASH = 0x80800000  # RAM that MicroPython's linker script leaves alone
+FLASH_STEP = 0x40000  # between two file systems in it
 FOLDER = """
-import gc, io, sys, vfs
+import gc, io, sys, uctypes, vfs
+gc.threshold(2048)  # while it imports, as firmware/main.py has it
 class Folder:
     def __init__(self):
         self.files = {}
@@ -40,15 +47,7 @@ class Folder:
         raise OSError(2)
     def open(self, path, mode):
         content = self.files.pop(path)
-        return Pieces(content) if isinstance(content, list) else io.BytesIO(content)
-class Pieces:
-    def __init__(self, pieces):
-        self.pieces = pieces
-    def seek(self, at):
-        self.at = at
-    def read(self, count):
-        first = self.at & 4095
-        return bytes(self.pieces[self.at >> 12][first : first + count])
+        return open(content, mode) if isinstance(content, str) else io.BytesIO(content)
 folder = Folder()
 vfs.mount(folder, "/lib")
 sys.path.append("/lib")
@@ -68,15 +67,18 @@ class Machine:
         if not found:
             self._stop()
             raise BenchError(f"QEMU did not start: {said.strip()!r}", f"run: {' '.join(command)}")
+        self._flash = FLASH
         try:
             self._port = NodePort(found[0])
         except Exception:
             self._stop()
             raise
 
-    def load(self, sources: Iterable[Path]) -> None:
+    def load(self, sources: Iterable[Path], kernel: bool = False) -> None:
         """Put modules of the firmware on the board, compiled as for a node, each in its package's folder."""
         self.run(FOLDER)
+        if kernel:
+            self._put_module(f"/{module.NAME}", module.compiled())
         for source in sources:
             self.put(source)
 
@@ -95,10 +97,20 @@ class Machine:
             self.run(f"folder.files[{path!r}].extend({data[at : at + CHUNK]!r})")
 
     def _put_table(self, path: str, data: bytes) -> None:
-        self.run(f"folder.files[{path!r}] = [bytearray({PIECE}) for _ in range({len(data) // PIECE})]")
+        name = path.rsplit("/", 1)[1]
+        self.put_files(f"/{name}", {name: data})
+        self.run(f"folder.files[{path!r}] = '/{name}/{name}'")
+
+    def put_files(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Mount files by name at `folder`; they stay where they are, and take no heap."""
+        data = _read_only(files)
+        self.run("import uctypes, vfs\nfrom binascii import a2b_base64")
+        self.run(f"flash = uctypes.bytearray_at({self._flash}, {len(data)})")
         for at in range(0, len(data), CHUNK):
-            place = f"[{at // PIECE}][{at % PIECE}:{at % PIECE + CHUNK}]"
-            self.run(f"folder.files[{path!r}]{place} = {data[at : at + CHUNK]!r}")
+            piece = data[at : at + CHUNK]
+            self.run(f"flash[{at}:{at + len(piece)}] = a2b_base64({b64encode(piece)!r})")
+        self.run(f"vfs.mount(vfs.VfsRom(flash), {folder!r})\ndel flash")
+        self._flash += FLASH_STEP
 
     def run(self, code: str) -> str:
         """Execute Python on the board; returns what it printed."""
@@ -116,3 +128,20 @@ class Machine:
     def _stop(self) -> None:
         self._qemu.kill()
         self._qemu.communicate()
+
+
+def _read_only(files: Mapping[str, bytes]) -> bytes:
+    """A VfsRom of these files, each at a word's address, as littlefs on flash has them."""
+    padding = dict.fromkeys(files, 0)
+    for name, content in files.items():
+        padding[name] = -_image(files, padding).find(content) % 4
+    return _image(files, padding)
+
+
+def _image(files: Mapping[str, bytes], padding: Mapping[str, int]) -> bytes:
+    image = VfsRomWriter()
+    for name, content in files.items():
+        image.mkfile(f"before {name}", bytes(padding[name]))
+        image.mkfile(name, content)
+    image.mkfile("behind", bytes(sum(padding.values()) % 2))  # an even number in all: the header's length follows it
+    return bytes(image.finalise())

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from hadeda.bench.build import PEER, Yardstick, build
-from hadeda.bench.figures import parse
-from hadeda.bench.machine import CHUNK, Machine
+from hadeda.bench.figures import BYTES, SUBJECTS, parse
+from hadeda.bench.machine import Machine
 from hadeda.paths import FIRMWARE
 from hadeda.provision.combs import file
 from hadeda.provision.shipment import module_name, sources
@@ -16,7 +16,7 @@ PEER_OPTIMISATION = "-O2"  # as the C in an ESP32 image is compiled
 # envelope.labels is for on_board/: in what is shipped its numbers stand for its names
 SEALING = (
     "import envelope.cose, envelope.ecdh, envelope.ecdh_es, envelope.hkdf, envelope.labels, node.combs, node.ready, "
-    "on_board.counting"
+    "on_board.counting\nenvelope.ecdsa.use_kernel()"
 )
 # This MicroPython has no asyncio; node.sample names it, and nothing that is measured calls it
 MINIMISING = (
@@ -52,7 +52,18 @@ def measure_sealing(yardstick: Yardstick, keys: int, firmware: Path = FIRMWARE) 
         *[(0, f"measure_crowded({number}, {CROWDED})") for number in numbers],
     ]
     boards: list[Calls] = [whole, [(1, "measure_heap()")], [(1, "measure_downlink_heap()")]]
-    return parse("".join(_sealing(yardstick, calls, firmware) for calls in boards))
+    values = parse("".join(_sealing(yardstick, calls, firmware) for calls in boards))
+    return values | _with_kernel(yardstick, keys, firmware)
+
+
+def _with_kernel(yardstick: Yardstick, keys: int, firmware: Path) -> dict[str, list[int]]:
+    """The same for what the RISC-V kernel does, `_kernel` behind the names; points met once are big integers' work."""
+    numbers = range(1, keys + 1)
+    known = [(number, f"measure_{part}({number})") for number in numbers for part in ("known", "seal")]
+    crowded = [(0, f"measure_crowded({number}, {CROWDED})") for number in numbers]
+    boards: list[Calls] = [[*known, *crowded], [(1, "measure_heap()")]]
+    values = parse("".join(_sealing(yardstick, calls, firmware, kernel=True) for calls in boards))
+    return {f"{name}_kernel": found for name, found in values.items() if f"{name}_kernel" in {**SUBJECTS, **BYTES}}
 
 
 def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
@@ -102,10 +113,15 @@ def measure_boot(yardstick: Yardstick, modules: list[str], firmware: Path = FIRM
     return parse("".join(printed))
 
 
-def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path) -> str:
+def load_sealing(machine: Machine, kernel: bool, firmware: Path = FIRMWARE) -> None:
+    """Import what seals and opens, with the RISC-V kernel or without."""
+    _load(machine, firmware, ("__init__", "combs", "ready"), SEALING, kernel)
+
+
+def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path, kernel: bool = False) -> str:
     """What `calls` print, each with the combs of the keys of its number on the board (0: none)."""
     with Machine(yardstick) as machine:
-        _load(machine, firmware, ("__init__", "combs", "ready"), SEALING)
+        load_sealing(machine, kernel, firmware)
         machine.run((ON_BOARD / "sealing.py").read_text())
         printed, put = [], 0
         for number, call in calls:
@@ -116,7 +132,15 @@ def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path) -> str:
         return "".join(printed)
 
 
-def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str, drivers: bool = False) -> None:
+def _load(
+    machine: Machine,
+    firmware: Path,
+    node: tuple[str, ...],
+    imports: str,
+    kernel: bool = False,
+    *,
+    drivers: bool = False,
+) -> None:
     """Import the firmware's modules before the text that measures them takes its part of the heap.
 
     With `drivers`, those of all sensors and what they stand on, too.
@@ -128,19 +152,14 @@ def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str,
         modules += [*sorted((firmware / "sensors").glob("*.py")), firmware / "ports" / "ble.py"]
         modules += [firmware / "busio.py", firmware / "digitalio.py", firmware / "node" / "seldom.py"]
         modules += [path for path in sources(firmware).values() if not path.is_relative_to(firmware)]
-    machine.load([*tables, *code, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"])
+    machine.load([*tables, *code, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"], kernel)
     machine.run(imports)
-    machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()")
+    machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()\ngc.threshold(-1)")
 
 
 def _put_combs(machine: Machine, number: int) -> None:
     """Leave the combs of the keys of `number` on the board, as provisioning does, and no others."""
-    machine.run("COMBS.clear()\ngc.collect()")
-    if not number:
-        return
-    for public in machine.run(f"publics({number})").split():
-        path, data = file(bytes.fromhex(public))
-        machine.run(f"COMBS[{path!r}] = bytearray({len(data)})")
-        for at in range(0, len(data), CHUNK):
-            piece = data[at : at + CHUNK]
-            machine.run(f"COMBS[{path!r}][{at}:{at + len(piece)}] = {piece!r}")
+    machine.run("import vfs\ntry: vfs.umount('/combs')\nexcept OSError: pass\ngc.collect()")
+    if number:
+        combs = dict(file(bytes.fromhex(public)) for public in machine.run(f"publics({number})").split())
+        machine.put_files("/combs", {path.rsplit("/", 1)[1]: data for path, data in combs.items()})

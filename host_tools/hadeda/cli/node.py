@@ -250,6 +250,7 @@ def _condition(report: StoredReport) -> dict[str, Any]:
         "clock": report.clock,
         "last_reset": RESET_CAUSES.get(health.reset_cause, str(health.reset_cause)),
         "safe_mode": health.safe_mode,
+        "kernel": health.kernel,
         "heap_high_water_bytes": health.heap_high_water_bytes,
         "boots": health.boots,
     }

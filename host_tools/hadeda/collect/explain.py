@@ -27,6 +27,7 @@ from hadeda.envelope import (
 )
 from hadeda.envelope.cose import ENCRYPT0_PROTECTED, SIGN1_PROTECTED
 from hadeda.envelope.ready import RekeyMessage
+from hadeda.envelope.report import NO_KERNEL
 from hadeda.policy.schema import decimal_text, spent_text
 from hadeda.registry.commands import RESULTS
 from hadeda.registry.epochs import Chain, Epoch, candidates, node_of_identity
@@ -216,6 +217,8 @@ def _health(report: Report) -> Iterator[Field]:
         yield Field("safe mode", health.safe_mode, "its sensors are off; it tries again by itself")
     yield Field("heap high water", f"{health.heap_high_water_bytes} bytes")
     yield Field("key store", health.key_store)
+    if health.kernel != NO_KERNEL:
+        yield Field("RISC-V kernel", health.kernel)
 
 
 def _outbox(node: Node, report: Report) -> Iterator[Field]:

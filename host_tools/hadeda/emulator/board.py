@@ -48,10 +48,11 @@ TIMER_WAKE = 4
 LOOK_S = 0.01  # real seconds, at the most, that a board on its own does not see a serial port or another thread
 HUNG_S = 60.0  # real seconds without a request, in virtual time, until a fed watchdog counts as starved
 
+SLEEP = struct.Struct("<QIB")
 UART_BITS = (1 << opcodes.READY_CONSOLE) - (1 << opcodes.READY_UART)
 
 
-@dataclass
+@dataclass(slots=True)
 class Sleep:
     """The board waits for `until_us`, or for a ready bit outside `seen`; `at_console`, somebody may be typing."""
 
@@ -194,7 +195,7 @@ class EmulatedBoard:
         self._boot_us = self.clock.now_us() if start.cause != SOFT_RESET else self._boot_us
         self.nvs.restart()
         self._processor = Processor(self.interpreter, self.board.budgets.heap_kb * 1024, self.flash.fd)
-        self._heard_from = time.monotonic()
+        self._silent_since: float | None = None
         self.console.connect(self._processor)
         self.selector.register(self._processor.wire, selectors.EVENT_READ, self._on_request)
         self.selector.register(self._processor.console_out, selectors.EVENT_READ, self.console.take)
@@ -324,6 +325,21 @@ class EmulatedBoard:
     def _patience(self) -> float:
         return 0.5 if self._processor is not None and self.watchdog.due_us is not None else 5.0
 
+    def live(self, at_us: int) -> None:
+        """Go on to `at_us`, its next moment, and let its program have the turn until it sleeps or loses its power.
+
+        For whoever moves boards by themselves in virtual time: nobody outside is looked for.
+        """
+        self.clock.advance(at_us, math.inf)
+        self._after_wait()
+        self.compute()
+
+    def compute(self) -> None:
+        """Let its program have the turn until it sleeps or loses its power."""
+        while self._processor is not None and self._asleep is None:
+            if not self._on_request():
+                self._look_around()
+
     @property
     def computing(self) -> bool:
         """Whether its program has the turn: `step` waits for what it asks."""
@@ -353,7 +369,8 @@ class EmulatedBoard:
         for us in (self.radio.next_event_us(), self.watchdog.due_us):
             if us is not None and us < moment:
                 moment = us
-        return max(moment, self.clock.now_us())
+        now = self.clock.now_us()
+        return moment if moment > now else now
 
     def _after_wait(self) -> None:
         now = self.clock.now_us()
@@ -361,21 +378,22 @@ class EmulatedBoard:
             if self._wake_us is not None and now >= self._wake_us:
                 self._start(Start(DEEPSLEEP_RESET, wake_reason=TIMER_WAKE))
             return
-        if self._starved():
+        if self.watchdog.due_us is not None and self._starved():
             self._reset(WDT_RESET)
             return
-        if self._asleep is not None:
-            if self._asleep.listens:
+        asleep = self._asleep
+        if asleep is not None:
+            if asleep.listens:
                 self.wiring.listen()
             self.radio.listen()
-            if now >= self._asleep.until_us or self._ready() & ~self._asleep.seen:
+            if now >= asleep.until_us or self._ready() & ~asleep.seen:
                 self._wake_up()
 
     def _starved(self) -> bool:
-        if self.watchdog.due_us is None:
-            return False
-        computing = not self.clock.real_time and self._asleep is None
-        return self.watchdog.starved or (computing and time.monotonic() - self._heard_from > HUNG_S)
+        if self.watchdog.starved:
+            return True
+        computing = not self.clock.real_time and self._asleep is None and self._silent_since is not None
+        return computing and time.monotonic() - (self._silent_since or 0.0) > HUNG_S
 
     def _wake_up(self) -> None:
         if self._asleep is not None:
@@ -391,18 +409,20 @@ class EmulatedBoard:
         try:
             packet = self._processor.wire.recv(65536)
         except BlockingIOError:
+            self._silent_since = self._silent_since or time.monotonic()
             return False
         except OSError:
             packet = b""
         if not packet:
             self._on_death()
             return True
-        self._heard_from = time.monotonic()
+        self._silent_since = None
         opcode, spent_us, payload = unpack(packet)
-        self.clock.spend(spent_us)
+        if spent_us:
+            self.clock.spend(spent_us)
         self._asked[opcode] += 1
         if opcode == opcodes.SLEEP:
-            self._sleep(*struct.unpack("<QIB", payload))
+            self._sleep(*SLEEP.unpack(payload))
         elif opcode == opcodes.EXIT:
             self._exit(*struct.unpack("<BQB", payload))
         else:
@@ -411,8 +431,9 @@ class EmulatedBoard:
 
     def _sleep(self, dt_us: int, seen: int, at_console: int) -> None:
         self.console.take()  # what it has printed, it printed by now
-        self._asleep = Sleep(self.clock.now_us() + dt_us, seen, bool(at_console))
-        if self._asleep.listens:
+        asleep = Sleep(self.clock.now_us() + dt_us, seen, bool(at_console))
+        self._asleep = asleep
+        if asleep.listens:
             self.wiring.listen()
         if dt_us == 0 or self._ready() & ~seen:
             self._wake_up()
@@ -445,8 +466,9 @@ class EmulatedBoard:
         if self._processor is None:
             return
         uptime_us = self.clock.now_us() - self._boot_us
+        reply = pack(status, self._ready(), uptime_us, self.rtc.time_us(), answer)
         try:
-            self._processor.wire.send(pack(status, self._ready(), uptime_us, self.rtc.time_us(), answer))
+            self._processor.wire.send(reply)
         except OSError:
             return  # it just died; the wire's end will tell
 

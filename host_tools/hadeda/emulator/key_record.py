@@ -13,10 +13,16 @@ BODY_AT: Final = 42  # behind magic, generation, length and SHA-256
 PRIVATE, ROOT = 0, 4  # places in the record's list of committed secrets
 
 
+def key_place(board: Board) -> range:
+    """The addresses of the key partition's two sectors."""
+    at = find(hadeda(board.flash_mb), KEYS).address
+    return range(at, at + KEYS_SIZE)
+
+
 def key_sectors(image: bytes, board: Board) -> bytes:
     """The two sectors of the key partition."""
-    at = find(hadeda(board.flash_mb), KEYS).address
-    return image[at : at + KEYS_SIZE]
+    place = key_place(board)
+    return image[place.start : place.stop]
 
 
 def whole_record(data: bytes) -> bytes:
@@ -28,14 +34,17 @@ def whole_record(data: bytes) -> bytes:
 
 def newest_record(image: bytes, board: Board) -> bytes:
     """The record that counts; nothing where there is none."""
-    both = key_sectors(image, board)
+    return _newer(key_sectors(image, board))
+
+
+def _newer(both: bytes) -> bytes:
     found = [whole_record(both[at : at + SECTOR]) for at in (0, SECTOR)]
     return max(found, key=lambda record: int.from_bytes(record[4:8], "big"))
 
 
-def node_keys(image: bytes, board: Board) -> dict[str, bytes]:
-    """The identity's private key and the epoch's root key; none where there is no whole record."""
-    record = newest_record(image, board)
+def node_keys(both: bytes) -> dict[str, bytes]:
+    """The identity's private key and the epoch's root key in the two sectors; none where there is no whole record."""
+    record = _newer(both)
     if not record:
         return {}
     committed, _enrolling = cbor2.loads(record[BODY_AT:])

@@ -85,8 +85,11 @@ class Radio:
 
     def next_event_us(self) -> int | None:
         """When the association will be through, or something arrives."""
-        joined_us = self._joined_us if self._joined_us and self._joined_us > self._now_us() else None
-        return min((us for us in (joined_us, self.network.next_event_us()) if us is not None), default=None)
+        arrives_us = self.network.next_event_us()
+        joined_us = self._joined_us
+        if not joined_us or joined_us <= self._now_us():
+            return arrives_us
+        return joined_us if arrives_us is None else min(joined_us, arrives_us)
 
     def listen(self) -> None:
         """Take in what has arrived by now."""

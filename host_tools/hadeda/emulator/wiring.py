@@ -152,16 +152,17 @@ class Wiring:
         return b""
 
     def _uart_any(self, payload: bytes) -> bytes:
-        self.listen()
         line = self.lines.get(payload[0])
+        if line is not None:
+            line.hear(self._now())
         return struct.pack("<H", len(line.received) if line else 0)
 
     def _uart_read(self, payload: bytes) -> bytes:
         number, count = struct.unpack("<BH", payload)
-        self.listen()
         line = self.lines.get(number)
         if line is None:
             return b""
+        line.hear(self._now())
         data = bytes(line.received[:count])
         del line.received[:count]
         return data

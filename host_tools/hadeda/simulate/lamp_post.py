@@ -112,21 +112,19 @@ class LampPost:
         if self.emulated.powered:
             self.clock.advance(at_us, 1.0)
 
-    def live(self) -> None:
-        """Go to its next moment, and let it compute until it sleeps."""
-        self.emulated.step()
-        self._compute()
+    def live(self, at_us: int) -> None:
+        """Go to `at_us`, its next moment, and let it compute until it sleeps."""
+        self.emulated.live(at_us)
+        self._rest()
 
     def _compute(self) -> None:
-        while self.emulated.computing:
-            self.emulated.step()
+        self.emulated.compute()
         self._rest()
 
     def _rest(self) -> None:
         if len(self.emulated.resets) != self._resets:
             self._resets = len(self.emulated.resets)
             self.note(f"reset, cause {self.emulated.resets[-1]}")
-        self.emulated.console.take()
         if self._printed:
             self._hear()
         if self.emulated.powered:

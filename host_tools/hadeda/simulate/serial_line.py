@@ -51,8 +51,7 @@ class SimulatedSerial:
         board = self._board
         until_us = self._clock.now_us() + PATIENCE_US
         while True:
-            while board.computing:
-                board.step()
+            board.compute()
             board.console.take()
             if board.waits_for_typing or len(self._unread) >= wanted or self._clock.now_us() >= until_us:
                 return

@@ -52,7 +52,8 @@ MINUTE_US: Final = 60 * SECOND_US
 HOUR_US: Final = 60 * MINUTE_US
 FIRST_US: Final = 2 * MINUTE_US
 CALM_US: Final = 45 * MINUTE_US  # at least; three windows of the street's policy
-ALLOCATIONS_MAX: Final = 10_000_000  # since the boot, until some fail
+# Of the node's program, until some fail: from its imports on, before which its heap is all but empty
+ALLOCATIONS: Final = (3_000, 10_000_000)
 OPERATIONS_MAX: Final = 60  # of the flash, until the one that is cut: a report takes about ten, a boot twenty
 LIES_S: Final = (3.0, 90.0, 3600.0, 86_400.0, 365 * 86_400.0)
 
@@ -163,7 +164,8 @@ class Storm(Faults):
 
     def _draw_heap(self, board: int, rng: random.Random) -> None:
         for at_us in self._starts(rng, 12):
-            after = round(math.pow(ALLOCATIONS_MAX, rng.random()))
+            fewest, most = ALLOCATIONS
+            after = round(fewest * math.pow(most / fewest, rng.random()))
             self._at(at_us, board, self._on(board, partial(mishaps.starve, after)))
 
     def _draw_city(self, rng: random.Random) -> None:

@@ -117,7 +117,7 @@ def test_blinding_changes_the_way_and_not_the_result():
 
 
 def test_sums_of_two_combs_with_their_exceptional_cases():
-    tables = comb_tables.tables(*_2G, 1)
+    tables = comb_tables.tables(*_2G, 2)
     for u1, u2 in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, p256.N - 1), (p256.N - 2, 1), (4, p256.N - 2)):
         total = (u1 + 2 * u2) % p256.N
         point = p256_comb.multiply(((p256_comb.blinded(u1, 0), GENERATOR), (p256_comb.blinded(u2, 0), tables)))

@@ -126,8 +126,8 @@ def test_a_kernel_has_its_rows_where_it_is_measured() -> None:
     assert with_one["sign, RISC-V kernel"].peer_value == 6_400_000
 
 
-def test_a_seal_beside_its_signature_is_the_sum_of_its_other_parts() -> None:
-    row = sealing_rows(cbor_encode=1, seal_without_aes_and_sign=20, aes_ccm=300)[
-        "seal one report, beside its signature"
+def test_what_a_seal_takes_beside_its_signature_is_the_difference() -> None:
+    row = sealing_rows(seal_kernel=2_000_000, sign_kernel=1_480_000)[
+        "sign and encrypt, beside the signature, RISC-V kernel"
     ]
-    assert (row.value, row.met) == (321, True)
+    assert (row.value, row.met) == (520_000, True)

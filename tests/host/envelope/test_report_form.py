@@ -169,3 +169,13 @@ def test_enrolments_match_the_envelope_cddl() -> None:
     pycddl.Schema("start = signed\n" + ENVELOPE_CDDL).validate_cbor(enrolment)
     payload = cbor2.loads(enrolment).value[2]
     pycddl.Schema("start = enrolment\n" + ENVELOPE_CDDL).validate_cbor(payload)
+
+
+@pytest.mark.parametrize(
+    ("state", "kernel", "safe_mode"), [(1, "none", None), (33, "in use", None), (71, "failed", "watchdog")]
+)
+def test_health_says_what_became_of_the_kernel(state: int, kernel: str, safe_mode: str | None) -> None:
+    encoded = dumps(example_report(r7=[1, 60, state, 17]))
+    REPORT_CDDL.validate_cbor(encoded)
+    health = parse_report(encoded).health
+    assert (health.kernel, health.safe_mode, health.key_store) == (kernel, safe_mode, "raw sectors")

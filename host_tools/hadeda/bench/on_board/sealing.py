@@ -7,9 +7,9 @@ from on_board.counting import cost, drbg
 
 from envelope import aes_ccm, cbor, cose, ecdh, ecdh_es, ecdsa, hkdf, keys, labels, p256, p256_table
 from node import combs, ready
+from ports import table
 
 PIECE = 512
-COMBS = {}  # path -> file, as provisioning leaves them on the flash
 REPORT = {
     labels.REPORT_START: 1654041600,
     labels.REPORT_WINDOW: 900,
@@ -85,10 +85,13 @@ def with_free(free, action):
 
 
 class Flash:
-    """The files of combs: each reading takes its piece of the heap, as from flash."""
+    """The files of combs, as provisioning leaves them."""
 
-    def read(self, path):
-        return bytes(COMBS[path]) if path in COMBS else None
+    def tables(self, path, count, size):
+        try:
+            return table.tables(path, count, size)
+        except OSError:
+            return ()
 
 
 FLASH = Flash()
@@ -108,8 +111,8 @@ def check(public, message, signature):
     return ecdsa.Verifier(public, combs.read(FLASH, public)).verify(message, signature)
 
 
-def measure_signatures(number):
-    """One key, one message: everything that is done with P-256."""
+def measure_known(number):
+    """One key with a comb, one message, one command: what a kernel does, too. Returns key, message and signature."""
     randomness = drbg(number)
     message = randomness.generate(200)
     box = []
@@ -120,10 +123,22 @@ def measure_signatures(number):
     if not combs.read(FLASH, public):
         raise ValueError("no comb of the key")
     cost("verify", lambda: box.append(check(public, message, signature)))
+    if box != [True] or check(public, message + b"!", signature):
+        raise ValueError("the signature does not verify")
+    downlink = Downlink(number)
+    cost("open_command", downlink.open_command_known)
+    cost("open_letter", downlink.open_known)
+    return public, message, signature
+
+
+def measure_signatures(number):
+    """The same, and what is done with points that are met once."""
+    public, message, signature = measure_known(number)
+    box = []
     cost("verify_unknown", lambda: box.append(ecdsa.verify(public, message, signature)))
-    other, _ = ecdsa.make_key(randomness)
-    cost("ecdh", lambda: ecdh.agree(other, public, randomness))
-    if box != [True, True] or check(public, message + b"!", signature):
+    other, _ = ecdsa.make_key(drbg(number))
+    cost("ecdh", lambda: ecdh.agree(other, public, drbg(number)))
+    if box != [True]:
         raise ValueError("the signature does not verify")
 
 
@@ -193,8 +208,8 @@ class Downlink:
         self.node_id = randomness.generate(32)
         self.epoch_keys = keys.epoch(receipt, 1)
         self.aad = cbor.encode([labels.PROFILE, "command", self.node_id])
-        command = cose.sign1(cbor.encode({1: 2070000000, 2: 5, 3: 9, 4: {}}), self.aad, commander, randomness)
-        letter = cbor.encode({1: 301, 2: command, 3: bytes(8)})
+        self.command = cose.sign1(cbor.encode({1: 2070000000, 2: 5, 3: 9, 4: {}}), self.aad, commander, randomness)
+        letter = cbor.encode({1: 301, 2: self.command, 3: bytes(8)})
         self.sender = keys.thumbprint(self.receipt)
         parties = self.sender, self.node_id, receipt
         self.letter = cose.seal(letter, self.epoch_keys, 1, labels.DIRECTION_DOWN, 2070000001, *parties, randomness)
@@ -207,13 +222,18 @@ class Downlink:
         command = cbor.decode(payload)[labels.LETTER_COMMAND]
         cbor.decode(cose.open_sign1(command, self.aad, ecdsa.Verifier(self.commander, comb(self.commander))))
 
+    def open_command_known(self):
+        """The command alone, with its key's comb on the flash."""
+        verifier = ecdsa.Verifier(self.commander, combs.read(FLASH, self.commander))
+        cbor.decode(cose.open_sign1(self.command, self.aad, verifier))
+
     def open_known(self):
         """With the combs on the flash."""
         self.open(lambda public: combs.read(FLASH, public))
 
     def open_unknown(self):
         """Without, as after a command brought new keys."""
-        self.open(lambda _public: b"")
+        self.open(lambda _public: ())
 
 
 def begin_rekey(number):
@@ -235,7 +255,6 @@ def begin_rekey(number):
 def measure_downlink(number):
     """A letter with a command, and what a re-key takes."""
     downlink = Downlink(number)
-    cost("open_letter", downlink.open_known)
     cost("open_letter_unknown", downlink.open_unknown)
     plain, replaced = begin_rekey(number)
     cost("ready", plain)
@@ -262,7 +281,7 @@ def measure_heap():
     private, public = ecdsa.make_key(randomness)
     message = randomness.generate(200)
     signature = ecdsa.sign(private, message, randomness)
-    print("table_bytes", sum([len(table) for table in p256_table.GENERATOR]))
+    print("table_bytes", sum(map(len, p256_table.GENERATOR)))
     print("heap_peak_bytes", heap_need(lambda: ecdsa.sign(private, message, randomness)))
     print("verify_heap_peak_bytes", heap_need(lambda: check(public, message, signature)))
     gc.collect()

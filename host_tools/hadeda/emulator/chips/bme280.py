@@ -40,6 +40,8 @@ _SAMPLES = (0, 1, 2, 4, 8, 16, 16, 16)
 _STANDBY_S = (0.0005, 0.0625, 0.125, 0.25, 0.5, 1.0, 0.010, 0.020)
 _FILTER = (1, 2, 4, 8, 16, 16, 16, 16)
 _NVM_COPY_S = 0.001
+# Air changes slowly: the next raw value is mostly so near to the last
+_NEIGHBOURHOOD = 64
 # Cycles of normal mode worth replaying after a long silence: what the strongest filter still remembers.
 _CYCLES_REMEMBERED = 128
 _PRESSURE_NOISE_PA = {1: 3.3, 2: 2.6, 4: 2.1, 8: 1.6, 16: 1.3}
@@ -118,9 +120,12 @@ class Trimming:
         return humidity * (1 - self.h1 * humidity / 524288)
 
 
-def _adc(bits: int, wanted: float, value_of: Callable[[int], float]) -> int:
-    """The raw value whose rising value_of comes nearest to wanted, within the ADC's range."""
-    place = bisect_left(range(1 << bits), wanted, key=value_of)
+def _adc(bits: int, wanted: float, value_of: Callable[[int], float], near: int) -> int:
+    """The raw value in the ADC's range whose rising value_of comes nearest to wanted; perhaps it is near `near`."""
+    low, high = max(0, near - _NEIGHBOURHOOD), min(1 << bits, near + _NEIGHBOURHOOD)
+    if not (value_of(low) < wanted <= value_of(high - 1)):
+        low, high = 0, 1 << bits
+    place = bisect_left(range(1 << bits), wanted, low, high, key=value_of)
     around = [raw for raw in (place - 1, place) if 0 <= raw < 1 << bits]
     return min(around, key=lambda raw: abs(value_of(raw) - wanted))
 
@@ -170,6 +175,7 @@ class Bme280:
         self._measuring = False
         self._until = math.inf
         self._filtered: dict[str, float] = {}
+        self._found = {"t": 0, "p": 0, "h": 0}  # raw values of the last measurement
         self._data = _data_registers(ADC_SKIPPED, ADC_SKIPPED, HUMIDITY_SKIPPED)
 
     def _get(self, register: int, now: float) -> int:
@@ -234,16 +240,18 @@ class Bme280:
         raw_t, raw_p, raw_h = ADC_SKIPPED, ADC_SKIPPED, HUMIDITY_SKIPPED
         if samples_t:
             noisy = t_fine + 5120 * self._gauss(0.005 / math.sqrt(samples_t))
-            adc_t = _coarse(_adc(20, noisy, self.trimming.t_fine), samples_t, self._filter)
+            self._found["t"] = _adc(20, noisy, self.trimming.t_fine, self._found["t"])
+            adc_t = _coarse(self._found["t"], samples_t, self._filter)
             raw_t = self._smooth("t", adc_t)
             t_fine = self.trimming.t_fine(adc_t)
         if samples_p:
             noisy = min(110000.0, max(30000.0, air.pressure_pa)) + self._gauss(_PRESSURE_NOISE_PA[samples_p])
-            adc_p = _adc(20, -noisy, lambda raw: -self.trimming.pressure_pa(raw, t_fine))
-            raw_p = self._smooth("p", _coarse(adc_p, samples_p, self._filter))
+            self._found["p"] = _adc(20, -noisy, lambda raw: -self.trimming.pressure_pa(raw, t_fine), self._found["p"])
+            raw_p = self._smooth("p", _coarse(self._found["p"], samples_p, self._filter))
         if samples_h:
             noisy = min(100.0, max(0.0, air.humidity_percent + self._gauss(0.02 * math.sqrt(16 / samples_h))))
-            raw_h = _adc(16, noisy, lambda raw: self.trimming.humidity_percent(raw, t_fine))
+            near = self._found["h"]
+            raw_h = self._found["h"] = _adc(16, noisy, lambda raw: self.trimming.humidity_percent(raw, t_fine), near)
         self._data = _data_registers(raw_p, raw_t, raw_h)
         if self.on_event:
             text = f"{air.temperature_c:.2f} degC, {air.humidity_percent:.1f} %, {air.pressure_pa / 100:.1f} hPa"

@@ -73,6 +73,11 @@ _MOST_KEPT = 4096  # bytes: ten seconds of full frames
 _TARGET_SIZE = 5
 _ANGLE, _DISTANCE, _DIRECTION, _SPEED, _SNR = range(_TARGET_SIZE)
 _BY_SNR = itemgetter(_SNR)
+# What a frame begins with, by its alarm and its number of targets
+_FRONTS = [
+    [_DATA_HEADER + bytes((2 + count * _TARGET_SIZE, 0, count, alarm)) for count in range(MOST_TARGETS + 1)]
+    for alarm in (False, True)
+]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -105,15 +110,18 @@ class Track:
         self.first, self.end = (math.ceil(time_s / FRAME_INTERVAL_S) for time_s in times)
         self._shown: tuple[Settings, list[bytes]] | None = None
 
-    def shown(self, seed: int, settings: Settings) -> list[bytes]:
-        """What each of its frames shows of it under these settings: five bytes, or none. Worked out once."""
+    def shown(self, rng: np.random.RandomState, seed: int, settings: Settings) -> list[bytes]:
+        """What each of its frames shows of it under these settings: five bytes, or none. Worked out once.
+
+        `rng` is any, and seeded anew: making one takes longer than all the rest.
+        """
         if self._shown is None or self._shown[0] is not settings:
-            self._shown = settings, self._measured(seed, settings)
+            rng.seed(zlib.crc32(f"ld2451 {seed} {self.passage}".encode()))
+            self._shown = settings, self._measured(rng, settings)
         return self._shown[1]
 
-    def _measured(self, seed: int, wanted: Settings) -> list[bytes]:
+    def _measured(self, rng: np.random.RandomState, wanted: Settings) -> list[bytes]:
         passage, count = self.passage, self.end - self.first
-        rng = np.random.RandomState(zlib.crc32(f"ld2451 {seed} {passage}".encode()))
         angle_noise, distance_noise, speed_noise, snr_noise = rng.standard_normal((4, count))
         along_m = self._sign * (np.arange(self.first, self.end) * FRAME_INTERVAL_S - passage.time_s) * self._speed_ms
         distance_m = np.hypot(along_m, self._lane_m)
@@ -157,6 +165,7 @@ class Ld2451:
         self.baudrate = self.settings.baudrate
         self._world = world
         self._seed = seed
+        self._rng = np.random.RandomState()
         self._inbox = bytearray()
         self._said = bytearray()
         self._configuring = False
@@ -232,7 +241,7 @@ class Ld2451:
         if at >= self._loaded_until:
             self._load(at)
         here = [track for track in self._tracks if track.first <= number < track.end]
-        self._in_beam = [(track, track.first, track.shown(self._seed, self.settings)) for track in here]
+        self._in_beam = [(track, track.first, track.shown(self._rng, self._seed, self.settings)) for track in here]
         changes = [edge for track in self._tracks for edge in (track.first, track.end) if edge > number]
         self._same_until = min([math.ceil(self._loaded_until / FRAME_INTERVAL_S), *changes])
 
@@ -249,8 +258,7 @@ class Ld2451:
                 if shown[number - first] in targets:
                     self._announce(track, at)
         alarm = at <= self._alarm_until
-        content = bytes((len(targets), alarm)) + b"".join(targets) if targets or alarm else b""
-        return _DATA_HEADER + len(content).to_bytes(2, "little") + content + _DATA_TAIL
+        return b"".join((_FRONTS[alarm][len(targets)], *targets, _DATA_TAIL)) if targets or alarm else _EMPTY
 
     def _load(self, at: float) -> None:
         """Takes from the world who is in the beam at some time in the next minute; keeps who is already there."""

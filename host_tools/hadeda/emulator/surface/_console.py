@@ -48,11 +48,14 @@ def _set_state(state):
     _wire.request(opcodes.CONSOLE, struct.pack("<B", state))
 
 
-def run(source, scope, name="<stdin>", mode="exec", raw=False):
-    """Compile and run. Returns the exception or None; `raw` is the REPL that a soft reset comes back to."""
+def run(source, scope, name="<stdin>", mode="exec", raw=False, starve_after=0):
+    """Compile and run. Returns the exception or None; `raw` is the REPL that a soft reset comes back to.
+
+    `starve_after`: from which of its allocations on a few fail; 0 for none.
+    """
     outcome = []
     try:
-        _run(source, scope, name, mode, outcome)
+        _run(source, scope, name, mode, outcome, starve_after)
     except KeyboardInterrupt as second:  # while the first was being dealt with
         outcome.append(second)
     _back_to_prompt()
@@ -62,11 +65,16 @@ def run(source, scope, name="<stdin>", mode="exec", raw=False):
     return error
 
 
-def _run(source, scope, name, mode, outcome):
+def _run(source, scope, name, mode, outcome, starve_after):
     try:
         _set_state(opcodes.CONSOLE_PROGRAM)
-        exec(compile(source, name, mode), scope)
+        code = compile(source, name, mode)
+        if starve_after:
+            _host.starve(starve_after)
+        exec(code, scope)
     except BaseException as error:
+        if starve_after:
+            _host.starve(0)  # its heap was short, not the console's
         outcome.append(error)
 
 

@@ -41,14 +41,14 @@ def _mount():
             file.write(_BOOT_PY)
 
 
-def _run_file(name, scope):
+def _run_file(name, scope, starve_after=0):
     try:
         os.stat(name)
     except OSError:
         return
     with open(name) as file:
         source = file.read()
-    error = _console.run(source, scope, name, raw=info["raw_repl"])
+    error = _console.run(source, scope, name, raw=info["raw_repl"], starve_after=starve_after)
     if error is not None:
         _console.print_error(error)
 
@@ -59,11 +59,9 @@ def _power_up():
     scope = {"__name__": "__main__"}
     _mount()
     gc.collect()
-    if hasattr(_host, "starve"):
-        _host.starve(info["starve_after"])
     _run_file("boot.py", scope)
     if not info["raw_repl"]:
-        _run_file("main.py", scope)
+        _run_file("main.py", scope, info["starve_after"])
     banner = ('%s; %s\r\nType "help()" for more information.\r\n' % (info["banner"], info["machine"])).encode()
     raw = info["raw_repl"]
     while True:

@@ -5,10 +5,10 @@ import sys
 import _host
 import opcodes
 
-FLASH = int(sys.argv[2])  # the flash image, inherited like the wire
 _reply = bytearray(opcodes.REPLY_HEADER + opcodes.PAYLOAD_MAX)
 _view = memoryview(_reply)
 _host.open(int(sys.argv[1]), _reply)
+_host.flash(int(sys.argv[2]))  # its image, inherited like the wire
 ready = _host.ready  # bit mask of what had bytes waiting, or room, at the last exchange
 _EVERYTHING = -1
 # Set by the modules that have such things: what to do before the board sleeps, and the timers that may end a sleep.

@@ -26,7 +26,7 @@ def flash_user_start():
 def flash_read(address, target):
     """Into a buffer, or as many bytes as the number says."""
     buffer = bytearray(target) if isinstance(target, int) else memoryview(target)
-    _host.read_flash(_wire.FLASH, address, buffer)
+    _host.read_flash(address, buffer)
     return buffer if isinstance(target, int) else None
 
 

@@ -135,8 +135,7 @@ class Partition:
             raise OSError(-258, "ESP_ERR_INVALID_ARG")
         _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", address, count))
 
-    def readblocks(self, block, buffer, offset=0):
-        _whole(Partition._read, self, block, buffer, offset)
+    readblocks = _host.read_blocks  # in C, as on silicon
 
     def writeblocks(self, block, buffer, offset=None):
         """Without an offset the blocks are erased first, as the port does."""
@@ -144,9 +143,6 @@ class Partition:
 
     def ioctl(self, request, argument):
         return _whole(Partition._control, self, request, argument, 0)
-
-    def _read(self, block, buffer, offset):
-        _host.read_flash(_wire.FLASH, self._address(block, offset, len(buffer)), buffer)
 
     def _write(self, block, buffer, offset):
         view = memoryview(buffer)

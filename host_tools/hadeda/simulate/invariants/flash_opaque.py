@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import select
 
 from hadeda.emulator.flash import SECTOR
-from hadeda.emulator.key_record import key_sectors, node_keys
+from hadeda.emulator.key_record import key_place, node_keys
 from hadeda.envelope import open_report, parse_sealed
 from hadeda.errors import Rejected
 from hadeda.registry.epochs import FAILURES_MAX, candidates
@@ -30,13 +30,21 @@ class FlashOpaque:
 
     name = "flash_opaque"
 
+    def __init__(self) -> None:
+        self._seen_whole: set[int] = set()  # boards whose flash was looked through as it left the workshop
+
     def violations(self, street: "Street", *, final: bool) -> list[str]:  # noqa: ARG002
         looked_for = set().union(*(fragments(payload, SLICE) for payload in _plaintexts(street)))
         found = []
         for post in street.posts:
-            found += [f"board {post.number}: its {name} key is outside the key sectors" for name in _keys_outside(post)]
-            written = _written(post)
-            if any(piece in written for piece in looked_for):
+            written, both = _written(post), _key_sectors(post)
+            found += [
+                f"board {post.number}: its {name} key is outside the key sectors"
+                for name, key in node_keys(both).items()
+                if key in written or (post.number not in self._seen_whole and key in _outside(post))
+            ]
+            self._seen_whole.add(post.number)
+            if any(piece in written or piece in both for piece in looked_for):
                 found.append(f"board {post.number}: plaintext of a report is in its flash")
         return found
 
@@ -57,11 +65,18 @@ def _plaintexts(street: "Street") -> list[bytes]:
 
 
 def _written(post: LampPost) -> bytes:
-    """The sectors that were programmed since the node left the workshop."""
-    return b"".join(post.emulated.flash.read(sector * SECTOR, SECTOR) for sector in sorted(post.sealed.written))
+    """The sectors that were programmed since the node left the workshop, but for its keys'."""
+    keys = key_place(post.emulated.board)
+    places = (sector * SECTOR for sector in sorted(post.sealed.written))
+    return b"".join(post.emulated.flash.read(place, SECTOR) for place in places if place not in keys)
 
 
-def _keys_outside(post: LampPost) -> list[str]:
-    image, board = post.emulated.flash.image(), post.emulated.board
-    beside = image.replace(key_sectors(image, board), b"")
-    return [name for name, key in node_keys(image, board).items() if key in beside]
+def _outside(post: LampPost) -> bytes:
+    """All but the key sectors."""
+    image, keys = post.emulated.flash.image(), key_place(post.emulated.board)
+    return image[: keys.start] + image[keys.stop :]
+
+
+def _key_sectors(post: LampPost) -> bytes:
+    keys = key_place(post.emulated.board)
+    return post.emulated.flash.read(keys.start, len(keys))

@@ -37,6 +37,3 @@ unsigned long host_random_seed(void);
 #define MICROPY_PY_IO_BUFFEREDWRITER (1)
 #undef MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE
 #define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (0)
-
-// The collector marks the same blocks with a larger stack; with the usual one it starts over a few times for our heap.
-#define MICROPY_ALLOC_GC_STACK_SIZE (4096)

@@ -1,1 +1,1 @@
-SRC_USERMOD += $(USERMOD_DIR)/modhost.c $(USERMOD_DIR)/heap.c
+SRC_USERMOD += $(USERMOD_DIR)/modhost.c $(USERMOD_DIR)/heap.c $(USERMOD_DIR)/collector.c

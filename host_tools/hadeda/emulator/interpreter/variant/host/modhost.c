@@ -6,7 +6,10 @@
 //   ready()                          the last reply's mask
 //   ticks_ms(), ticks_us()           virtual time: the last reply's, and a little more for each look
 //   read(fd, buffer) -> count        one read(2): what is there, not the whole buffer
-//   read_flash(fd, address, buffer)  the flash as the processor's cache shows it, without asking the host
+//   flash(fd)                        the flash image
+//   read_flash(address, buffer)      the flash as the processor's cache shows it, without asking the host
+//   read_blocks(partition, block, buffer, offset=0)  the same without a byte of the board's heap: littlefs reads a
+//                                    hundred bytes at a time, and a boot in thousands of pieces
 //   watch_clock(ticks)               from now on the time of day is the last reply's, for the stamps of files; with
 //                                    `ticks` also the milliseconds that asyncio's task queue reads in C
 //   starve(after)                    the allocation after so many and a few more fail; 0: none
@@ -177,14 +180,58 @@ static mp_obj_t host_ticks_us(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(host_ticks_us_obj, host_ticks_us);
 
-static mp_obj_t host_read_flash(mp_obj_t fd, mp_obj_t address, mp_obj_t buffer) {
+static int flash_fd = -1;
+
+static mp_obj_t host_flash(mp_obj_t fd) {
+    flash_fd = mp_obj_get_int(fd);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(host_flash_obj, host_flash);
+
+// A Ctrl-C stays pending: on silicon none gets in between, and littlefs keeps what it asked for as read
+static void read_flash(mp_int_t address, const mp_buffer_info_t *into) {
+    ssize_t count;
+    do {
+        count = pread(flash_fd, into->buf, into->len, address);
+    } while (count < 0 && errno == EINTR);
+}
+
+static mp_obj_t host_read_flash(mp_obj_t address, mp_obj_t buffer) {
     mp_buffer_info_t info;
     mp_get_buffer_raise(buffer, &info, MP_BUFFER_WRITE);
-    ssize_t count;
-    MP_HAL_RETRY_SYSCALL(count, pread(mp_obj_get_int(fd), info.buf, info.len, mp_obj_get_int(address)), mp_raise_OSError(err));
-    return MP_OBJ_NEW_SMALL_INT(count);
+    read_flash(mp_obj_get_int(address), &info);
+    return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_3(host_read_flash_obj, host_read_flash);
+static MP_DEFINE_CONST_FUN_OBJ_2(host_read_flash_obj, host_read_flash);
+
+// esp_partition_read: offsets are held to the partition (surface/esp32.py)
+enum { ROW_ADDRESS = 2, ROW_SIZE = 3, ESP_INVALID_ARG = -258, ESP_INVALID_SIZE = -260 };
+
+static mp_obj_t host_read_blocks(mp_obj_t self, size_t count, size_t named, const mp_obj_t *arguments) {
+    (void)self;
+    mp_arg_check_num(count, named, 3, 4, false);
+    size_t columns;
+    mp_obj_t *row;
+    mp_obj_get_array(mp_load_attr(arguments[0], MP_QSTR__row), &columns, &row);
+    mp_int_t size = mp_obj_get_int(row[ROW_SIZE]);
+    mp_int_t start = mp_obj_get_int(arguments[1]) * mp_obj_get_int(mp_load_attr(arguments[0], MP_QSTR__block));
+    start += count > 3 ? mp_obj_get_int(arguments[3]) : 0;
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(arguments[2], &info, MP_BUFFER_WRITE);
+    if (start < 0 || start > size || info.len > (size_t)(size - start)) {
+        bool beyond = start < 0 || start > size;
+        mp_obj_t why[2] = {
+            MP_OBJ_NEW_SMALL_INT(beyond ? ESP_INVALID_ARG : ESP_INVALID_SIZE),
+            MP_OBJ_NEW_QSTR(beyond ? MP_QSTR_ESP_ERR_INVALID_ARG : MP_QSTR_ESP_ERR_INVALID_SIZE),
+        };
+        nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, 2, 0, why));
+    }
+    read_flash(mp_obj_get_int(row[ROW_ADDRESS]) + start, &info);
+    return mp_const_none;
+}
+// A method of a class in Python: the interpreter's own kinds of functions would not be told whose
+static MP_DEFINE_CONST_OBJ_TYPE(method_type, MP_QSTR_function, MP_TYPE_FLAG_BINDS_SELF, call, host_read_blocks);
+static const mp_obj_base_t host_read_blocks_obj = { &method_type };
 
 static mp_obj_t host_read(mp_obj_t fd, mp_obj_t buffer) {
     mp_buffer_info_t info;
@@ -220,7 +267,9 @@ static const mp_rom_map_elem_t host_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_ready), MP_ROM_PTR(&host_ready_obj) },
     { MP_ROM_QSTR(MP_QSTR_ticks_ms), MP_ROM_PTR(&host_ticks_ms_obj) },
     { MP_ROM_QSTR(MP_QSTR_ticks_us), MP_ROM_PTR(&host_ticks_us_obj) },
+    { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&host_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_read_flash), MP_ROM_PTR(&host_read_flash_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read_blocks), MP_ROM_PTR(&host_read_blocks_obj) },
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&host_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_seal), MP_ROM_PTR(&host_seal_obj) },
     { MP_ROM_QSTR(MP_QSTR_watch_clock), MP_ROM_PTR(&host_watch_clock_obj) },
