@@ -89,7 +89,7 @@ def _beside(values: dict[str, list[int]], tools: str) -> Row:
         return Row(name, None, UNIT, UNMEASURED, target)
     seal, sign = (summarise(values[figure]).median for figure in ("seal_kernel", "sign_kernel"))
     how = (
-        f"seal_kernel {seal} - sign_kernel {sign}: AES-CCM (AES in C as on the chip), COSE, padding, what is bound. The "
+        f"seal_kernel {seal} - sign_kernel {sign}: AES-CCM (AES in C as on the chip), COSE, padding, bound data. The "
         f"report's own CBOR is encoded before and is in the row above; {tools}"
     )
     return Row(name, seal - sign, UNIT, how, target)
