@@ -20,7 +20,8 @@ def _boot(conditions: Conditions, life: Life) -> list[Row]:
     imports = conditions.booting["boot_import"]
     code = (
         f"importing the {len(imports)} modules that a boot of {SHIPPED} has imported by its first reading, out of "
-        "memory, on RV32IMC under icount, garbage collected every 2 KB as at a boot. File system, configuration, keys, waiting and Wi-Fi are not counted"
+        "memory, on RV32IMC under icount, collecting every 2 KB as a boot does. File system, "
+        "configuration, keys, waiting and Wi-Fi are not counted"
     )
     flash = (
         f"reads that littlefs and the key store ask of the partition from main.py's first import to the first reading: "
