@@ -5,6 +5,7 @@ from envelope.labels import (
     REPORT_AIR,
     REPORT_ANSWER,
     REPORT_CLOCK,
+    REPORT_COUNT_MAX,
     REPORT_ECHO,
     REPORT_FAULTS,
     REPORT_FOOTFALL,
@@ -38,6 +39,14 @@ class Owed:
         return taken
 
 
+def cells(traffic: "list[int]") -> bytes:
+    """Two bytes for each cell, big-endian, so that the length says nothing of the counts."""
+    told = bytearray()
+    for cell in traffic:
+        told.extend((min(cell, REPORT_COUNT_MAX) & 0xFFFF).to_bytes(2, "big"))
+    return bytes(told)
+
+
 def encode(
     start_s: int,
     length_s: int,
@@ -48,7 +57,7 @@ def encode(
     outbox: "list[int]",
     owed: "Owed | None" = None,
 ) -> bytes:
-    """Return the report's CBOR: 128 bytes for five channels and eight cells, five of them above 255, 134 where all are.
+    """Return the report's CBOR: at most 128 bytes for five channels and eight cells, whatever was counted.
 
     Takes what is owed. `privacy` is [version of the policy, epsilon of this release, epsilon spent in the ledger day,
     unit], `outbox` what Store.row() says.
@@ -58,7 +67,7 @@ def encode(
         REPORT_WINDOW: length_s,
         REPORT_CLOCK: quality,
         REPORT_AIR: aggregates.air,
-        REPORT_TRAFFIC: aggregates.traffic,
+        REPORT_TRAFFIC: cells(aggregates.traffic),
         REPORT_HEALTH: health,
         REPORT_PRIVACY: privacy,
         REPORT_OUTBOX: outbox,

@@ -10,7 +10,7 @@ The board lives in a thread of its own while time passes, and stands still betwe
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -111,6 +111,9 @@ class Recording(Collector):
     def letters_written(self) -> list[bytes]:
         """Every letter, whether it got through or not."""
         return [payload for _topic, payload in self.written if payload]
+
+    def receive_many(self, payloads: Sequence[bytes]) -> list[Outcome]:
+        return [self.receive(payload) for payload in payloads]
 
     def receive(self, payload: bytes) -> Outcome:
         if self.caught_up is not None and payload.startswith(MARK):

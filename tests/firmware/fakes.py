@@ -3,9 +3,17 @@
 import asyncio
 import io
 
+from envelope import labels
 from ports.table import Table
 
 _STEP_MS = 10
+
+
+def cells_of(report):
+    """The cells of a decoded report: counts, and labels.WITHHELD_*."""
+    traffic = report[labels.REPORT_TRAFFIC]
+    numbers = [traffic[at] << 8 | traffic[at + 1] for at in range(0, len(traffic), 2)]
+    return [number if number < 65532 else number - 65536 for number in numbers]
 
 
 class PowerCut(Exception):

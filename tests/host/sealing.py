@@ -6,6 +6,7 @@ arguments of `seal` and `rekey`. Keeping what it should have erased is on purpos
 """
 
 import os
+import struct
 from collections.abc import Mapping
 from copy import copy
 from hashlib import sha256
@@ -36,6 +37,7 @@ SOME_PLACE = [1, 0]  # in the outbox; SealingNode.seal puts the next one in its 
 def example_report(**changes: Any) -> dict[int, Any]:
     """Five channels, eight cells with one withheld; `r4={...}` replaces field 4, `r6={...}` adds field 6.
 
+    A list as field 5 stands for its cells.
     It is made under version 2 of the city's policy, which `record_policy` signs: eight cells, k = 5, epsilon 0.5.
     """
     report: dict[int, Any] = {
@@ -50,7 +52,14 @@ def example_report(**changes: Any) -> dict[int, Any]:
         12: SOME_PLACE,
     }  # fmt: skip
     report.update({int(key[1:]): value for key, value in changes.items()})
+    if isinstance(report[5], list):
+        report[5] = cells(report[5])
     return dict(sorted(report.items()))
+
+
+def cells(counts: list[int]) -> bytes:
+    """Counts and reasons (-1 to -4) as a report has them: two bytes each."""
+    return struct.pack(f">{len(counts)}H", *(count % 65_536 for count in counts))
 
 
 CONFIGURATION: dict[str, Any] = {

@@ -23,6 +23,7 @@ ARCHITECTURE = "rv32imac -misa-spec=2.2"
 HEAP = 160 * 1024  # bytes, what a stock ESP32 image has free
 OPTIMISATIONS = ("-Os", "-O2", "-O3")
 AES = Path(__file__).resolve().parent / "aes"
+PEER = AES.with_name("peer")
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,18 @@ class Yardstick:
     flags: str
 
 
-def build(optimisation: str = OPTIMISATIONS[0]) -> Yardstick:
-    """The yardstick, built where this checkout's is not there yet. Raises BenchError with what to install."""
+def build(optimisation: str = OPTIMISATIONS[0], module: Path = AES) -> Yardstick:
+    """The yardstick, built where this checkout's is not there yet. Raises BenchError with what to install.
+
+    `module` is the folder of what is added to MicroPython: AES, or PEER to measure others.
+    """
     install()
     flags = f"-march={ARCHITECTURE} {optimisation} -DNDEBUG"
     gcc = _version(COMPILER)
-    target = source.cache() / "bench" / _fingerprint(flags, gcc) / "firmware.elf"
+    target = source.cache() / "bench" / _fingerprint(flags, gcc, module) / "firmware.elf"
     if not target.exists():
         try:
-            _make(optimisation, target)
+            _make(optimisation, target, module)
         except source.BuildError as error:
             raise BenchError("MicroPython for QEMU does not build", str(error)) from error
     return Yardstick(target, source.VERSION, gcc, _version(QEMU), flags)
@@ -83,14 +87,14 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _fingerprint(flags: str, gcc: str) -> str:
+def _fingerprint(flags: str, gcc: str, module: Path) -> str:
     digest = hashlib.sha256(f"{source.SUITE} {source.VERSION} {HEAP} {flags} {gcc} {platform.machine()}".encode())
-    for path in sorted(AES.iterdir()):
+    for path in sorted(module.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _make(optimisation: str, target: Path) -> None:
+def _make(optimisation: str, target: Path, module: Path) -> None:
     source.install_compilers()
     work = source.cache() / "build"
     work.mkdir(parents=True, exist_ok=True)
@@ -100,7 +104,7 @@ def _make(optimisation: str, target: Path) -> None:
         source.say(f"compiling for QEMU's RISC-V board ({optimisation})")
         made = target.parent / "build"
         modules = target.parent / "modules"
-        shutil.copytree(AES, modules / "aes", dirs_exist_ok=True)
+        shutil.copytree(module, modules / module.name, dirs_exist_ok=True)
         options = ["BOARD=VIRT_RV32", f"BUILD={made}", f"RV32_ARCH={ARCHITECTURE}", f"COPT={optimisation} -DNDEBUG"]
         options += [f"MICROPY_HEAP_SIZE={HEAP}", "FROZEN_MANIFEST=", f"USER_C_MODULES={modules}"]
         source.call("make", "-j2", "-C", tree / "ports/qemu", *options, log=target.parent / "make.log")

@@ -19,6 +19,7 @@ from mpremote.romfs import VfsRomWriter  # type: ignore[import-untyped]
 from hadeda.bench.build import QEMU, Yardstick
 from hadeda.errors import BenchError
 from hadeda.kernel import module
+from hadeda.paths import FIRMWARE
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import compiled
 
@@ -79,10 +80,16 @@ class Machine:
         if kernel:
             self._put_module(f"/{module.NAME}", module.compiled())
         for source in sources:
-            if source.suffix == ".py":
-                self._put_module(f"/{source.parent.name}/{source.stem}.mpy", compiled(source, source.name))
-            else:
-                self._put_table(f"/{source.parent.name}/{source.name}", source.read_bytes())
+            self.put(source)
+
+    def put(self, source: Path) -> None:
+        """One more file; a driver that was installed is compiled as it is."""
+        folder = "" if source.parent == FIRMWARE else f"/{source.parent.name}"
+        if source.suffix == ".py":
+            ours = "site-packages" not in source.parts
+            self._put_module(f"{folder}/{source.stem}.mpy", compiled(source, source.name, ours))
+        else:
+            self._put_table(f"{folder}/{source.name}", source.read_bytes())
 
     def _put_module(self, path: str, data: bytes) -> None:
         self.run(f"folder.files[{path!r}] = bytearray()")

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from hadeda.bench.build import Yardstick
+from hadeda.bench.build import PEER, Yardstick, build
 from hadeda.bench.figures import BYTES, SUBJECTS, parse
 from hadeda.bench.machine import Machine
 from hadeda.paths import FIRMWARE
 from hadeda.provision.combs import file
+from hadeda.provision.shipment import module_name, sources
 
 ON_BOARD = Path(__file__).with_name("on_board")
 CROWDED = 32 * 1024  # bytes free
+INSTRUCTIONS_A_TICK = 100  # of the machine timer
+PEER_OPTIMISATION = "-O2"  # as the C in an ESP32 image is compiled
 # envelope.labels is for on_board/: in what is shipped its numbers stand for its names
 SEALING = (
     "import envelope.cose, envelope.ecdh, envelope.ecdh_es, envelope.hkdf, envelope.labels, node.combs, node.ready, "
@@ -18,8 +21,22 @@ SEALING = (
 # This MicroPython has no asyncio; node.sample names it, and nothing that is measured calls it
 MINIMISING = (
     "import sys\nsys.modules['asyncio'] = sys\n"
-    "import envelope.labels, envelope.padding, node.minimise, node.ledger, node.report, node.policy, node.footfall, "
+    "import envelope.drbg, envelope.labels, envelope.padding, "
+    "node.minimise, node.ledger, node.report, node.policy, node.footfall, "
     "on_board.counting"
+)
+# Neither has it time and Bluetooth: drivers wait for nothing here, and the radio is a stand-in
+STUBS = """
+class Stub:
+    BLE = None
+    def sleep(_seconds):
+        pass
+sys.modules['time'] = sys.modules['bluetooth'] = Stub
+"""
+SAMPLING = (
+    MINIMISING.replace("import envelope", STUBS + "import envelope", 1)
+    + ", busio, adafruit_bus_device.i2c_device, sensors.bme280, sensors.pms5003, sensors.ld2451, "
+    "sensors.grove_vision, sensors.ble_footfall"
 )
 PARTS = ("signatures", "symmetric", "seal", "downlink")
 
@@ -61,6 +78,41 @@ def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWA
     return parse("".join(printed))
 
 
+def measure_peer(keys: int) -> dict[str, list[int]]:
+    """`mbedtls_sign` and `mbedtls_verify` for so many keys: mbedTLS in C at -O2, on the same core (peer/)."""
+    with Machine(build(PEER_OPTIMISATION, PEER)) as machine:
+        measured = [
+            machine.run(f"import peer\nprint(*peer.measure({number}))").split() for number in range(1, keys + 1)
+        ]
+    signs, checks = ([int(ticks) * INSTRUCTIONS_A_TICK for ticks in column] for column in zip(*measured, strict=True))
+    return {"mbedtls_sign": signs, "mbedtls_verify": checks}
+
+
+def measure_sampling(yardstick: Yardstick, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
+    """Values by name: one sample of each sensor, and `growth_bytes` of each after a score of them."""
+    node = ("__init__", "errors", "sample", "noise", "minimise", "ledger", "report", "policy", "footfall")
+    with Machine(yardstick) as machine:
+        _load(machine, firmware, node, SAMPLING, drivers=True)
+        machine.run((ON_BOARD / "sampling.py").read_text())
+        printed = [machine.run(f"measure_{part}()") for part in ("air", "radar", "camera", "ear")]
+    return parse("".join(printed))
+
+
+def measure_boot(yardstick: Yardstick, modules: list[str], firmware: Path = FIRMWARE) -> dict[str, list[int]]:
+    """`boot_import` for each of `modules` that is shipped, in the order in which a boot has them."""
+    shipped = {module_name(path): source for path, source in sources(firmware).items()}
+    ready = [source for source in shipped.values() if source.stem == "__init__" or source.suffix != ".py"]
+    printed = []
+    with Machine(yardstick) as machine:
+        machine.load([ON_BOARD / "counting.py", *ready])
+        machine.run((ON_BOARD / "booting.py").read_text())
+        for name in modules:
+            if name in shipped and shipped[name] not in ready:
+                machine.put(shipped[name])
+                printed.append(machine.run(f"measure_import({name!r})"))
+    return parse("".join(printed))
+
+
 def load_sealing(machine: Machine, kernel: bool, firmware: Path = FIRMWARE) -> None:
     """Import what seals and opens, with the RISC-V kernel or without."""
     _load(machine, firmware, ("__init__", "combs", "ready"), SEALING, kernel)
@@ -80,11 +132,26 @@ def _sealing(yardstick: Yardstick, calls: Calls, firmware: Path, kernel: bool = 
         return "".join(printed)
 
 
-def _load(machine: Machine, firmware: Path, node: tuple[str, ...], imports: str, kernel: bool = False) -> None:
-    """Import the firmware's modules before the text that measures them takes its part of the heap."""
+def _load(
+    machine: Machine,
+    firmware: Path,
+    node: tuple[str, ...],
+    imports: str,
+    kernel: bool = False,
+    *,
+    drivers: bool = False,
+) -> None:
+    """Import the firmware's modules before the text that measures them takes its part of the heap.
+
+    With `drivers`, those of all sensors and what they stand on, too.
+    """
     modules = [firmware / "node" / f"{name}.py" for name in node]
     envelope = firmware / "envelope"
     tables, code = sorted(envelope.glob("*.bin")), sorted(envelope.glob("*.py"))
+    if drivers:
+        modules += [*sorted((firmware / "sensors").glob("*.py")), firmware / "ports" / "ble.py"]
+        modules += [firmware / "busio.py", firmware / "digitalio.py", firmware / "node" / "seldom.py"]
+        modules += [path for path in sources(firmware).values() if not path.is_relative_to(firmware)]
     machine.load([*tables, *code, firmware / "ports" / "table.py", *modules, ON_BOARD / "counting.py"], kernel)
     machine.run(imports)
     machine.run("vfs.umount('/lib')\ndel folder, Folder\ngc.collect()\ngc.threshold(-1)")

@@ -1,6 +1,7 @@
 """`hadeda bench`: what the node's code costs. Exposes `app`."""
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,12 +17,34 @@ from hadeda.errors import BenchError
 if TYPE_CHECKING:
     from rich.table import Table
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
-@app.callback()
-def _group() -> None:
-    """What the node's code costs, in instructions of a RISC-V core under QEMU, and what emulating it does."""
+@app.callback(invoke_without_command=True)
+def bench(
+    context: typer.Context,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Under two minutes: fewer runs, and nothing that sets up a machine.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the bars, ours against peers: an .svg, .png or .pdf file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One table of what Hadeda costs: figures, peers, targets. The commands below measure parts of it more closely."""
+    if context.invoked_subcommand is not None:
+        return
+    from hadeda.bench import table
+    from hadeda.bench.conditions import Conditions
+
+    rows = table.measure(Conditions(quick, output.say))
+    output.console(stderr=as_json).print(table.draw(rows))
+    if picture is not None:
+        from hadeda.bench.picture import draw as draw_picture
+
+        draw_picture(rows, picture)
+    if as_json:
+        output.print_json({"rows": [row.answer() for row in rows]})
 
 
 OptimiseOption = Annotated[
@@ -73,6 +96,21 @@ def draw(values: dict[str, list[int]], yardstick: Yardstick) -> "Table":
     rows.extend((name, what, values[name][0], None, None) for name, what in figures.BYTES.items() if name in values)
     title = f"MicroPython {yardstick.micropython}, {yardstick.flags}; gcc {yardstick.gcc}; QEMU {yardstick.qemu}"
     return output.table(title, ("", "instructions (bytes at the end)", "median", "least", "most"), rows)
+
+
+@app.command("setup")
+def set_up(
+    runs: Annotated[int, typer.Option("--runs", min=1, help="So many new clones.")] = 1, as_json: JsonOption = False
+) -> None:
+    """Measure how long the demo's first result takes from an empty clone, and once more."""
+    from hadeda.bench.set_up import clone, first_result_s
+
+    found = []
+    for _ in range(runs):
+        with clone() as folder:
+            found.append({"cold_s": round(first_result_s(folder), 1), "warm_s": round(first_result_s(folder), 1)})
+    rows = [(run["cold_s"], run["warm_s"]) for run in found]
+    output.emit({"runs": found}, as_json, lambda: output.table("", ("empty clone, s", "warm, s"), rows))
 
 
 @app.command()

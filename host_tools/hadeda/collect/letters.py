@@ -33,7 +33,7 @@ from hadeda.registry.commands import waiting
 from hadeda.registry.epochs import Chain, Epoch, EpochState, current_chain, epoch_of, keys_of, pending_chains
 from hadeda.registry.nodes import Node
 from hadeda.registry.numbers import next_number
-from hadeda.registry.reports import ReportRow, newest_report, window_s
+from hadeda.registry.reports import newest_report, window_s
 
 log = logging.getLogger("hadeda.collect")
 
@@ -67,7 +67,7 @@ def due_letters(
     """
     postings, due, number = [], set(), 0
     for chain, epoch, letter, errand in _due(session, node):
-        if not errand and not _receipt_due(epoch, letter, missed):
+        if not errand and not receipt_due(epoch, letter.through, missed):
             if epoch.lettered_at is not None and not epoch.errand:
                 due.add(epoch.id)
             continue
@@ -101,9 +101,24 @@ def sweep(session: Session, city: City, now: datetime) -> list[Posting]:
     return sorted((topic_of(city, epoch.kid), b"") for epoch in found)
 
 
-def _receipt_due(epoch: Epoch, letter: Letter, missed: bool) -> bool:
-    """Whether a letter that is nothing but a receipt is worth sealing."""
-    return letter.through > 0 and (missed or letter.through - epoch.receipt >= RECEIPT_EVERY)
+def receipt_due(epoch: Epoch, through: int, missed: bool = False) -> bool:
+    """Whether a letter that is nothing but a receipt up to `through` is worth sealing."""
+    return through > 0 and (missed or through - epoch.receipt >= RECEIPT_EVERY)
+
+
+def only_receipts(session: Session, node: Node, epoch: Epoch) -> bool:
+    """Whether receipts under `epoch` are all that is due for a node now, and no other letter of it stands."""
+    due = [(its.id, errand) for _chain, its, _letter, errand in _due(session, node)]
+    standing = select(Epoch.id).where(Epoch.node == node.id, Epoch.lettered_at.is_not(None))
+    others = session.scalars(standing.where(Epoch.id != epoch.id, Epoch.state != EpochState.PAST)).first()
+    return due == [(epoch.id, False)] and not epoch.errand and others is None
+
+
+def seal_receipt(city: City, chain: Chain, epoch: Epoch, sequence: int, through: int, now: datetime) -> Posting:
+    """The receipt up to `through` for the node whose newest message is `sequence`; notes in `epoch` that it stands."""
+    payload = _sealed(city, chain, epoch, Letter(sequence + 1, through=through), next_number(epoch.letter, now))
+    epoch.lettered_at, epoch.receipt, epoch.errand = now, through, False
+    return topic_of(city, epoch.kid), payload
 
 
 def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter, bool]]:
@@ -116,7 +131,9 @@ def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter, b
     commands = waiting(session, node)
     chain = current_chain(session, node)
     newest = newest_report(session, epoch_of(session, chain, chain.head))
-    clock_is_off = newest is not None and _is_off(newest)
+    clock_is_off = newest is not None and is_clock_off(
+        newest.clock, newest.window_start, newest.window_s, newest.received_at
+    )
     following = 1 if FEW_WINDOWS * window_s(session, node) >= DAY_S else 0
     for number in range(chain.head, chain.head + following + 1):
         epoch = epoch_of(session, chain, number)
@@ -130,10 +147,9 @@ def _due(session: Session, node: Node) -> Iterator[tuple[Chain, Epoch, Letter, b
         yield chain, epoch, Letter(epoch.highest + 1, command, node.held, node.through, heard_s), errand
 
 
-def _is_off(report: ReportRow) -> bool:
+def is_clock_off(clock: str, window_start: datetime, window_s: int, received_at: datetime) -> bool:
     """Whether the clock that a report was made with needs our help."""
-    end = report.window_start + timedelta(seconds=report.window_s)
-    return report.clock in UNKEPT_CLOCKS or end > report.received_at + AHEAD_MAX
+    return clock in UNKEPT_CLOCKS or window_start + timedelta(seconds=window_s) > received_at + AHEAD_MAX
 
 
 def _sealed(city: City, chain: Chain, epoch: Epoch, letter: Letter, number: int) -> bytes:

@@ -1,8 +1,8 @@
 """The collector's connection to the broker: MQTT over TLS, a session that survives us, acknowledged after the commit.
 
-The broker keeps what arrives while the collector is away (fixed client id, no clean session). A message is acknowledged
-only once its transaction is committed; where the database fails, the connection is dropped, and the broker delivers the
-message again after the next one.
+The broker keeps what arrives while the collector is away (fixed client id, no clean session). What has arrived is taken
+together. A message is acknowledged only once its transaction is committed; where the database fails, the connection is
+dropped, and the broker delivers the message again after the next one.
 
 Letters are published retained after each message of a node, and all of them anew with each connection: whatever the
 broker kept, lost or was told in between, it then has what is due.
@@ -51,6 +51,7 @@ class MqttCollector:
         self._subscribed = False
         self._refused = ""
         self._storage_failed = False
+        self._arrived: list[MQTTMessage] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._client = self._make_client(city)
@@ -59,6 +60,7 @@ class MqttCollector:
         """Connect and subscribe, or return early once `stop` is set; raises BrokerError with what to do about it."""
         where = f"the broker at {self._broker.host}:{self._broker.port}"
         self._subscribed, self._refused, self._storage_failed = False, "", False
+        self._arrived.clear()
         try:
             self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
         except ssl.SSLError as error:
@@ -70,7 +72,7 @@ class MqttCollector:
             raise BrokerError(f"{where} cannot be reached ({reason})", "start it, or correct city.toml") from error
         deadline = time.monotonic() + CONNECT_TIMEOUT_S
         while not self._subscribed and not (stop is not None and stop.is_set()):
-            result = self._client.loop(POLL_S)
+            result = self._loop()
             if self._refused:
                 raise BrokerError(
                     f"{where} refuses us ({self._refused})", "give it the login in the city's secrets.toml"
@@ -82,7 +84,7 @@ class MqttCollector:
         """Take messages until `stop` is set; a lost connection is made again. `connect` comes first."""
         try:
             while not stop.is_set():
-                result = self._client.loop(POLL_S)
+                result = self._loop()
                 if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._storage_failed:
                     self._reconnect(stop)
         finally:
@@ -153,19 +155,27 @@ class MqttCollector:
             self._storage_failed = True
         self._subscribed = True
 
-    def _message(self, client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        if self._storage_failed:
-            return  # not acknowledged: it comes again, in order
+    def _message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        self._arrived.append(message)
+
+    def _loop(self) -> MQTTErrorCode:
+        """Read and write what is due, then take what has arrived, all of it together."""
+        result = self._client.loop(POLL_S)
+        arrived, self._arrived = self._arrived, []
+        if not arrived or self._storage_failed:
+            return result  # not acknowledged: it comes again, in order
         try:
-            outcome = self.collector.receive(bytes(message.payload))
+            outcomes = self.collector.receive_many([bytes(message.payload) for message in arrived])
         except CityError as error:
             log.error("%s", error)
             self._storage_failed = True
-            return
-        client.ack(message.mid, message.qos)
-        self._publish(outcome.letters)
-        if self._on_outcome is not None:
-            self._on_outcome(outcome)
+            return result
+        for message, outcome in zip(arrived, outcomes, strict=True):
+            self._client.ack(message.mid, message.qos)
+            self._publish(outcome.letters)
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)
+        return result
 
     def _publish(self, letters: Iterable[Posting]) -> None:
         for topic, payload in letters:

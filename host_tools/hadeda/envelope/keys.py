@@ -9,6 +9,7 @@ All key material is bytes; the numbers in `info` are CBOR.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,6 +23,7 @@ from hadeda.errors import Rejected
 
 ROOT_KEY_SIZE = 32
 CURVE = ec.SECP256R1()
+KEYS_KEPT = 16_384
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def public_point(key: ec.EllipticCurvePublicKey) -> bytes:
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
+@lru_cache(maxsize=KEYS_KEPT)  # reading a point costs a third of a check, and a city's nodes come again
 def load_point(point: bytes) -> ec.EllipticCurvePublicKey:
     """The P-256 key of an uncompressed point; raises Rejected for another length or form, or a point off the curve."""
     if len(point) != labels.PUBLIC_KEY_SIZE or point[0] != 4:

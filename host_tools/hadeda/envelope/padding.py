@@ -10,11 +10,11 @@ def pad(payload: bytes, least: int = 0) -> bytes:
 
 
 def unpad(payload: bytes) -> bytes:
-    """The map's own bytes: behind it only zeros, fewer than a block, or as many as fill it to the floor of 128."""
+    """The map's own bytes, to be decoded: behind it only zeros, fewer than a block, or as fill the floor of 128."""
     if not payload or len(payload) % labels.PADDING_BLOCK:
         raise Rejected("payload is not whole padding blocks")
-    value, end = strict_cbor.decode_first(payload)
-    if not isinstance(value, dict):
+    end = strict_cbor.first_end(payload)
+    if not strict_cbor.is_map(payload):
         raise Rejected("payload is not a map")
     too_long = len(payload) - end >= labels.PADDING_BLOCK and len(payload) != labels.PAYLOAD_MIN
     if too_long or any(payload[end:]):

@@ -12,6 +12,7 @@ COUNT_MAX: Final = 2**31 - 1
 READINGS_MAX: Final = 2**16 - 1
 FAULT_COUNT_MAX: Final = 255
 CELLS_MAX: Final = 64
+CELL_SIZE: Final = 2  # bytes
 POLICY_VERSION_MAX: Final = 2**31 - 1
 SPENT_UNKNOWN: Final = COUNT_MAX  # the node lost its ledger and releases nothing for a ledger day
 FAULT_SENSORS_MAX: Final = 64
@@ -233,9 +234,14 @@ def _air(value: object) -> tuple[AirReading, ...]:
 
 
 def _traffic(value: object) -> tuple[Count, ...]:
-    if not isinstance(value, list) or len(value) > CELLS_MAX:
-        raise Rejected("traffic is not a list of cells")
-    return tuple(_count(cell, "traffic count") for cell in value)
+    if not isinstance(value, bytes) or len(value) % CELL_SIZE or len(value) > CELL_SIZE * CELLS_MAX:
+        raise Rejected("traffic is not a row of cells")
+    return tuple(_cell(int.from_bytes(value[at : at + CELL_SIZE])) for at in range(0, len(value), CELL_SIZE))
+
+
+def _cell(number: int) -> Count:
+    """What two bytes say: a count, or above those the reason that there is none."""
+    return _count(number if number <= labels.REPORT_COUNT_MAX else number - 2 ** (8 * CELL_SIZE), "traffic count")
 
 
 def _count(value: object, name: str) -> Count:

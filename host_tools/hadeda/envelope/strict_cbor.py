@@ -17,6 +17,7 @@ DEPTH_MAX: Final = 6
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _KEY_MAJORS: Final = (_UNSIGNED, _NEGATIVE, _BYTES, _TEXT)
 _NULL: Final = 22
+_LONG: Final = 24
 # Additional information 24..27: bytes of argument that follow, and the smallest argument that needs them
 _LONG_HEADS: Final = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
 
@@ -36,7 +37,7 @@ def decode(data: bytes) -> object:
 
 def decode_first(data: bytes) -> tuple[object, int]:
     """The first item of `data` and where it ends; raises Rejected unless it is deterministic."""
-    end = _walk(data, 0, 0)
+    end = _walk(data, 0)
     item = data[:end]
     try:
         value = cbor2.loads(item)
@@ -45,6 +46,16 @@ def decode_first(data: bytes) -> tuple[object, int]:
     if encode(value) != item:
         raise Rejected("CBOR map keys are unsorted or repeated")
     return value, end
+
+
+def first_end(data: bytes) -> int:
+    """Where the first item of `data` ends, before anything is built of it; raises Rejected as far as heads tell."""
+    return _walk(data, 0)
+
+
+def is_map(data: bytes) -> bool:
+    """Whether the first item is a map."""
+    return data[0] >> 5 == _MAP
 
 
 def tagged(tag: int, value: object) -> bytes:
@@ -64,38 +75,43 @@ def _tag_head(tag: int) -> bytes:
     return bytes([_TAG << 5 | tag]) if tag < 24 else bytes([_TAG << 5 | 24, tag])
 
 
-def _walk(data: bytes, at: int, depth: int) -> int:
+def _walk(data: bytes, at: int) -> int:
     """Check the item at offset `at`, with everything in it; return the offset behind it. Raises Rejected."""
-    if depth > DEPTH_MAX:
-        raise Rejected("CBOR is nested too deeply")
-    major, argument, at = _head(data, at)
-    if major in (_BYTES, _TEXT):
-        at += argument
-        if at > len(data):
+    above: list[tuple[int, bool]] = []  # (items to come, whether they are a map's) of all that `left` items are in
+    left, in_map = 1, False
+    size = len(data)
+    while True:
+        while not left:
+            if not above:
+                return at
+            left, in_map = above.pop()
+        if at >= size:
             raise Rejected("CBOR is truncated")
-    elif major == _ARRAY:
-        for _ in range(argument):  # a lying length ends at the first item that is not there
-            at = _walk(data, at, depth + 1)
-    elif major == _MAP:
-        for _ in range(argument):
-            if at < len(data) and data[at] >> 5 not in _KEY_MAJORS:
-                raise Rejected("CBOR map key is not a number or a string")
-            at = _walk(data, _walk(data, at, depth + 1), depth + 1)
-    elif major == _TAG:
-        raise Rejected("CBOR tag where none belongs")
-    elif major == _SIMPLE and argument != _NULL:
-        raise Rejected("CBOR floats and simple values other than null do not belong here")
-    return at
+        major, argument = data[at] >> 5, data[at] & 31
+        if in_map and not left & 1 and major not in _KEY_MAJORS:
+            raise Rejected("CBOR map key is not a number or a string")
+        left, at = left - 1, at + 1
+        if argument >= _LONG:
+            argument, at = _long_head(data, at, major, argument)
+        if major <= _NEGATIVE:
+            continue
+        if major <= _TEXT:
+            at += argument
+            if at > size:
+                raise Rejected("CBOR is truncated")
+        elif major <= _MAP:
+            if argument and len(above) >= DEPTH_MAX:
+                raise Rejected("CBOR is nested too deeply")
+            above.append((left, in_map))
+            left, in_map = argument << (major == _MAP), major == _MAP  # a lying length ends at what is not there
+        elif major == _TAG:
+            raise Rejected("CBOR tag where none belongs")
+        elif argument != _NULL:
+            raise Rejected("CBOR floats and simple values other than null do not belong here")
 
 
-def _head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Major type, argument and the offset behind the head at `at`; raises Rejected unless it is the shortest head."""
-    if at >= len(data):
-        raise Rejected("CBOR is truncated")
-    major, info = data[at] >> 5, data[at] & 31
-    at += 1
-    if info < 24:
-        return major, info, at
+def _long_head(data: bytes, at: int, major: int, info: int) -> tuple[int, int]:
+    """The argument that stands at `at`, and the offset behind it; raises Rejected unless the head is the shortest."""
     if info not in _LONG_HEADS:
         raise Rejected("CBOR has an indefinite length or a reserved head")
     size, smallest = _LONG_HEADS[info]
@@ -104,4 +120,4 @@ def _head(data: bytes, at: int) -> tuple[int, int, int]:
     argument = int.from_bytes(data[at : at + size], "big")
     if major == _SIMPLE or argument < smallest:
         raise Rejected("CBOR head is not the shortest, or a float")
-    return major, argument, at + size
+    return argument, at + size

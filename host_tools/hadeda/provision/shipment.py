@@ -70,7 +70,7 @@ def compiled(source: Path, name: str, ours: bool = True) -> bytes:
         return target.read_bytes()
 
 
-def _module(path: str, library: str) -> str:
+def module_name(path: str, library: str = "/lib") -> str:
     """The module's name: what tracebacks call it, for the node knows that name anyway and pays for no other."""
     return path.removeprefix(library + "/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
@@ -85,7 +85,7 @@ def shipment(firmware: Path = FIRMWARE) -> dict[str, bytes]:
             parcels[path] = source.read_bytes()
         else:
             parcels[path.removesuffix(".py") + ".mpy"] = compiled(
-                source, _module(path, manifest["LIBRARY"]), path not in drivers
+                source, module_name(path, manifest["LIBRARY"]), path not in drivers
             )
     return parcels
 
@@ -96,5 +96,5 @@ def kernel(firmware: Path = FIRMWARE) -> dict[str, bytes]:
     library, driver = manifest["LIBRARY"], f"{manifest['LIBRARY']}/{manifest['KERNEL']}"
     return {
         f"{library}/{module.NAME}": module.compiled(),
-        driver.removesuffix(".py") + ".mpy": compiled(firmware / manifest["KERNEL"], _module(driver, library)),
+        driver.removesuffix(".py") + ".mpy": compiled(firmware / manifest["KERNEL"], module_name(driver, library)),
     }

@@ -5,15 +5,18 @@ which still has older versions of pages. Below the file, the file system and the
 """
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakSet
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, TypeDecorator, create_engine, event
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import NullPool
 
 from hadeda.errors import CityError
 
@@ -51,10 +54,16 @@ class Database:
         self.path = path
         url = URL.create("sqlite", database=str(path))
         self._reading = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
+        # Connections that are kept are taken out of no pool: there may be any number of them
+        kept = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S}, poolclass=NullPool)
+        for engine in (self._reading, kept):
+            event.listen(engine, "connect", _configure)
+            event.listen(engine, "begin", _begin)
         # A writer takes the lock before it reads: two collectors never both find a sequence number unused
-        self._writing = self._reading.execution_options(hadeda_begin="BEGIN IMMEDIATE")
-        event.listen(self._reading, "connect", _configure)
-        event.listen(self._reading, "begin", _begin)
+        self._writing, self._keeping = (
+            engine.execution_options(hadeda_begin="BEGIN IMMEDIATE") for engine in (self._reading, kept)
+        )
+        self._watched: WeakSet[Watched] = WeakSet()
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
@@ -64,13 +73,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session to look things up; raises CityError where the file cannot be used."""
-        with self._translated(), Session(self._reading, expire_on_commit=False) as session:
+        with self.translated(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session in one transaction, committed at the end and rolled back by any exception."""
-        with self._translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+        with self.translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     def scrub(self) -> bool:
@@ -78,23 +87,28 @@ class Database:
 
         After a commit that erased keys, so that older pages with them do not stay on disk.
         """
-        with self._translated():
+        with self.translated():
             connection = self._reading.raw_connection()
             try:
-                cursor = connection.cursor()
-                cursor.execute(f"PRAGMA busy_timeout={SCRUB_TIMEOUT_MS}")
-                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                cursor.execute(f"PRAGMA busy_timeout={int(LOCK_TIMEOUT_S * 1000)}")
-                return not busy
+                return _emptied(connection.cursor())
             finally:
                 connection.close()
 
+    def watched(self) -> "Watched":
+        """A connection of its own that knows whether anybody else has written."""
+        watched = Watched(self, self._keeping)
+        self._watched.add(watched)
+        return watched
+
     def close(self) -> None:
         """Close every connection; the object can be used again afterwards."""
+        for watched in self._watched:
+            watched.close()
         self._reading.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Raise CityError for what the database cannot do."""
         try:
             yield
         except DatabaseError as error:
@@ -102,6 +116,62 @@ class Database:
                 f"the city's database {self.path} cannot be used ({error.orig})",
                 "check that its disk is not full, that you may write there, and that nothing else keeps it locked",
             ) from error
+
+
+class Watched:
+    """Transactions over one connection that is kept; `on_disturbed` is told where somebody else has written meanwhile.
+
+    Of `Database.watched`. One at a time: other threads wait.
+    """
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self.on_disturbed: Callable[[], None] = lambda: None
+        self._database = database
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._version = 0
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that has the lock; committed at the end and rolled back by any exception."""
+        with self._turn, self._database.translated():
+            if self._connection is None:
+                self._connection, self._version = self._engine.connect(), 0
+            with self._connection.begin():
+                # Changes when another connection, of whatever process, has committed; never with our own commits
+                version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                if version != self._version:
+                    self._version = version
+                    self.on_disturbed()
+                yield self._connection
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """The same as a session, flushed at the end."""
+        with self.write() as connection, Session(connection, expire_on_commit=False) as session:
+            yield session
+            session.flush()
+
+    def scrub(self) -> bool:
+        """As `Database.scrub`; by this connection, so that nobody takes it for somebody else's change."""
+        with self._turn, self._database.translated():
+            return self._connection is not None and _emptied(self._connection.connection.cursor())
+
+    def close(self) -> None:
+        """Give the connection back; it is taken again with the next transaction."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def _emptied(cursor: Any) -> bool:
+    """Whether the write-ahead log is empty now."""
+    cursor.execute(f"PRAGMA busy_timeout={SCRUB_TIMEOUT_MS}")
+    busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    cursor.execute(f"PRAGMA busy_timeout={int(LOCK_TIMEOUT_S * 1000)}")
+    return not busy
 
 
 def _configure(connection: Any, _record: Any) -> None:

@@ -76,6 +76,11 @@ def gaps(database: Database, node: Node) -> list[Gap]:
         return found
 
 
+def has_gaps(session: Session, node: Node) -> bool:
+    """Whether anything above what the receipt says is known to be missing."""
+    return next(_gaps(session, node), None) is not None
+
+
 def count_lost(database: Database) -> int:
     """How many reports are in gaps, of all nodes as they are enrolled now."""
     with database.read() as session:

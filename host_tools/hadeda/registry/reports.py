@@ -1,7 +1,9 @@
 """The report store: a row for each report; its air channels, traffic cells, faults and health have their own tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
@@ -10,7 +12,7 @@ from hadeda.envelope import AirReading, Count, Fault, Health, Opened, Report
 from hadeda.envelope.labels import CHANNELS
 from hadeda.errors import Rejected
 from hadeda.policy.compiled import Compiled
-from hadeda.registry.cells import cell_names
+from hadeda.registry.cells import Cell, cell_names
 from hadeda.registry.database import Base, Database, UtcDateTime
 from hadeda.registry.epochs import Chain, Epoch
 from hadeda.registry.nodes import Node, select_node, whole_index
@@ -163,8 +165,12 @@ def name_cells(session: Session, report: Report) -> tuple[CellCount, ...]:
     if report.privacy.policy == 0:
         return ()
     policy = policy_of_version(session, report.privacy.policy)
+    return cells_under(policy, cell_names(policy.cells), report)
+
+
+def cells_under(policy: Compiled, cells: Sequence[Cell], report: Report) -> tuple[CellCount, ...]:
+    """The same where the report's policy and the names of its cells are at hand; raises Rejected."""
     _refuse_what_it_forbids(policy, report)
-    cells = cell_names(policy.cells)
     if len(cells) != len(report.traffic):
         raise Rejected(f"{len(report.traffic)} traffic cells under a policy that has {len(cells)}")
     named = zip(cells, report.traffic, strict=True)
@@ -182,7 +188,8 @@ def _refuse_what_it_forbids(policy: Compiled, report: Report) -> None:
             raise Rejected("footfall below the policy's k")
     if report.privacy.epsilon > policy.epsilon_window:
         raise Rejected("release costs more than the policy allows")
-    if any(reading.channel not in policy.channel_names for reading in report.air):
+    allowed = policy.channel_names
+    if any(reading.channel not in allowed for reading in report.air):
         raise Rejected("air channel that the policy does not allow")
 
 
@@ -196,32 +203,41 @@ def add_report(session: Session, node: Node, epoch: Epoch, opened: Opened, seale
     report = opened.report
     enrolment = session.get_one(Chain, epoch.chain).enrolment
     traffic = name_cells(session, report)
-    health = report.health
     row = ReportRow(
-        node=node.id,
-        epoch=epoch.id,
-        epoch_number=epoch.number,
-        sequence=opened.sequence,
-        enrolment=enrolment,
-        index=whole_index(node, report.outbox.index),
-        window_start=datetime.fromtimestamp(report.start_s, UTC),
-        window_s=report.window_s,
-        clock=report.clock,
-        policy_version=report.privacy.policy,
-        epsilon=report.privacy.epsilon,
-        spent=report.privacy.spent,
-        footfall_bits=report.footfall.count if report.footfall else None,
-        footfall_withheld=report.footfall.withheld if report.footfall else None,
-        received_at=now,
-        sealed=sealed,
+        **report_columns(node, epoch, enrolment, opened, sealed, now),
         air=[AirRow(**vars(reading)) for reading in report.air],
         traffic=[TrafficRow(cell=index, **vars(counted)) for index, counted in enumerate(traffic)],
         faults=[FaultRow(part=_part(node, fault.sensor), **vars(fault)) for fault in report.faults],
-        health=HealthRow(**vars(health)),
+        health=HealthRow(**vars(report.health)),
     )
     session.add(row)
     session.flush()
     return row
+
+
+def report_columns(
+    node: Node, epoch: Epoch, enrolment: int, opened: Opened, sealed: bytes, now: datetime
+) -> dict[str, Any]:
+    """The columns of a report's own row, but its id."""
+    report = opened.report
+    return {
+        "node": node.id,
+        "epoch": epoch.id,
+        "epoch_number": epoch.number,
+        "sequence": opened.sequence,
+        "enrolment": enrolment,
+        "index": whole_index(node, report.outbox.index),
+        "window_start": datetime.fromtimestamp(report.start_s, UTC),
+        "window_s": report.window_s,
+        "clock": report.clock,
+        "policy_version": report.privacy.policy,
+        "epsilon": report.privacy.epsilon,
+        "spent": report.privacy.spent,
+        "footfall_bits": report.footfall.count if report.footfall else None,
+        "footfall_withheld": report.footfall.withheld if report.footfall else None,
+        "received_at": now,
+        "sealed": sealed,
+    }
 
 
 def is_stored(session: Session, epoch: Epoch, sequence: int) -> bool:

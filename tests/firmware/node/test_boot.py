@@ -5,7 +5,7 @@ from binascii import hexlify, unhexlify
 
 from firmware.board_fakes import Board
 from firmware.city_pen import Address, Led, Pen, floor_map, topic
-from firmware.fakes import Flash, PowerCut, SelfRunningClock, Uart, raises
+from firmware.fakes import Flash, PowerCut, SelfRunningClock, Uart, cells_of, raises
 from firmware.key_sectors import KeySectors
 from firmware.opened_ready import OpenedReady
 
@@ -297,8 +297,8 @@ def test_windows_become_reports_that_the_city_can_open():
     assert [report[labels.REPORT_START] for report in reports] == [start, start + 60, start + 120]
     assert [report[labels.REPORT_WINDOW] for report in reports] == [60, 60, 60]
     assert reports[1][labels.REPORT_AIR][5] == [reports[1][labels.REPORT_AIR][5][0], 90, 0, 0]
-    assert reports[0][labels.REPORT_TRAFFIC] == [-1, 1, -1, -1, -1, -1, -1, -1]
-    assert reports[1][labels.REPORT_TRAFFIC] == [labels.WITHHELD_BELOW_K] * 8
+    assert cells_of(reports[0]) == [-1, 1, -1, -1, -1, -1, -1, -1]
+    assert cells_of(reports[1]) == [labels.WITHHELD_BELOW_K] * 8
     spent = [report[labels.REPORT_PRIVACY] for report in reports]
     assert spent == [[1, EPSILON, number * EPSILON, 1] for number in (1, 2, 3)]
     assert labels.REPORT_FAULTS not in reports[1]
@@ -397,7 +397,7 @@ def test_a_dead_radar_withholds_traffic_and_the_air_goes_on():
     board.buses["uart", 2].on_write = None
     _run_windows(board, 2)
     _, report = registered.open(board.city.messages[1])
-    assert report[labels.REPORT_TRAFFIC] == [labels.WITHHELD_BLIND] * 8
+    assert cells_of(report) == [labels.WITHHELD_BLIND] * 8
     assert report[labels.REPORT_PRIVACY] == [1, 0, 0, 1]
     assert report[labels.REPORT_FAULTS][8 + labels.FAULT_NO_ANSWER] > 0
     assert report[labels.REPORT_AIR][5][1] == 90
@@ -460,14 +460,14 @@ def test_report_now_says_nothing_of_the_street_and_leaves_the_open_window_alone(
     first, extra, second = [report for _, report in opened]
     assert extra[labels.REPORT_ANSWER] == [7, labels.RESULT_DONE]
     assert extra[labels.REPORT_AIR] == {}
-    assert extra[labels.REPORT_TRAFFIC] == [labels.WITHHELD_BLIND] * 8
+    assert cells_of(extra) == [labels.WITHHELD_BLIND] * 8
     assert extra[labels.REPORT_PRIVACY] == [1, 0, EPSILON, 1]
     assert labels.REPORT_FAULTS not in extra
     assert extra[labels.REPORT_WINDOW] == 1
     assert second[labels.REPORT_START] <= extra[labels.REPORT_START] < second[labels.REPORT_START] + 9
     assert second[labels.REPORT_START] == first[labels.REPORT_START] + 60
     assert (first[labels.REPORT_WINDOW], second[labels.REPORT_WINDOW]) == (60, 60)
-    assert second[labels.REPORT_TRAFFIC].count(1) == 1
+    assert cells_of(second).count(1) == 1
     assert second[labels.REPORT_PRIVACY] == [1, EPSILON, 2 * EPSILON, 1]
     assert second[labels.REPORT_AIR][5][0] == WINDOW_S // 5
 
@@ -585,7 +585,7 @@ def test_three_crashes_switch_the_sensors_off_and_the_city_hears_why_and_can_spe
     assert board.buses["uart", 1].sent + board.buses["uart", 2].sent == []
     report = registered.open(board.city.messages[0])[1]
     assert report[labels.REPORT_HEALTH][2] == 2 * WATCHDOG
-    assert (report[labels.REPORT_AIR], report[labels.REPORT_TRAFFIC]) == ({}, [labels.WITHHELD_BLIND] * 8)
+    assert (report[labels.REPORT_AIR], cells_of(report)) == ({}, [labels.WITHHELD_BLIND] * 8)
     assert report[labels.REPORT_PRIVACY] == [1, 0, 0, 1]
     assert board.power.resets == 1, "the command came through"
     _run_windows(board, 1)
@@ -784,7 +784,7 @@ def test_one_that_does_not_is_given_up_and_no_report_is_lost():
 
 def _traffic_and_privacy(registered, board):
     opened = [registered.open(sealed)[1] for sealed in board.city.messages]
-    return [(report[labels.REPORT_TRAFFIC], report[labels.REPORT_PRIVACY]) for report in opened]
+    return [(cells_of(report), report[labels.REPORT_PRIVACY]) for report in opened]
 
 
 def test_another_policy_holds_from_the_next_window_and_reports_name_it():
@@ -802,7 +802,7 @@ def test_another_policy_holds_from_the_next_window_and_reports_name_it():
         [1, EPSILON, 2 * EPSILON, 1],  # the letter came while this window was open
         [2, 500000, 2 * EPSILON + 500000, 1],
     ]
-    assert [len(report[labels.REPORT_TRAFFIC]) for report in opened] == [8, 8, 1]
+    assert [len(cells_of(report)) for report in opened] == [8, 8, 1]
     assert [sorted(report[labels.REPORT_AIR]) for report in opened] == [[4, 5, 6], [4, 5, 6], [5]]
     assert opened[1][labels.REPORT_ANSWER] == [7, labels.RESULT_DONE]
 
@@ -871,7 +871,7 @@ def test_without_a_valid_policy_nothing_of_the_street_or_the_air_leaves():
         asyncio.run(pipeline.sender.session())
         (sealed,) = board.city.messages
         report = registered.open(sealed)[1]
-        assert (report[labels.REPORT_AIR], report[labels.REPORT_TRAFFIC]) == ({}, [])
+        assert (report[labels.REPORT_AIR], cells_of(report)) == ({}, [])
         assert report[labels.REPORT_PRIVACY] == [0, 0, 0, 1]
 
 
@@ -947,5 +947,5 @@ def test_a_burst_of_passages_blinds_nobody():
     board.boot = booted
     _run_windows(board, 1, burst)
     report = registered.open(board.city.messages[0])[1]
-    assert report[labels.REPORT_TRAFFIC] == [-1, -1, -1, -1, -1, 1000, -1, -1]
+    assert cells_of(report) == [-1, -1, -1, -1, -1, 1000, -1, -1]
     assert labels.REPORT_FAULTS not in report

@@ -3,7 +3,7 @@
 import asyncio
 
 from firmware.city_pen import Pen, floor_map
-from firmware.fakes import Random, SelfRunningClock, raises
+from firmware.fakes import Random, SelfRunningClock, cells_of, raises
 from firmware.node.test_boot import EPSILON, FLOOR, PLAIN, _board, _enrol
 from firmware.node.test_boot import PEN as CITY
 
@@ -85,7 +85,7 @@ def _reboot_command(_board, pipeline):
 
 
 def _released(report):
-    return [count for count in report[labels.REPORT_TRAFFIC] if count > 0]
+    return [count for count in cells_of(report) if count > 0]
 
 
 def _check_paid(reports, epsilon_day):
@@ -259,7 +259,7 @@ def test_the_city_plays_with_every_key_but_the_second_and_the_ledger_holds():
         assert play.pipeline.keychain.secrets.floor == floor == cbor.encode(floor_map(**FLOOR))
         for report in reports:
             cells = 8 if report[labels.REPORT_PRIVACY][0] % 2 == 0 or report[labels.REPORT_PRIVACY][0] == 1 else 1
-            assert len(report[labels.REPORT_TRAFFIC]) == cells, "cells of one policy under the name of another"
+            assert len(cells_of(report)) == cells, "cells of one policy under the name of another"
         for move in play.played:
             moves[move] = moves.get(move, 0) + play.played[move]
     assert len(moves) == 7, moves
@@ -331,7 +331,7 @@ def test_what_waits_between_two_policies_is_counted_under_neither_twice():
         asyncio.run(pipeline.one_window())
         report = notes.reports[-1]
         assert sum(_released(report)) == state["ticks"] - before
-        assert len(report[labels.REPORT_TRAFFIC]) == (8 if pipeline.policy.version in (1,) else len(_cells(pipeline)))
+        assert len(cells_of(report)) == (8 if pipeline.policy.version in (1,) else len(_cells(pipeline)))
         assert report[labels.REPORT_PRIVACY][0] == pipeline.policy.version
     assert state["version"] > 12
 

@@ -24,10 +24,19 @@ def test_five_channels_and_eight_cells_fit_into_128_bytes():
     assert len(report.encode(1900000000, 900, 2, _aggregates(), PRIVACY, HEALTH, OUTBOX)) <= 128
 
 
-def test_eight_large_counts_are_one_step_of_padding_more():
-    aggregates = _aggregates()
-    aggregates.traffic = 8 * [65535]
-    assert len(report.encode(1900000000, 900, 2, aggregates, PRIVACY, HEALTH, OUTBOX)) == 134
+def test_what_was_counted_changes_no_length():
+    sizes = set()
+    for count in (1, 23, 24, 255, 256, 65535, 1 << 29, labels.WITHHELD_BELOW_K, labels.WITHHELD_BLIND):
+        aggregates = _aggregates()
+        aggregates.traffic = 8 * [count]
+        sizes.add(len(report.encode(1900000000, 900, 2, aggregates, PRIVACY, HEALTH, OUTBOX)))
+    assert len(sizes) == 1
+    assert max(sizes) <= 128
+
+
+def test_counts_end_below_the_reasons_for_saying_nothing():
+    assert report.cells([1, 65531, 65532, 1 << 29]) == b"\x00\x01\xff\xfb\xff\xfb\xff\xfb"
+    assert report.cells([-1, -2, -3, -4]) == b"\xff\xff\xff\xfe\xff\xfd\xff\xfc"
 
 
 def test_labels_and_order():
@@ -38,7 +47,7 @@ def test_labels_and_order():
     assert decoded[labels.REPORT_WINDOW] == 900
     assert decoded[labels.REPORT_CLOCK] == labels.CLOCK_SYNCHRONISED
     assert decoded[labels.REPORT_AIR] == aggregates.air
-    assert decoded[labels.REPORT_TRAFFIC] == aggregates.traffic
+    assert decoded[labels.REPORT_TRAFFIC] == report.cells(aggregates.traffic)
     assert decoded[labels.REPORT_FAULTS] == {9: 255}
     assert decoded[labels.REPORT_HEALTH] == HEALTH
     assert decoded[labels.REPORT_PRIVACY] == PRIVACY

@@ -60,13 +60,17 @@ def test_the_table_has_a_row_for_every_figure_that_was_measured() -> None:
 
 
 def test_every_name_the_board_measures_has_its_line() -> None:
-    trees = [ast.parse(file.read_text()) for file in run.ON_BOARD.glob("*.py")]
+    elsewhere = ("living.py", "wire.py")  # on an emulated board and on this computer, read by others
+    files = [file for file in run.ON_BOARD.glob("*.py") if file.name not in elsewhere]
+    trees = [ast.parse(file.read_text()) for file in files]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     names = {
         call.args[0].value
         for call in calls
-        if getattr(call.func, "id", "") in ("cost", "print") and call.args and isinstance(call.args[0], ast.Constant)
+        if getattr(call.func, "id", "") in ("cost", "measure", "print")
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
     }
     with_kernel = {name for name in {**figures.SUBJECTS, **figures.BYTES} if name.endswith("_kernel")}
     assert {name.removesuffix("_kernel") for name in with_kernel} <= names

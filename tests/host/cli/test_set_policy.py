@@ -6,7 +6,7 @@ from typing import Any
 import cbor2
 import pytest
 from policy_texts import FLOOR, STREET, written
-from sealing import dumps, enrolled, floor_map, open_sign1, record_policy, signed_policy
+from sealing import cells, dumps, enrolled, floor_map, open_sign1, record_policy, signed_policy
 from typer.testing import CliRunner, Result
 
 from hadeda.city import City
@@ -130,7 +130,7 @@ def test_what_the_node_did_is_what_the_city_knows(corner: City, tmp_path: Path, 
         2: 1,
         3: 2,
         4: {},
-        5: [-4] * 8,
+        5: cells([-4] * 8),
         7: [1, 1, 0, 1],
         12: [1, 0],
         8: [command.number & 0xFFFF, 0],
@@ -147,7 +147,7 @@ def test_what_a_node_refused_changes_nothing(corner: City, signed: Path, result:
     hadeda(corner, "node", "command", "bridge", "set-policy", signed)
     with corner.database.read() as session:
         (command,) = commands(session, find_node(corner.database, "bridge"))
-    report = {10: [2, 0, 0, 1], 1: 0, 2: 1, 3: 2, 4: {}, 5: [-4] * 8, 7: [1, 1, 0, 1], 12: [1, 0]}
+    report = {10: [2, 0, 0, 1], 1: 0, 2: 1, 3: 2, 4: {}, 5: cells([-4] * 8), 7: [1, 1, 0, 1], 12: [1, 0]}
     collector.receive(node.seal(report | {8: [command.number & 0xFFFF, result]}, 0))
     assert find_node(corner.database, "bridge").policy == 2
 

@@ -52,7 +52,7 @@ def test_a_node_without_a_policy_is_heard_all_the_same(city: City) -> None:
         ({"r5": [12] * 7 + [4]}, "below the policy's k"),
         ({"r10": [2, 500_001, 1_500_000, 1]}, "costs more than the policy allows"),
         ({"r5": [12] * 7 + [0]}, "is not a number from 1 to 2147483647"),
-        ({"r5": [12] * 7 + [-5]}, "is not a number from 1 to 2147483647"),
+        ({"r5": bytes([0, 12] * 7 + [0])}, "traffic is not a row of cells"),
         ({"r10": [2, 500_000, 2**31, 1]}, "epsilon spent is not a number"),
         ({"r10": [2, 500_000, 499_999, 1]}, "epsilon of the release is not a number"),
         ({"r10": [2, 0, 500_000, 1]}, "no epsilon was spent"),

@@ -9,8 +9,6 @@ import gc
 
 from machine import mem32
 
-from envelope.drbg import Drbg
-
 MTIME = 0x0200BFF8
 INSTRUCTIONS_A_TICK = 100
 
@@ -33,4 +31,6 @@ def cost(name, action):
 
 def drbg(number):
     """A generator of its own for every key, the same in every run."""
+    from envelope.drbg import Drbg
+
     return Drbg(number.to_bytes(32, "big"), b"hadeda bench")

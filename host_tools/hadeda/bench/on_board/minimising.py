@@ -125,8 +125,7 @@ def measure_bytes():
     plain = cbor.decode(minimised)
     plain.pop(labels.REPORT_PRIVACY)
     print("privacy_row_bytes", len(minimised) - len(cbor.encode(plain)))
-    plain[labels.REPORT_TRAFFIC] = COUNTS
-    print("markers_bytes", len(cbor.encode(told)) - len(cbor.encode(COUNTS)))
+    plain[labels.REPORT_TRAFFIC] = report.cells(COUNTS)
     print("report_bytes", len(minimised))
     print("padded_bytes", len(padding.pad(minimised, labels.PAYLOAD_MIN)))
     print("padded_without_bytes", len(padding.pad(cbor.encode(plain), labels.PAYLOAD_MIN)))

@@ -21,7 +21,7 @@ REPORT = {
         4: [88, 81, 20, 33],
         5: [88, 123, 41, 77],
     },
-    labels.REPORT_TRAFFIC: [12, 30, 7, labels.WITHHELD_BELOW_K, 11, 28, 9, labels.WITHHELD_BELOW_K],
+    labels.REPORT_TRAFFIC: b"\x00\x0c\x00\x1e\x00\x07\xff\xff\x00\x0b\x00\x1c\x00\x09\xff\xff",
     labels.REPORT_HEALTH: [1, 60, 1, 17],
     labels.REPORT_PRIVACY: [1, 500000, 24000000, labels.UNIT_PASSAGE_WINDOW],
     labels.REPORT_OUTBOX: [300, 3],

@@ -1,0 +1,184 @@
+"""The express lane: reports with nothing unusual about them, many in one transaction, without asking twice.
+
+In a city at rest nearly every message is the next report of a node that is in its current epoch, owes nothing, is owed
+nothing, and has no gaps. What the registry says of such a node (a `Lane`) is kept in memory. It is true until somebody
+writes: what the collector changes drops the lanes of the nodes concerned (`note`), and every transaction asks first,
+under the lock, whether anybody else has written, and then drops all of them. So nothing here can differ from what the
+registry has. A message that is unusual in any way ends the batch, is left alone, and goes to the collector itself: this
+file refuses nobody, it only steps aside.
+
+What it stores is what the collector would have (tests/host/collect/test_express.py compares the rows).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from hadeda.city import City
+from hadeda.collect.letters import DAY_S, FEW_WINDOWS, Posting, is_clock_off, only_receipts, receipt_due, seal_receipt
+from hadeda.collect.replay import Accepted
+from hadeda.envelope import Candidate, Opened, SealedMessage, labels, open_report, parse_sealed
+from hadeda.errors import CityError, Rejected
+from hadeda.policy.compiled import Compiled
+from hadeda.registry.bulk import Batch
+from hadeda.registry.cells import Cell, cell_names
+from hadeda.registry.database import Watched
+from hadeda.registry.epochs import Chain, Epoch, EpochState, candidates
+from hadeda.registry.nodes import Node, whole_index
+from hadeda.registry.outbox import has_gaps
+from hadeda.registry.policies import policy_of_version
+from hadeda.registry.reports import CellCount, cells_under
+
+Key = tuple[bytes, int]  # kid, epoch
+LANES_MAX: Final = 65_536
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A report that is stored, and the letters to publish for it."""
+
+    size: int
+    node: str
+    epoch: int
+    sequence: int
+    window_start: datetime
+    letters: tuple[Posting, ...]
+
+
+@dataclass
+class Lane:
+    """A node at rest, as the registry has it and as this batch leaves it."""
+
+    node: Node
+    chain: Chain
+    epoch: Epoch
+    candidate: Candidate
+    accepted: Accepted
+
+
+class Express:
+    """Takes what is usual out of a row of messages. `watched` is what the collector writes with."""
+
+    def __init__(self, city: City, watched: Watched, clock: Callable[[], datetime], failures_max: int) -> None:
+        self._city = city
+        self._clock = clock
+        self._failures_max = failures_max
+        self._watched = watched
+        self._lanes: dict[Key, Lane] = {}
+        self._of_node: dict[int, Key] = {}
+        self._policies: dict[int, tuple[Compiled, list[Cell]]] = {}
+
+    def forget(self) -> None:
+        """Drop every key and every row that is kept here."""
+        self._lanes.clear()
+        self._of_node.clear()
+        self._policies.clear()
+
+    def note(self, session: Session, _flush: object) -> None:
+        """The collector has changed these rows: drop the lanes of their nodes. Listens to a session's after_flush."""
+        for row in (*session.new, *session.dirty, *session.deleted):
+            node = row.id if isinstance(row, Node) else getattr(row, "node", None)
+            if node in self._of_node:
+                del self._lanes[self._of_node.pop(node)]
+
+    def take(self, payloads: Sequence[bytes]) -> list[Stored]:
+        """Store the first of them, up to one that is not usual, in one transaction; raises CityError like a write."""
+        try:
+            with self._watched.write() as connection:
+                if len(self._lanes) > LANES_MAX:
+                    self.forget()  # now only: until the batch is written, the lanes are ahead of the registry
+                batch, taken = Batch(connection), list[Stored]()
+                for payload in payloads:
+                    stored = self._one(connection, batch, payload)
+                    if stored is None:
+                        break
+                    taken.append(stored)
+                batch.write()
+        except BaseException:
+            self.forget()  # lanes have moved on, and the registry has not
+            raise
+        return taken
+
+    def _one(self, connection: Connection, batch: Batch, payload: bytes) -> Stored | None:
+        """Add one report to the batch; None, and nothing has moved, where it is for the collector."""
+        now = self._clock()
+        try:
+            message = parse_sealed(payload)
+            lane = self._lane(connection, message)
+            if lane is None or not lane.epoch.highest < message.sequence < labels.EPOCH_MESSAGES_MAX:
+                return None
+            opened = open_report(message, [lane.candidate])
+            traffic = self._usual(connection, lane, opened, now)
+            if traffic is None:
+                return None
+            letters = self._receipt(lane, opened, now)
+        except (Rejected, CityError):
+            return None
+        self._move(lane, opened, now)
+        batch.add(lane.node, lane.epoch, lane.chain.enrolment, opened, traffic, payload, now)
+        start = datetime.fromtimestamp(opened.report.start_s, UTC)
+        return Stored(len(payload), lane.node.name, lane.epoch.number, opened.sequence, start, letters)
+
+    def _lane(self, connection: Connection, message: SealedMessage) -> Lane | None:
+        key = message.kid, message.epoch
+        if key not in self._lanes:
+            with Session(connection, expire_on_commit=False, autoflush=False) as session:
+                found = self._find(session, message)
+            if found is None:
+                return None
+            self._lanes[key], self._of_node[found.node.id] = found, key
+        return self._lanes[key]
+
+    def _find(self, session: Session, message: SealedMessage) -> Lane | None:
+        """The lane of whoever may have sent this; None where that is not clear, or he is not at rest."""
+        found = candidates(session, message.kid, message.epoch, self._failures_max)
+        if len(found) != 1:
+            return None
+        epoch = session.get_one(Epoch, found[0].handle)
+        node, chain = session.get_one(Node, epoch.node), session.get_one(Chain, epoch.chain)
+        current = epoch.state == chain.state == EpochState.CURRENT and epoch.number == chain.head
+        at_rest = node.revoked_at is None and node.held is None and node.newest == node.through
+        if not current or not at_rest or chain.enrolment != node.enrolments:
+            return None
+        if has_gaps(session, node) or not only_receipts(session, node, epoch):
+            return None
+        return Lane(node, chain, epoch, found[0], Accepted.from_bytes(epoch.highest, epoch.seen))
+
+    def _usual(self, connection: Connection, lane: Lane, opened: Opened, now: datetime) -> tuple[CellCount, ...] | None:
+        """Its cells, where the report is its node's next, in good order, and says nothing but its window."""
+        report = opened.report
+        if report.faults or report.answer or report.echo or report.footfall or report.outbox.gaps:
+            return None
+        if whole_index(lane.node, report.outbox.index) != lane.node.newest + 1:
+            return None
+        if is_clock_off(report.clock, datetime.fromtimestamp(report.start_s, UTC), report.window_s, now):
+            return None
+        if FEW_WINDOWS * report.window_s >= DAY_S or not report.privacy.policy:
+            return None
+        return cells_under(*self._policy(connection, report.privacy.policy), report)
+
+    def _policy(self, connection: Connection, version: int) -> tuple[Compiled, list[Cell]]:
+        if version not in self._policies:
+            with Session(connection, expire_on_commit=False, autoflush=False) as session:
+                policy = policy_of_version(session, version)
+            self._policies[version] = policy, cell_names(policy.cells)
+        return self._policies[version]
+
+    def _receipt(self, lane: Lane, opened: Opened, now: datetime) -> tuple[Posting, ...]:
+        """The letter that is due when this report is stored, if one is; it is sealed before anything moves."""
+        through = lane.node.through + 1
+        if not receipt_due(lane.epoch, through):
+            return ()
+        return (seal_receipt(self._city, lane.chain, lane.epoch, opened.sequence, through, now),)
+
+    def _move(self, lane: Lane, opened: Opened, now: datetime) -> None:
+        """What storing the report changes in node and epoch."""
+        node, epoch = lane.node, lane.epoch
+        lane.accepted = lane.accepted.including(opened.sequence)
+        epoch.highest, epoch.seen = lane.accepted.highest, lane.accepted.to_bytes()
+        node.through = node.newest = node.newest + 1
+        node.heard_at, node.policy = now, opened.report.privacy.policy
