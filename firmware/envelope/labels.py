@@ -128,7 +128,6 @@ REPORT_FOOTFALL = 11
 REPORT_OUTBOX = 12
 REPORT_GAPS_MAX = 4  # of which a report tells
 REPORT_COUNT_MAX = 65531  # a cell is two bytes: what is above stands for WITHHELD_*, as two's complement
-REPORT_COUNT_MAX = 65531  # a cell is two bytes: what is above stands for WITHHELD_*, as two's complement
 
 # A cell that is not released says why: counts are at least k, so these can be no counts
 WITHHELD_BELOW_K = -1
