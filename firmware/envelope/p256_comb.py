@@ -68,9 +68,8 @@ def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[i
 def blinded(scalar: int, blind: int) -> int:
     """Return an odd scalar + r * n below 2^280 - 1; all bits of r but the last are the low bits of `blind`."""
     r = (blind & (1 << BLIND_BITS - 1) - 1) << 1
-    if not scalar & 1:
-        r = r + 1
-    return scalar + r * p256.N
+    # No branch: the nonce's last bit is a secret, too
+    return scalar + (r + 1 - (scalar & 1)) * p256.N
 
 
 def _digits(scalar: int) -> bytes:
