@@ -195,7 +195,10 @@ def _loop(code: Assembly) -> None:
 
 def _call(code: Assembly) -> None:
     code.load("sw", PROGRAM, LINK, "sp")
-    code.load("lhu", "a0", -2, PROGRAM)
+    code.load("lbu", "a0", -2, PROGRAM)  # byte by byte: who knows where a loader puts a program
+    code.load("lbu", "a1", -1, PROGRAM)
+    code.put("slli", "a1", "a1", 8)
+    code.put("or_", "a0", "a0", "a1")
     code.put("slli", "a0", "a0", 2)
     code.put("sub", PROGRAM, PROGRAM, "a0")
 

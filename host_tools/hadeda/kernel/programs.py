@@ -66,8 +66,6 @@ KEY_POINTS = POINTS + SUM * COLUMNS
 REGISTERS = POINTS + SLOT * PAIRS  # without a key's points
 REGISTERS_BOTH = KEY_POINTS + SLOT * KEY_COLUMNS
 
-Word = tuple[str, int, int, int] | bytes
-
 
 class Program:
     """Words, and where each part of them starts."""
