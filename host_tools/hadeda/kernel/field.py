@@ -103,14 +103,19 @@ def reduce_once(code: Assembly, low: tuple[str, ...], top: str, difference: tupl
     code.put("addi", d[0], low[0], 1)
     code.put("sltiu", carry, d[0], 1)
     for limb in range(1, LIMBS):
+        if limb in (3, 4, 5):  # + 2^32 - 1: a carry unless both are 0
+            code.put("or_", bit, low[limb], carry)
+            code.put("add", d[limb], low[limb], carry)
+            code.put("addi", d[limb], d[limb], -1)
+            code.put("sltu", carry, "zero", bit)
+            continue
         code.put("add", d[limb], low[limb], carry)
         code.put("sltu", carry, d[limb], carry)
-        if limb in (3, 4, 5, 6):  # and once more 2^32 - 1, or - 2: a carry unless that leaves a negative number
-            less = 2 if limb == 6 else 1
-            code.put("sltiu", bit, d[limb], less)
+        if limb == 6:  # + 2^32 - 2: a carry unless that leaves a negative number
+            code.put("sltiu", bit, d[limb], 2)
             code.put("xori", bit, bit, 1)
             code.put("or_", carry, carry, bit)
-            code.put("addi", d[limb], d[limb], -less)
+            code.put("addi", d[limb], d[limb], -2)
     code.put("or_", carry, carry, top)
     code.put("sub", carry, "zero", carry)
     for limb in range(LIMBS):
@@ -127,13 +132,11 @@ def total(code: Assembly) -> None:
         code.load("lw", low[limb], 4 * limb, "a1")
         code.load("lw", limb_b, 4 * limb, "a2")
         code.put("add", low[limb], low[limb], limb_b)
-        code.put("sltu", bit, low[limb], limb_b)
+        code.put("sltu", bit if limb else carry, low[limb], limb_b)
         if limb:
             code.put("add", low[limb], low[limb], carry)
             code.put("sltu", carry, low[limb], carry)
             code.put("or_", carry, carry, bit)
-        else:
-            code.copy(carry, bit)
     code.copy("a3", carry)
     reduce_once(code, low, "a3", A)
 
@@ -144,14 +147,12 @@ def difference(code: Assembly) -> None:
     for limb in range(LIMBS):
         code.load("lw", A[limb], 4 * limb, "a1")
         code.load("lw", limb_b, 4 * limb, "a2")
-        code.put("sltu", bit, A[limb], limb_b)
+        code.put("sltu", bit if limb else borrow, A[limb], limb_b)
         code.put("sub", low[limb], A[limb], limb_b)
         if limb:
             code.put("sltu", limb_b, low[limb], borrow)
             code.put("sub", low[limb], low[limb], borrow)
             code.put("or_", borrow, bit, limb_b)
-        else:
-            code.copy(borrow, bit)
     _add_p(code, low, borrow)
     for limb in range(LIMBS):
         code.load("sw", low[limb], 4 * limb, "a0")

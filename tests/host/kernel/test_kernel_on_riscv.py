@@ -68,13 +68,13 @@ def test_it_is_a_viper_function(board: Machine) -> None:
 
 
 def test_wycheproof_vectors(board: Machine) -> None:
-    """The large group of one key, and every sixth of those of one or two vectors, each under its key's comb.
+    """The large group of one key, and every twelfth of those of one or two vectors, each under its key's comb.
 
     All of them would take minutes here; on big integers tests/firmware has them all.
     """
     counts = {"valid": 0, "invalid": 0}
     first, *others = json.loads(VECTORS.read_text())["testGroups"]
-    groups = {bytes.fromhex(group["publicKey"]["uncompressed"]): group for group in [first, *others[::6]]}
+    groups = {bytes.fromhex(group["publicKey"]["uncompressed"]): group for group in [first, *others[::12]]}
     board.put_files("/combs", {public[1:5].hex(): file(public)[1] for public in groups})
     for public, group in groups.items():
         vectors = group["tests"]
@@ -82,7 +82,7 @@ def test_wycheproof_vectors(board: Machine) -> None:
         for vector, said in zip(vectors, board.run("\n".join(calls)).split(), strict=True):
             assert said == str(int(vector["result"] == "valid")), vector["tcId"]
             counts[vector["result"]] += 1
-    assert counts == {"valid": 74, "invalid": 63}
+    assert counts == {"valid": 66, "invalid": 61}
 
 
 def test_rfc6979_vectors(board: Machine) -> None:
