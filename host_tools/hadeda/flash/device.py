@@ -22,7 +22,7 @@ from hadeda.board import Board, partitions
 from hadeda.errors import FlashError, PortError
 from hadeda.flash.firmware import Firmware
 from hadeda.flash.layout import ERASED, Region, flash_image, regions
-from hadeda.provision.port import require
+from hadeda.provision.port import LINE_LOST, require
 
 FAST_BAUD: Final = 460_800  # every USB bridge of these boards can, and what is not one does not care
 CONNECT_ATTEMPTS: Final = 3
@@ -157,7 +157,7 @@ class _Connection:
         """Start MicroPython, if the port has the lines that reset a board."""
         if not self._lines:
             return False
-        with contextlib.suppress(FatalError, OSError, serial.SerialException):  # it is flashed, whatever happens now
+        with contextlib.suppress(FatalError, *LINE_LOST):  # it is flashed, whatever happens now
             self._chip.hard_reset()
         return True
 
@@ -168,7 +168,7 @@ class _Connection:
             self._progress.step(step)
         try:
             return action()
-        except (FatalError, serial.SerialException, OSError) as error:
+        except (FatalError, *LINE_LOST) as error:
             if step == "connect":
                 raise PortError(
                     f"no chip answers on {self.port}", "hold BOOT, press RESET, let go of BOOT, and try again"

@@ -15,6 +15,13 @@ from mpremote.transport_serial import SerialTransport  # type: ignore[import-unt
 
 from hadeda.errors import PortError, ProvisionError
 
+# What pyserial raises when a line goes: while it flushes one, also the terminal's own error, which is no OSError
+try:
+    from termios import error as _terminal_error
+
+    LINE_LOST: tuple[type[Exception], ...] = (OSError, serial.SerialException, _terminal_error)
+except ImportError:  # Windows
+    LINE_LOST = (OSError, serial.SerialException)
 ATTEMPTS = 2  # a board that has just been plugged in misses the first Ctrl-C
 ANSWER_S = 6
 CHUNK = 2048  # bytes a write; mpremote's own 256 makes a firmware take half a minute
@@ -50,15 +57,15 @@ class NodePort:
 
     def reset(self) -> None:
         """Restart the board as if it were powered up; the port is closed afterwards."""
-        with contextlib.suppress(OSError, TransportError, serial.SerialException):
+        with contextlib.suppress(TransportError, *LINE_LOST):
             self._transport.exec_raw_no_follow("import time, machine\ntime.sleep_ms(100)\nmachine.reset()")
         self.close()
 
     def close(self) -> None:
         """Leave the board at its friendly REPL and let go of the port."""
-        with contextlib.suppress(OSError, serial.SerialException):
+        with contextlib.suppress(*LINE_LOST):
             self._transport.exit_raw_repl()
-        with contextlib.suppress(OSError, serial.SerialException):
+        with contextlib.suppress(*LINE_LOST):
             self._transport.close()
 
     def __enter__(self) -> Self:
@@ -77,7 +84,7 @@ class NodePort:
         except TransportExecError as error:
             last = str(error.error_output).strip().splitlines()[-1]
             raise ProvisionError(f"the board says {last!r}", "reset the board and try again") from error
-        except (TransportError, serial.SerialException, OSError) as error:
+        except (TransportError, *LINE_LOST) as error:
             raise PortError(
                 f"the board on {self.port} stopped answering", "check the cable and try again: what was done is kept"
             ) from error
@@ -108,13 +115,13 @@ def _connect(port: str) -> SerialTransport:
         try:
             with _quiet():
                 transport = SerialTransport(port, timeout=5)
-        except (TransportError, serial.SerialException, OSError) as error:
+        except (TransportError, *LINE_LOST) as error:
             raise PortError(f"{port} cannot be opened", "close the program that uses it") from error
         try:
             with _quiet():
                 transport.enter_raw_repl(soft_reset=True, timeout_overall=ANSWER_S)
-        except (TransportError, serial.SerialException, OSError):
-            with contextlib.suppress(OSError, serial.SerialException):
+        except (TransportError, *LINE_LOST):
+            with contextlib.suppress(*LINE_LOST):
                 transport.close()
         else:
             return transport
