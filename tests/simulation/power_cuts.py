@@ -179,7 +179,8 @@ def _move_to_copy(database: Database, copy: Path) -> None:
     def connect(_dialect: Any, _record: Any, _arguments: Any, settings: dict[str, Any]) -> sqlite3.Connection:
         return sqlite3.connect(copy, **settings)
 
-    event.listen(database._reading, "do_connect", connect)
+    for engine in (database._reading, database._keeping):
+        event.listen(engine, "do_connect", connect)
 
 
 def _in_a_fork(work: Callable[[], list[str]]) -> list[str]:
