@@ -67,7 +67,7 @@ def test_a_flashed_board_has_exactly_what_the_layout_says(name: str, tmp_path: P
     assert progress.bytes[-1][0] == progress.bytes[-1][1]
 
 
-@pytest.mark.parametrize(("name", "plugged_in"), itertools.permutations(ONE_BOARD_OF_EACH_CHIP, 2))
+@pytest.mark.parametrize(("name", "plugged_in"), list(itertools.permutations(ONE_BOARD_OF_EACH_CHIP, 2)))
 def test_a_wrong_chip_is_told_before_anything_changes(name: str, plugged_in: str, tmp_path: Path) -> None:
     board, other = load(name), load(plugged_in)
     with PluggedIn(other, board.flash_mb) as plugged:
