@@ -1,5 +1,6 @@
 """`esp32`: NVS, partitions over the flash image, wake sources."""
 
+import gc
 import struct
 import _host
 import _wire
@@ -85,14 +86,21 @@ class NVS:
 
 
 def _whole(method, partition, first, second, third):
-    """On silicon it is C: no Ctrl-C gets in between, it takes no heap, and littlefs relies on that it was done."""
+    """On silicon it is C: no Ctrl-C gets in between, it takes no heap, and littlefs relies on that it was done.
+
+    Nor is anything collected meanwhile: a file that is garbage would be closed in the midst of littlefs' work.
+    """
+    gc.disable()
     try:
         return method(partition, first, second, third)
     except MemoryError:
+        gc.enable()
         return method(partition, first, second, third)
     except KeyboardInterrupt:
         method(partition, first, second, third)
         raise
+    finally:
+        gc.enable()
 
 
 class Partition:
