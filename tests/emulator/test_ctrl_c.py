@@ -16,7 +16,9 @@ from mosquitto_process import Mosquitto, free_port
 
 from hadeda.registry import nodes
 
-INTERRUPTED = 130
+# A shell calls both 130. Python ends by the signal itself where the Ctrl-C came while it compiled a dataclass from text
+# (exec of a string), whatever is made of the exception afterwards
+INTERRUPTED = (130, -signal.SIGINT)
 STOP_S = 20.0
 BOARD = "esp32-s3-devkitc-1"
 
@@ -119,14 +121,14 @@ def command_line(pid: int) -> str:
 def test_ctrl_c_stops_the_demo(tmp_path: Path, moment: str) -> None:
     with running(tmp_path, "demo", "--windows", "50", "--speed", "600") as demo:
         demo.wait_said(moment)
-        assert demo.interrupt() == INTERRUPTED, demo.said
+        assert demo.interrupt() in INTERRUPTED, demo.said
         demo.check_clean()
 
 
 def test_ctrl_c_stops_a_demo_that_has_hardly_begun(tmp_path: Path) -> None:
     with running(tmp_path, "demo") as demo:
         time.sleep(0.7)
-        assert demo.interrupt() in (INTERRUPTED, -signal.SIGINT), demo.said
+        assert demo.interrupt() in INTERRUPTED, demo.said
         assert not list(demo.temporary.iterdir()), demo.said
 
 
@@ -147,7 +149,7 @@ def test_ctrl_c_while_provisioning_leaves_a_board_that_can_be_provisioned(
     with make_city(tmp_path / "city", 8883) as city, PluggedIn(template.board, tmp_path / "flash.bin") as plugged:
         with running(tmp_path, *arguments, "--port", plugged.port) as provision:
             provision.wait_said(moment)
-            assert provision.interrupt() in (INTERRUPTED, -signal.SIGINT, 0), provision.said  # a shell calls both 130
+            assert provision.interrupt() in (*INTERRUPTED, 0), provision.said
             provision.check_clean()
         assert len(nodes(city.database)) <= 1
         again = subprocess.run(
@@ -185,5 +187,5 @@ def test_ctrl_c_while_the_collector_connects(tmp_path: Path) -> None:
         running(tmp_path, "collect", "--city", str(tmp_path / "city")) as collect,
     ):
         time.sleep(1.5)
-        assert collect.interrupt() in (INTERRUPTED, 0), collect.said
+        assert collect.interrupt() in (*INTERRUPTED, 0), collect.said
         assert "Traceback" not in collect.said, collect.said
