@@ -7,12 +7,10 @@ import ffi
 import struct
 import opcodes
 
-_EINTR = 4
+_SECTOR = 4096
 _libc = ffi.open(None)
 _read = _libc.func("i", "read", "iPi")
 _write = _libc.func("i", "write", "iPi")
-
-
 _pread = _libc.func("l", "pread", "iPLL")
 _wire = -1
 _reply = None
@@ -54,13 +52,53 @@ def read_flash(address, buffer):
     _pread(_flash, buffer, len(buffer), address)
 
 
+def _locate(partition, block, offset, count):
+    start = block * partition._block + offset
+    size = partition._row[3]
+    if not 0 <= start <= size:
+        raise OSError(-258, "ESP_ERR_INVALID_ARG")
+    if start + count > size:
+        raise OSError(-260, "ESP_ERR_INVALID_SIZE")
+    return partition._row[2] + start
+
+
+def _change(opcode, address, payload):
+    if not exchange(opcode, struct.pack("<I", address) + payload):
+        raise SystemExit
+    if _reply[0] != opcodes.STATUS_OK:
+        raise OSError(struct.unpack_from("<i", _reply, opcodes.REPLY_HEADER)[0])
+
+
+def _erase(partition, address, count):
+    if count % _SECTOR:
+        raise OSError(-260, "ESP_ERR_INVALID_SIZE")
+    if (address - partition._row[2]) % _SECTOR:
+        raise OSError(-258, "ESP_ERR_INVALID_ARG")
+    _change(opcodes.FLASH_ERASE, address, struct.pack("<I", count))
+
+
 def read_blocks(partition, block, buffer, offset=0):
-    address = partition._address(block, offset, len(buffer))
-    try:
-        read_flash(address, buffer)
-    except KeyboardInterrupt:  # on silicon none gets in between, and littlefs keeps what it asked for as read
-        read_flash(address, buffer)
-        raise
+    read_flash(_locate(partition, block, offset, len(buffer)), buffer)
+
+
+def write_blocks(partition, block, buffer, offset=None):
+    view = memoryview(buffer)
+    address = _locate(partition, block, offset or 0, len(view))
+    if offset is None:
+        _erase(partition, address, len(view))
+    for start in range(0, len(view), _SECTOR):
+        _change(opcodes.FLASH_WRITE, address + start, bytes(view[start : start + _SECTOR]))
+
+
+def control(partition, request, argument):
+    if request == 4:
+        return partition._row[3] // partition._block
+    if request == 5:
+        return partition._block
+    if request == 6:
+        _erase(partition, _locate(partition, argument, 0, partition._block), partition._block)
+        return 0
+    return 0 if request in (1, 2, 3) else None
 
 
 def read(fd, buffer):

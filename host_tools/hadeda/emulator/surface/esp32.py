@@ -1,6 +1,5 @@
 """`esp32`: NVS, partitions over the flash image, wake sources."""
 
-import gc
 import struct
 import _host
 import _wire
@@ -85,26 +84,8 @@ class NVS:
         _wire.request(opcodes.NVS_COMMIT)
 
 
-def _whole(method, partition, first, second, third):
-    """On silicon it is C: no Ctrl-C gets in between, it takes no heap, and littlefs relies on that it was done.
-
-    Nor is anything collected meanwhile: a file that is garbage would be closed in the midst of littlefs' work.
-    """
-    gc.disable()
-    try:
-        return method(partition, first, second, third)
-    except MemoryError:
-        gc.enable()
-        return method(partition, first, second, third)
-    except KeyboardInterrupt:
-        method(partition, first, second, third)
-        raise
-    finally:
-        gc.enable()
-
-
 class Partition:
-    """Offsets are held to the partition as ESP-IDF holds them (esp_partition_read, _write and _erase_range)."""
+    """Offsets are held to the partition as ESP-IDF holds them."""
 
     BOOT, RUNNING = 0, 1
     TYPE_APP, TYPE_DATA = 0, 1
@@ -128,50 +109,10 @@ class Partition:
     def info(self):
         return self._row
 
-    def _address(self, block, offset, count):
-        start = block * self._block + offset
-        if not 0 <= start <= self._row[3]:
-            raise OSError(-258, "ESP_ERR_INVALID_ARG")
-        if start + count > self._row[3]:
-            raise OSError(-260, "ESP_ERR_INVALID_SIZE")
-        return self._row[2] + start
-
-    def _erase(self, address, count):
-        if count % _SECTOR:
-            raise OSError(-260, "ESP_ERR_INVALID_SIZE")
-        if (address - self._row[2]) % _SECTOR:
-            raise OSError(-258, "ESP_ERR_INVALID_ARG")
-        _wire.request(opcodes.FLASH_ERASE, struct.pack("<II", address, count))
-
-    readblocks = _host.read_blocks  # in C, as on silicon
-
-    def writeblocks(self, block, buffer, offset=None):
-        """Without an offset the blocks are erased first, as the port does."""
-        _whole(Partition._write, self, block, buffer, offset)
-
-    def ioctl(self, request, argument):
-        return _whole(Partition._control, self, request, argument, 0)
-
-    def _write(self, block, buffer, offset):
-        view = memoryview(buffer)
-        address = self._address(block, offset or 0, len(view))
-        if offset is None:
-            self._erase(address, len(view))
-        for start in range(0, len(view), _SECTOR):
-            part = view[start : start + _SECTOR]
-            _wire.request(opcodes.FLASH_WRITE, struct.pack("<I", address + start) + bytes(part))
-
-    def _control(self, request, argument, _):
-        if request == 4:
-            return self._row[3] // self._block
-        if request == 5:
-            return self._block
-        if request == 6:
-            self._erase(self._address(argument, 0, self._block), self._block)
-            return 0
-        if request in (1, 2, 3):
-            return 0
-        return None
+    # In C, as on silicon
+    readblocks = _host.read_blocks
+    writeblocks = _host.write_blocks
+    ioctl = _host.control
 
     def set_boot(self):
         pass

@@ -6,7 +6,7 @@ payload. Little endian, one packet each.
 """
 
 REPLY_HEADER = 21
-TICKS_OFFSET = 5  # these, and SLEEP, are also in interpreter/variant/host/modhost.c
+TICKS_OFFSET = 5  # these, and SLEEP, are also in interpreter/variant/host/modhost.c; FLASH_ in flash.c
 PAYLOAD_MAX = 4096  # of a reply: one flash sector
 STATUS_OK = 0
 STATUS_ERROR = 1  # payload: errno i32, then the error's name if the port raises one with a name

@@ -6,10 +6,7 @@
 //   ready()                          the last reply's mask
 //   ticks_ms(), ticks_us()           virtual time: the last reply's, and a little more for each look
 //   read(fd, buffer) -> count        one read(2): what is there, not the whole buffer
-//   flash(fd)                        the flash image
-//   read_flash(address, buffer)      the flash as the processor's cache shows it, without asking the host
-//   read_blocks(partition, block, buffer, offset=0)  the same without a byte of the board's heap: littlefs reads a
-//                                    hundred bytes at a time, and a boot in thousands of pieces
+//   flash(fd), read_flash, read_blocks, write_blocks, control  flash.c
 //   watch_clock(ticks)               from now on the time of day is the last reply's, for the stamps of files; with
 //                                    `ticks` also the milliseconds that asyncio's task queue reads in C
 //   starve(after)                    the allocation after so many and a few more fail; 0: none
@@ -21,17 +18,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "py/mphal.h"
 #include "py/objint.h"
 #include "py/runtime.h"
 
 #define UNIX_2000 (946684800)
 
-static uint32_t read_u32(const byte *place) {
+uint32_t read_u32(const byte *place) {
     return place[0] | place[1] << 8 | place[2] << 16 | (uint32_t)place[3] << 24;
 }
 
-static void write_u32(byte *place, uint32_t value) {
+void write_u32(byte *place, uint32_t value) {
     place[0] = value;
     place[1] = value >> 8;
     place[2] = value >> 16;
@@ -39,7 +37,7 @@ static void write_u32(byte *place, uint32_t value) {
 }
 
 // opcodes.py: the packets' layout, and the one request that is made here
-enum { REQUEST_HEADER = 3, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, REPLY_HEADER = 21 };
+enum { STATUS_OK = 0, REQUEST_HEADER = 3, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, REPLY_HEADER = 21 };
 enum { SLEEP = 2, SLEEP_SIZE = 13 };
 // In virtual time computing is free, so a loop that only watches the clock would never end if looking were, too.
 enum { TICK_COST_US = 3, MOST_SPENT_US = 60000, TICKS_MASK = 0x3FFFFFFF };
@@ -110,7 +108,7 @@ static mp_obj_t host_open(mp_obj_t fd, mp_obj_t buffer) {
 static MP_DEFINE_CONST_FUN_OBJ_2(host_open_obj, host_open);
 
 // A Ctrl-C during an exchange stays pending until it is over; the host ends a sleep that is interrupted.
-static size_t exchange(byte opcode, const void *payload, size_t size) {
+size_t exchange(byte opcode, const void *payload, size_t size) {
     uint32_t spent = MIN(spent_us, 0xFFFF);
     spent_us = 0;
     byte header[REQUEST_HEADER] = { opcode, spent, spent >> 8 };
@@ -125,6 +123,16 @@ static size_t exchange(byte opcode, const void *payload, size_t size) {
         } while (count < 0 && errno == EINTR);
     }
     return count < 0 ? 0 : count;
+}
+
+void ask(byte opcode, const void *payload, size_t size) {
+    size_t count = exchange(opcode, payload, size);
+    if (count == 0) {
+        mp_raise_type(&mp_type_SystemExit); // the host is gone
+    }
+    if (reply[0] != STATUS_OK) {
+        mp_raise_OSError((int32_t)read_u32(reply + REPLY_HEADER));
+    }
 }
 
 static mp_obj_t host_exchange(mp_obj_t opcode, mp_obj_t payload) {
@@ -180,59 +188,6 @@ static mp_obj_t host_ticks_us(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(host_ticks_us_obj, host_ticks_us);
 
-static int flash_fd = -1;
-
-static mp_obj_t host_flash(mp_obj_t fd) {
-    flash_fd = mp_obj_get_int(fd);
-    return mp_const_none;
-}
-static MP_DEFINE_CONST_FUN_OBJ_1(host_flash_obj, host_flash);
-
-// A Ctrl-C stays pending: on silicon none gets in between, and littlefs keeps what it asked for as read
-static void read_flash(mp_int_t address, const mp_buffer_info_t *into) {
-    ssize_t count;
-    do {
-        count = pread(flash_fd, into->buf, into->len, address);
-    } while (count < 0 && errno == EINTR);
-}
-
-static mp_obj_t host_read_flash(mp_obj_t address, mp_obj_t buffer) {
-    mp_buffer_info_t info;
-    mp_get_buffer_raise(buffer, &info, MP_BUFFER_WRITE);
-    read_flash(mp_obj_get_int(address), &info);
-    return mp_const_none;
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(host_read_flash_obj, host_read_flash);
-
-// esp_partition_read: offsets are held to the partition (surface/esp32.py)
-enum { ROW_ADDRESS = 2, ROW_SIZE = 3, ESP_INVALID_ARG = -258, ESP_INVALID_SIZE = -260 };
-
-static mp_obj_t host_read_blocks(mp_obj_t self, size_t count, size_t named, const mp_obj_t *arguments) {
-    (void)self;
-    mp_arg_check_num(count, named, 3, 4, false);
-    size_t columns;
-    mp_obj_t *row;
-    mp_obj_get_array(mp_load_attr(arguments[0], MP_QSTR__row), &columns, &row);
-    mp_int_t size = mp_obj_get_int(row[ROW_SIZE]);
-    mp_int_t start = mp_obj_get_int(arguments[1]) * mp_obj_get_int(mp_load_attr(arguments[0], MP_QSTR__block));
-    start += count > 3 ? mp_obj_get_int(arguments[3]) : 0;
-    mp_buffer_info_t info;
-    mp_get_buffer_raise(arguments[2], &info, MP_BUFFER_WRITE);
-    if (start < 0 || start > size || info.len > (size_t)(size - start)) {
-        bool beyond = start < 0 || start > size;
-        mp_obj_t why[2] = {
-            MP_OBJ_NEW_SMALL_INT(beyond ? ESP_INVALID_ARG : ESP_INVALID_SIZE),
-            MP_OBJ_NEW_QSTR(beyond ? MP_QSTR_ESP_ERR_INVALID_ARG : MP_QSTR_ESP_ERR_INVALID_SIZE),
-        };
-        nlr_raise(mp_obj_exception_make_new(&mp_type_OSError, 2, 0, why));
-    }
-    read_flash(mp_obj_get_int(row[ROW_ADDRESS]) + start, &info);
-    return mp_const_none;
-}
-// A method of a class in Python: the interpreter's own kinds of functions would not be told whose
-static MP_DEFINE_CONST_OBJ_TYPE(method_type, MP_QSTR_function, MP_TYPE_FLAG_BINDS_SELF, call, host_read_blocks);
-static const mp_obj_base_t host_read_blocks_obj = { &method_type };
-
 static mp_obj_t host_read(mp_obj_t fd, mp_obj_t buffer) {
     mp_buffer_info_t info;
     mp_get_buffer_raise(buffer, &info, MP_BUFFER_WRITE);
@@ -270,6 +225,8 @@ static const mp_rom_map_elem_t host_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&host_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_read_flash), MP_ROM_PTR(&host_read_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_read_blocks), MP_ROM_PTR(&host_read_blocks_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write_blocks), MP_ROM_PTR(&host_write_blocks_obj) },
+    { MP_ROM_QSTR(MP_QSTR_control), MP_ROM_PTR(&host_control_obj) },
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&host_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_seal), MP_ROM_PTR(&host_seal_obj) },
     { MP_ROM_QSTR(MP_QSTR_watch_clock), MP_ROM_PTR(&host_watch_clock_obj) },
