@@ -89,6 +89,17 @@ Pipeline.run = crashing
 start()
 """
 
+# A node that cannot even start, until it has started again
+STILLBORN = b"""
+import asyncio, machine
+
+def run(_):
+    raise MemoryError("planted")
+
+if machine.reset_cause() == machine.PWRON_RESET:
+    asyncio.run = run
+"""
+
 
 def newest(post: LampPost) -> StoredReport:
     """The report with the highest number."""
@@ -126,6 +137,16 @@ def test_a_node_that_crashes_three_times_reports_without_sensors_and_takes_comma
     post.run_until(lambda: len(post.emulated.resets) > 5)  # told to, and crashed again
     assert post.run_until_known(lambda: post.results()[number] == labels.RESULT_DONE, 6)
     assert newest(post).health.safe_mode == "error"
+
+
+def test_a_node_that_cannot_start_tries_again(raise_post: RaisePost) -> None:
+    post = raise_post()
+    flash_image.change(post.flash, post.board, {"/boot.py": STILLBORN})
+    post.open_city()
+    post.power_on()
+    post.run_until(lambda: post.count(Status.STORED) >= 2)
+    assert b"starting again after: MemoryError('planted',)" in post.emulated.output
+    assert post.emulated.resets == [1, 2], post.explain("it did not start again, or too often")
 
 
 def test_a_brown_out_is_told_from_a_power_cut(post: LampPost) -> None:

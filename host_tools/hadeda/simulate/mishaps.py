@@ -41,6 +41,11 @@ def hang(post: "LampPost", _at_us: int) -> None:
     post.emulated.hang()
 
 
+def starve(after: int, post: "LampPost", _at_us: int) -> None:
+    """Once, so many allocations after it has started anew, there is no room."""
+    post.starve(after)
+
+
 def lie(seconds: float | None, begins: bool, post: "LampPost", _at_us: int) -> None:
     """The time server is off by so much; None: it does not answer."""
     post.note(f"time server is off by {seconds} s" if begins else "time server is right")

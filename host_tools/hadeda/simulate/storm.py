@@ -7,6 +7,7 @@ The fault model. Between two minutes after the start and a calm at the end, ever
                 seconds, minutes or an eighth of the storm. It dips several times in a row, some seconds apart, so that
                 boots are cut short too; RTC memory survives a dip
     processor   the program hangs until the watchdog bites
+    heap        after a dip of the supply allocations fail, be it in the boot or days later
     flash       is full of something else, but for up to three blocks, from one power-up to another; a bit of a stored
                 report turns over. Rot strikes the data of segments, not littlefs' own blocks: a file system that rots
                 is a broken node
@@ -24,9 +25,9 @@ and the city:
     collector   is down, or slow: up to a minute between it and the broker
     registry    comes back from a backup that is some hours old, once, in the storm's first half
 
-What is not in it: a heap that runs out, several of the city's disks lost at once, a flash that wears out, and a
-stranger on the wire, for whom there are tests of their own. Every board's weather is drawn apart from the others', and
-the city's from the seed alone.
+What is not in it: several of the city's disks lost at once, a flash that wears out, and a stranger on the wire, for
+whom there are tests of their own. Every board's weather is drawn apart from the others', and the city's from the seed
+alone.
 """
 
 import math
@@ -51,6 +52,8 @@ MINUTE_US: Final = 60 * SECOND_US
 HOUR_US: Final = 60 * MINUTE_US
 FIRST_US: Final = 2 * MINUTE_US
 CALM_US: Final = 45 * MINUTE_US  # at least; three windows of the street's policy
+# Of the node's program, until some fail: from its imports on, before which its heap is all but empty
+ALLOCATIONS: Final = (3_000, 10_000_000)
 OPERATIONS_MAX: Final = 60  # of the flash, until the one that is cut: a report takes about ten, a boot twenty
 LIES_S: Final = (3.0, 90.0, 3600.0, 86_400.0, 365 * 86_400.0)
 
@@ -138,6 +141,7 @@ class Storm(Faults):
         for at_us in self._starts(rng, 16):
             self._at(at_us, board, partial(self._order_reboot, board))
         self._draw_line(board, rng)
+        self._draw_heap(board, rng)
 
     def _draw_line(self, board: int, rng: random.Random) -> None:
         for at_us in self._starts(rng, 12):
@@ -157,6 +161,12 @@ class Storm(Faults):
                 rng.choice((0.0, 0.5)),
             )
             self._spells[board].append(spell)
+
+    def _draw_heap(self, board: int, rng: random.Random) -> None:
+        for at_us in self._starts(rng, 12):
+            fewest, most = ALLOCATIONS
+            after = round(fewest * math.pow(most / fewest, rng.random()))
+            self._at(at_us, board, self._on(board, partial(mishaps.starve, after)))
 
     def _draw_city(self, rng: random.Random) -> None:
         for at_us in self._starts(rng, 12):
