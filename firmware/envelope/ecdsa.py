@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from envelope.p256_comb import Comb
 
 _SIGNATURE_SIZE = const(64)
-_STRETCH_AT = const(32)  # in the blinds of a signature, behind a factor
-_BLIND_AT = const(29)  # in those of a scalar, behind the stretch
-_BLINDS_SIZE = const(32)  # of a scalar
+_FACTOR_SIZE = const(16)  # of a signature, before what blinds its scalar
+_BLINDS_SIZE = const(16)  # of a scalar
+_BLIND_AT = const(13)  # in them, behind the stretch
 
 engine: "Any" = p256_portable
 kernel = KERNEL_NONE
@@ -69,7 +69,7 @@ def sign(private: bytes, message: bytes, drbg: Drbg) -> bytes:
     n = p256.N
     seed = private + (z - n if n <= z else z).to_bytes(32, "big")
     while True:
-        nonce = Drbg(seed, drbg.generate(32)).last(32 + _STRETCH_AT + _BLINDS_SIZE)
+        nonce = Drbg(seed, drbg.generate(32)).last(32 + _FACTOR_SIZE + _BLINDS_SIZE)
         k = int.from_bytes(nonce[:32], "big")
         if p256.N > k > 0:
             signature = _sign_with(k, d, z, nonce[32:])
@@ -138,9 +138,9 @@ def _has_x(point: tuple[int, int, int, int], r: int) -> bool:
 def _sign_with(k: int, d: int, z: int, blinds: bytes) -> bytes:
     """Return the signature under nonce k; empty when r or s came out as 0 (the next k is due then)."""
     n = p256.N
-    factor = int.from_bytes(blinds[1:_STRETCH_AT], "big") or 1
+    factor = int.from_bytes(blinds[:_FACTOR_SIZE], "big") or 1
     try:
-        r, s = engine.signature(k, d, z, factor, *_scalar_blinds(blinds[_STRETCH_AT:]))
+        r, s = engine.signature(k, d, z, factor, *_scalar_blinds(blinds[_FACTOR_SIZE:]))
     except FaultDetected:
         use_kernel()
         raise

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-_HOLES = const(160)
+_HOLES = const(80)
 
 filled_to = 0
 

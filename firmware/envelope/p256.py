@@ -11,6 +11,7 @@ None of this runs in constant time; secrets are blinded before they get here (se
 
 from micropython import const
 
+from envelope import heap
 from envelope.errors import KeyInvalid
 
 TYPE_CHECKING = False
@@ -26,10 +27,12 @@ G = (
 )
 INFINITY = (1, 1, 0, 0)
 
-# Of a number of 256 bits, the leading 30 (28 at least) are a small integer; quotients are good while half of them last.
+# Of a number of 256 bits, the leading 30 (28 at least) are a small integer; quotients are good until 14 are left of it.
 _LEADING_SHIFT = const(228)
-_LEADING = const(1 << 30)
-_HALF = const(1 << 15)
+_STEP = const(14)
+# What a remainder's cofactor gets below it: its 257 bits, a sign, and whole digits of a big integer
+_COFACTOR_BITS = const(272)
+_COFACTOR_HALF = 1 << _COFACTOR_BITS - 1
 
 
 def double_and_add(
@@ -50,7 +53,7 @@ def double_and_add(
             w = u * v % p
             s = x * v % p
             m = 3 * (x - zz) * (x + zz) % p
-            x = (m * m - s - s) % p
+            x = (m * m - (s + s)) % p
             y = (m * (s - x) - w * y) % p
             zz = v * zz % p
             zzz = w * zzz % p
@@ -67,7 +70,7 @@ def double_and_add(
             hh = h * h % p
             s = x * hh % p
             hhh = h * hh % p
-            x = (r * r - hhh - s - s) % p
+            x = (r * r - (hhh + s + s)) % p
             y = (r * (s - x) - y * hhh) % p
             zz = zz * hh % p
             zzz = zzz * hhh % p
@@ -89,47 +92,44 @@ def inverse(a: int, modulus: int) -> int:
 
     In Lehmer's way: quotients come from the thirty leading bits, small integers that cost no heap, and a matrix of
     them is applied to the big ones. A wrong quotient does no harm, any such matrix keeps the divisor and the cofactors.
+    A remainder and its cofactor are one number, remainder << 272 | cofactor with its sign: half as many big integers.
     In one piece, because a call in the loop would take its frame from the heap.
     """
-    u, v = modulus, a % modulus
-    x, y = 0, 1
+    half = _COFACTOR_HALF
+    heap.fill_holes()
+    u, v = modulus << _COFACTOR_BITS, (a % modulus << _COFACTOR_BITS) + 1
     shift = _LEADING_SHIFT
-    while v:
-        u1, v1 = u >> shift, v >> shift
+    while v > half:  # its remainder is not 0
+        if shift:
+            u1, v1 = u >> shift + _COFACTOR_BITS, v >> shift + _COFACTOR_BITS
+        else:  # all of the remainders
+            u1, v1 = u + half >> _COFACTOR_BITS, v + half >> _COFACTOR_BITS
         a = d = 1
         b = c = 0
-        enough = _HALF if shift else 0
+        enough = 1 << _STEP if shift else 0
         while v1 > enough:
             q = u1 // v1
-            u1 -= q * v1
+            u1 %= v1
             a -= q * c
             b -= q * d
             if u1 <= enough:
                 break
             q = v1 // u1
-            v1 -= q * u1
+            v1 %= u1
             c -= q * a
             d -= q * b
         if b:
-            u, v = a * u + b * v, c * u + d * v
-            x, y = a * x + b * y, c * x + d * y
+            u, v = u * a + v * b, u * c + v * d
             if u < 0:
-                u, x = -u, -x
+                u = -u
             if v < 0:
-                v, y = -v, -y
+                v = -v
             if u < v:
                 u, v = v, u
-                x, y = y, x
-            bound = (u1 if u1 > v1 else v1) + 2 * _HALF
         else:
-            q, remainder = divmod(u, v)
-            u, v = v, remainder
-            x, y = y, x - q * y
-            bound = v1 + 1
-        while shift and bound <= _LEADING >> 3:
-            bound <<= 3
-            shift -= 3
-    return x % modulus
+            u, v = v, u % v
+        shift = shift - _STEP if shift > _STEP else 0
+    return ((u + half & 2 * half - 1) - half) % modulus
 
 
 def affine(point: tuple[int, int, int, int]) -> tuple[int, int]:

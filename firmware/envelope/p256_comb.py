@@ -4,11 +4,11 @@ A scalar of 280 bits is written with the digits +1 and -1 only (it has to be odd
 40 bits apart, take one digit each; the 64 sign patterns with a positive last tooth are in a table, the others are
 their negatives. So every bit of the 40 costs exactly one addition, whatever the scalar (Hamburg, "Fast and compact
 elliptic-curve cryptography", 2012, section 3.3). A comb may have several tables, whose teeth start at different bits
-of the 40: fewer doublings for more memory. One table is 4096 bytes: 64 affine points of x and y, big endian. Whatever
-gives bytes for a slice may hold it: the generator's stay on the flash.
+of the 40: fewer doublings for more memory. One table is 4096 bytes: 64 affine points of x and y, big endian. It stays
+on the flash.
 
 The 24 bits above 256 blind the scalar with a multiple of n; `stretch` randomises what follows the sums of pairs.
-What a signature costs in millions of instructions on RV32IMC, and what its tables take, by teeth x bits x tables
+What a signature cost once in millions of instructions on RV32IMC, and what its tables take, by teeth x bits x tables
 (docs/performance.md): 7 x 40 x 4, 24 bits of blinding, 16 KB: 9.3; 6 x 44 x 4, 8 bits, 8 KB: 10.0; 6 x 48 x 4,
 32 bits, 8 KB: 10.6; 8 x 36 x 2, 32 bits, 16 KB: 9.9.
 """
@@ -22,6 +22,7 @@ TEETH = 7
 SPACING = 40
 _SCALAR_BITS = const(280)  # TEETH * SPACING
 ENTRIES = 1 << TEETH - 1
+_TABLE_SIZE = const(4096)  # ENTRIES * 64
 BLIND_BITS = _SCALAR_BITS - 256
 # Transposes the 8 x 8 bits of every 8 bytes: bits that far apart change places (Warren, Hacker's Delight, 7-3)
 _TRANSPOSE = (
@@ -32,11 +33,9 @@ _TRANSPOSE = (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ports.table import Table
 
-    Comb = tuple[bytes | bytearray | Table, ...]
+    Comb = tuple[Table, ...]
 
 
 def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[int, int, int, int]:
@@ -46,23 +45,23 @@ def multiply(terms: "tuple[tuple[int, Comb], ...]", stretch: int = 1) -> tuple[i
     and their sums by two depends on more than the scalars. FaultDetected when the digits used are not those of the
     scalars; a table that somebody changed is for the caller to notice: its sums leave the curve.
     """
-    streams = []
+    columns: list[list[tuple[int, int]]] = [[] for _ in range(SPACING // min([len(comb) for _, comb in terms]))]
     for scalar, comb in terms:
         points = _entries(scalar, comb)
-        height = SPACING // len(comb)
         count = len(comb)
+        column = len(columns) - SPACING // count
         if not count & 1:
-            points = iter(pair_sums(list(points), stretch))
+            points = pair_sums(points, stretch)
             count >>= 1
-        streams.append((height, count, points))
-    columns = _columns(streams)
-    first = next(columns)
-    x, y = first.pop()
+        for first in range(0, len(points), count):
+            columns[column].extend(points[first : first + count])
+            column += 1
+    x, y = columns[0].pop()
     p = p256.P
     heap.fill_holes()
     zz = stretch * stretch % p
     zzz = zz * stretch % p
-    return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), _with_first(first, columns))
+    return p256.double_and_add((x * zz % p, y * zzz % p, zz, zzz), columns)
 
 
 def blinded(scalar: int, blind: int) -> int:
@@ -102,48 +101,46 @@ def _scalar(digits: "bytes | bytearray") -> int:
     return 2 * int.from_bytes(signs, "little") - (1 << _SCALAR_BITS) + 1
 
 
-def _entries(scalar: int, comb: "Comb") -> "Iterator[tuple[int, int]]":
-    """Yield the affine points to add, highest column first: one of every table for each column.
+def _entries(scalar: int, comb: "Comb") -> list[tuple[int, int]]:
+    """Return the affine points to add, highest column first: one of every table for each column.
 
-    FaultDetected at the end when the digits, as they were really used, are not the scalar's.
+    A table is read from end to end where there is room for it, so that who watches the flash's wires learns nothing.
+    FaultDetected when the digits, as they were really used, are not the scalar's.
     """
     digits = _digits(scalar)
     used = bytearray(SPACING)
     p = p256.P
     integer = int.from_bytes
-    low = (1 << 256) - 1
-    height = SPACING // len(comb)
-    for column in range(height - 1, -1, -1):
-        at = column
-        for table in comb:
+    room = _room()
+    whole = len(room) == _TABLE_SIZE
+    points = [p256.G] * (SPACING // len(comb) * len(comb))
+    at = 0
+    for first, table in enumerate(comb):
+        if whole:
+            table.read(0, room)
+        for place in range(len(points) - len(comb) + first, -1, -len(comb)):
             signs = digits[at]
             positive = signs >> TEETH - 1 & 1
-            entry = ((signs ^ positive - 1) & ENTRIES - 1) << 6
-            point = integer(table[entry : entry + 64], "big")
-            y = point & low
-            yield point >> 256, (p - y, y)[positive]
-            used[at] = (entry >> 6 ^ positive - 1) & ENTRIES - 1 | positive << TEETH - 1
-            at += height
+            number = (signs ^ positive - 1) & ENTRIES - 1
+            entry = number << 6
+            if not whole:
+                table.read(entry, room)
+                entry = 0
+            y = integer(room[entry + 32 : entry + 64], "big")
+            points[place] = integer(room[entry : entry + 32], "big"), (p - y, y)[positive]
+            used[at] = (number ^ positive - 1) & ENTRIES - 1 | positive << TEETH - 1
+            at += 1
     if _scalar(used) != scalar:
         raise FaultDetected("the digits used are not those of the scalar")
+    return points
 
 
-def _columns(streams: "list[tuple[int, int, Iterator[tuple[int, int]]]]") -> "Iterator[list[tuple[int, int]]]":
-    """Yield what to add at each column, highest first: `streams` are (columns, points in each, points) of the terms.
-
-    One column at a time is in memory: as integers a point takes more than a hundred bytes.
-    """
-    for column in range(max([height for height, _, _ in streams]) - 1, -1, -1):
-        yield [next(points) for height, count, points in streams if column < height for _ in range(count)]
-    for _, _, points in streams:
-        next(points, None)  # their end is where the digits are checked
-
-
-def _with_first(
-    first: "list[tuple[int, int]]", others: "Iterator[list[tuple[int, int]]]"
-) -> "Iterator[list[tuple[int, int]]]":
-    yield first
-    yield from others
+def _room() -> memoryview:
+    """Room for a table, or for an entry where the heap is in pieces."""
+    try:
+        return memoryview(bytearray(_TABLE_SIZE))
+    except MemoryError:
+        return memoryview(bytearray(64))
 
 
 def pair_sums(points: list[tuple[int, int]], stretch: int) -> list[tuple[int, int]]:
@@ -166,7 +163,7 @@ def pair_sums(points: list[tuple[int, int]], stretch: int) -> list[tuple[int, in
         slope = inverse * products.pop() % p * (y2 - y1) % p
         if products:
             inverse = inverse * (x2 - x1) % p
-        x = (slope * slope - x1 - x2) % p
+        x = (slope * slope - (x1 + x2)) % p
         sums.append((x, (slope * (x1 - x) - y1) % p))
     sums.reverse()
     return sums

@@ -113,7 +113,7 @@ def _pick(room: "Room", scalar: int, comb: "Comb", starts: bytes) -> None:
     signs = (scalar + (1 << _SCALAR_BITS) - 1 >> 1).to_bytes(_SCALAR_BITS >> 3, "little")
     used = bytearray(_SCALAR_BITS >> 3)
     for number, start in enumerate(starts):
-        comb[number].copy_to(room[1])
+        comb[number].read(0, room[1])
         _execute(room, start, signs, used)
     if used != signs:
         raise FaultDetected("the digits used are not those of the scalar")

@@ -1,4 +1,4 @@
-"""Bytes that stay on the flash: a table is read where it is sliced, and takes no heap."""
+"""Bytes that stay on the flash: of a table only what is asked for takes heap."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,21 +16,15 @@ class Table:
     def __len__(self) -> int:
         return self._size
 
-    def copy_to(self, target: bytearray) -> None:
-        """Fill `target`, as long as the table."""
-        file = self._file
-        file.seek(0)  # as below
-        file.seek(self._start)
-        file.readinto(target)
-
-    def __getitem__(self, piece: "slice") -> bytes:
-        """The bytes from piece.start to piece.stop, read anew; both are given, and within the table."""
+    def read(self, start: int, target: "bytearray | memoryview") -> None:
+        """Fill `target` with what stands from `start` on, read anew; OSError when the file ends before."""
         file = self._file
         # littlefs 2.8, after a read that ended where a block ends, takes that block for the next one when the wanted
         # place in it is as far in as what its cache holds (lfs_file_rawseek); from the file's beginning it finds right
         file.seek(0)
-        file.seek(self._start + piece.start)
-        return file.read(piece.stop - piece.start)
+        file.seek(self._start + start)
+        if file.readinto(target) != len(target):
+            raise OSError("a table is not whole")
 
 
 def tables(path: str, count: int, size: int) -> "tuple[Table, ...]":

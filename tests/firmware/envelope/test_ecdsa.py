@@ -135,7 +135,7 @@ def test_made_keys_differ_and_match_their_public_key():
 
 def test_a_check_with_the_keys_comb_says_the_same():
     generator, private, public = _key()
-    verifier = ecdsa.Verifier(public, comb_tables.tables(*p256.decode(public), 2))
+    verifier = ecdsa.Verifier(public, comb_tables.comb(*p256.decode(public), 2))
     for size in (0, 1, 200):
         message = bytes(range(size))
         signature = ecdsa.sign(private, message, generator)
@@ -155,6 +155,6 @@ def test_a_wrong_comb_does_no_harm():
     first, second = comb_tables.tables(*p256.decode(public), 2)
     wrong = first[64:] + first[:64]
     for comb in ((wrong, second), (bytes(4096), b"\xff" * 4096), (second, first), comb_tables.tables(*p256.G, 2)):
-        verifier = ecdsa.Verifier(public, comb)
+        verifier = ecdsa.Verifier(public, comb_tables.of(comb))
         assert verifier.verify(b"m", signature)
         assert not verifier.verify(b"n", signature)

@@ -113,7 +113,7 @@ def _flipped_table(comb, bit):
     comb = list(comb)
     table, bit = divmod(bit, 8 * len(comb[0]))
     comb[table] = _flipped(comb[table], bit)
-    return tuple(comb)
+    return comb_tables.of(comb)
 
 
 def _drbg():
@@ -182,7 +182,7 @@ def test_faults_in_digits_let_nothing_out():
 
 def test_faults_in_the_digits_of_a_check_are_noticed():
     signature, public = _sign(), _public_key()
-    comb = comb_tables.tables(*p256.decode(public), 2)
+    comb = comb_tables.comb(*p256.decode(public), 2)
     for verifier, module in (
         (ecdsa.Verifier(public, comb), p256_comb),
         (ecdsa.Verifier(public), p256_comb),
@@ -217,7 +217,7 @@ def test_faults_in_a_blinded_scalar_let_nothing_out():
 
 def test_faults_in_the_generators_tables_let_nothing_out():
     """A changed entry is a point of another curve, and so is every sum with it: no look at the table is needed."""
-    real = [table[0 : len(table)] for table in p256_portable.GENERATOR]
+    real = comb_tables.content(p256_portable.GENERATOR)
     stand_ins = [_flipped_table(real, entry * 512 + entry * 37 % 512) for entry in range(256)]
     wrong, noticed = _wrong(_sign, p256_portable, "GENERATOR", stand_ins)
     assert wrong == 0

@@ -85,22 +85,53 @@ def test_inverse_at_every_bit_length():
 
 
 def test_the_generator_table_is_the_comb_of_the_generator():
-    assert comb_tables.tables(*p256.G, 4) == tuple(table[0 : len(table)] for table in GENERATOR)
+    assert comb_tables.tables(*p256.G, 4) == comb_tables.content(GENERATOR)
 
 
 def test_no_two_points_of_the_generator_comb_are_equal_or_opposite():
-    xs = {table[at : at + 32] for table in GENERATOR for at in range(0, len(table), 64)}
+    xs = {table[at : at + 32] for table in comb_tables.content(GENERATOR) for at in range(0, len(table), 64)}
     assert len(xs) == 4 * 64
 
 
 def test_a_comb_of_any_number_of_tables_agrees_with_double_and_add():
     scalars = [1, 2, p256.N - 1, p256.N - 2, 1 << 255, (1 << 256) - (1 << 224)]
     for count in (1, 2, 4):
-        tables = comb_tables.tables(*_3G, count)
+        tables = comb_tables.comb(*_3G, count)
         assert [len(table) for table in tables] == [4096] * count
         for scalar in scalars + _numbers(4, p256.N):
             expected = _double_and_add(scalar % p256.N, *_3G)
             assert _same(p256_comb.multiply(((p256_comb.blinded(scalar, 0), tables),)), expected)
+
+
+def test_a_heap_in_pieces_has_room_for_one_entry_at_a_time():
+    (scalar,) = _numbers(1, p256.N)
+    whole = p256_comb.multiply(((p256_comb.blinded(scalar, 0), GENERATOR),))
+    room = p256_comb._room
+    p256_comb._room = lambda: memoryview(bytearray(64))
+    try:
+        assert p256_comb.multiply(((p256_comb.blinded(scalar, 0), GENERATOR),)) == whole
+    finally:
+        p256_comb._room = room
+
+
+def test_tables_are_read_from_end_to_end_whatever_the_scalar():
+    for scalar in [1, p256.N - 1] + _numbers(2, p256.N):  # noqa: RUF005 (MicroPython has no [*a])
+        read = []
+        comb = [Watched(table, read) for table in GENERATOR]
+        p256_comb.multiply(((p256_comb.blinded(scalar, 0), comb),))
+        assert read == [(0, 4096)] * 4
+
+
+class Watched:
+    """A table that tells what is read of it."""
+
+    def __init__(self, table, read):
+        self._table = table
+        self._read = read
+
+    def read(self, start, target):
+        self._read.append((start, len(target)))
+        self._table.read(start, target)
 
 
 def test_blinding_changes_the_way_and_not_the_result():
@@ -117,7 +148,7 @@ def test_blinding_changes_the_way_and_not_the_result():
 
 
 def test_sums_of_two_combs_with_their_exceptional_cases():
-    tables = comb_tables.tables(*_2G, 2)
+    tables = comb_tables.comb(*_2G, 2)
     for u1, u2 in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, p256.N - 1), (p256.N - 2, 1), (4, p256.N - 2)):
         total = (u1 + 2 * u2) % p256.N
         point = p256_comb.multiply(((p256_comb.blinded(u1, 0), GENERATOR), (p256_comb.blinded(u2, 0), tables)))

@@ -403,7 +403,7 @@ def test_letters_and_commands_are_checked_with_combs_where_they_are_on_the_flash
     for role in (labels.ROLE_RECEIPT, labels.ROLE_COMMAND):
         path, content = _comb_file(PEN.authorities[role])
         stage.node.flash.files[path] = content
-        assert b"".join([table[0:4096] for table in combs.read(stage.node.flash, PEN.authorities[role])]) == content
+        assert b"".join(comb_tables.content(combs.read(stage.node.flash, PEN.authorities[role]))) == content
     stage.arrive(PEN.letter(stage.keychain, 1, stage.locate()))
     assert (stage.found, stage.led.blinks) == ([True, True], [60])
     forged = STRANGER.command(stage.keychain.node_id, 2, labels.OPERATION_LOCATE)

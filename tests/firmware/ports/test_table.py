@@ -53,11 +53,23 @@ def test_a_piece_is_the_same_whichever_was_read_before():
 
 def check(table, content):
     # Blocks end within a table or with it: the pieces around those ends, before and after every piece
+    read = bytearray(PIECE)
     ends = [at for at in range(0, COUNT * BLOCK, PIECE) if at % BLOCK >= BLOCK - 3 * PIECE or at % BLOCK < PIECE]
     for before in ends:
         for after in range(0, COUNT * BLOCK, PIECE):
             for first, then in ((before, after), (after, before)):
                 for at in (first, then):
                     start = at % BLOCK
-                    read = table[at // BLOCK][start : start + PIECE]
+                    table[at // BLOCK].read(start, read)
                     assert read == content[at : at + PIECE], (first, then, at)
+
+
+def test_a_file_that_ends_within_a_piece_is_an_error():
+    with open(file_of(bytes(BLOCK + PIECE // 2)), "rb") as file:  # noqa: PTH123
+        table = Table(file, BLOCK, BLOCK)
+        table.read(0, bytearray(PIECE // 2))
+        try:
+            table.read(0, bytearray(PIECE))
+        except OSError:
+            return
+    raise AssertionError("half a piece was taken for a whole one")

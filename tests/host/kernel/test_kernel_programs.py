@@ -144,8 +144,8 @@ class _Table:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def copy_to(self, target: bytearray) -> None:
-        target[:] = self._data
+    def read(self, start: int, target: bytearray) -> None:
+        target[:] = self._data[start : start + len(target)]
 
 
 def test_without_room_big_integers_sign(engine: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
