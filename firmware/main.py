@@ -12,6 +12,10 @@ _PAUSE_BEFORE_RESET_S = 10  # for Ctrl-C, and so that a node that cannot start i
 gc.threshold(2048)
 
 try:
+    if machine.reset_cause() == machine.DEEPSLEEP_RESET:
+        from node.nap import between_samples
+
+        between_samples()
     # What lies deepest comes first: one import inside the other, down to it, takes more stack than the board has.
     import envelope.cose  # noqa: F401
     from node.main import start

@@ -21,15 +21,14 @@ from node.policy import in_force, least_window_s
 from node.randomness import Randomness
 from node.report import Owed
 from node.route import Route
-from node.sample import Sampler
 from node.seal import Sealer
 from node.seldom import seldom
 from node.send import Sender
+from node.sensing import open_sampler
 from node.store import Store
 from node.time_sync import TimeSync
 from node.window import Timetable
 from ports import entropy, power
-from ports.bus import open_bus
 from ports.clock import Clock
 from ports.flash import Files, KeyPartition, Nvs
 from ports.led import open_led
@@ -74,7 +73,7 @@ def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline
     owed = Owed()
     route = Route(keychain, owed, time_sync, config["wifi"], config["broker"])
     mailbox, commands = _downlink(config, files, clock, (keychain, owed, randomness.drbg, store), boots, route)
-    sampler, minimiser = _sensing(config if not boots.safe else {"buses": {}, "sensors": []}, clock)
+    sensed = config if not boots.safe else {"buses": {}, "sensors": []}
     window_s = least_window_s(in_force(keychain.secrets))
     pipeline = Pipeline(
         clock,
@@ -82,8 +81,8 @@ def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline
         time_sync,
         Timetable(clock, window_s),
         health.Health(power, keystore.kind, boots),
-        sampler,
-        minimiser,
+        open_sampler(sensed, clock),
+        _minimiser(sensed["sensors"]),
         Sealer(keychain, randomness),
         store,
         Sender(clock, radio, route, store, time_sync, randomness, mailbox, window_s),
@@ -109,18 +108,13 @@ def _downlink(
     return Mailbox(keychain, commands, owed, drbg, prefix, comb, store.forget, route.heard), commands
 
 
-def _sensing(config: "Any", clock: Clock) -> "tuple[Sampler, Minimiser]":
-    buses = {name: open_bus(entry, clock) for name, entry in config["buses"].items()}
-    drivers = [sensors.open_sensor(entry, buses, clock) for entry in config["sensors"]]
-    parts = [sensors.part(entry) for entry in config["sensors"]]
-    sources = [part.get("source", 0) for part in parts]
+def _minimiser(entries: "list[Any]") -> Minimiser:
     traffic = {}
     radio = -1
-    for index, part in enumerate(parts):
+    for index, entry in enumerate(entries):
+        part = sensors.part(entry)
         if part["kind"] == "radio":
             radio = index
         if part["kind"] == "traffic":
-            classes = config["sensors"][index].get("classes", part.get("classes", ()))
-            traffic[index] = sources[index], tuple(classes)
-    periods_s = [entry["period_s"] for entry in config["sensors"]]
-    return Sampler(drivers, sources, clock, periods_s), Minimiser(None, len(parts), traffic, radio)
+            traffic[index] = part.get("source", 0), tuple(entry.get("classes", part.get("classes", ())))
+    return Minimiser(None, len(entries), traffic, radio)

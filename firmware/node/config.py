@@ -29,6 +29,7 @@ _TOP = {
     "floor": (bytes, True),
     "policy": (bytes, True),
     "led": (dict, False),
+    "radio_every": (int, False),  # windows: such a node sleeps deeply between samples
 }
 _WIFI = {"ssid": (str, True), "password": (str, True)}
 _BROKER = {
@@ -95,6 +96,7 @@ def check(config: "dict[str, Any]") -> "dict[str, Any]":
         raise ConfigError("sensors is empty")
     for index, sensor in enumerate(config["sensors"]):
         _check_sensor(f"sensors[{index}]", sensor, config["buses"])
+    _check_range("radio_every", config.get("radio_every", 1), 1, 96)
     if "led" in config:
         _check_led(config["led"])
     return config

@@ -48,6 +48,9 @@ async def _run() -> None:
             boots = Boots(Nvs(), power)
             boots.spare(damage)
             pipeline = build.build(config, files, clock, boots)
+        if "radio_every" in config and not boots.safe:
+            with seldom("node.duty") as duty:
+                await duty.turn(pipeline, config, clock)
         del config, build  # the stages have what they need of it
         if boots.safe:
             print("hadeda: safe mode, sensors are off:", boots.safe)

@@ -23,6 +23,7 @@ from envelope.labels import (
     WITHHELD_POLICY,
 )
 from node import noise, sample
+from node.channel import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from node.footfall import Footfall
     from node.policy import Policy
 
-_READINGS_MAX = const(65535)
 _PASSAGES_MAX = const(0x3FFFFFFF)
 _FAULT_COUNT_MAX = const(255)
 # A clock that is set by less than this is no jump (node/window.py): a window is that much shorter then
@@ -39,32 +39,6 @@ FAULT_KINDS = 8
 
 # Faults of a traffic sensor after which a count would be too low by an unknown number
 _BLINDING = (FAULT_NO_ANSWER, FAULT_BUS_HUNG, FAULT_DRIVER)
-
-
-class Channel:
-    """n, sum, minimum and maximum of one air channel."""
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.total = 0
-        self.low = 0
-        self.high = 0
-
-    def add(self, value: int) -> None:
-        if not self.n or value < self.low:
-            self.low = value
-        if not self.n or value > self.high:
-            self.high = value
-        self.n += 1
-        self.total += value
-
-    def release(self) -> "list[int]":
-        """[n (65535: that many or more), mean (half rounds up), mean - minimum, maximum - mean]; starts anew."""
-        mean = (2 * self.total + self.n) // (2 * self.n)
-        row = [min(self.n, _READINGS_MAX), mean, mean - self.low, self.high - mean]
-        self.n = 0
-        self.total = 0
-        return row
 
 
 class Aggregates:
@@ -140,6 +114,14 @@ class Minimiser:
                     self.footfall.open(drbg)
             except FaultDetected:
                 self._withheld = WITHHELD_BUDGET
+
+    def adopt(self, channels: "dict[int, Channel]", faults: "dict[int, int]") -> None:
+        """Go on with what was kept of the open window, by channel and by code of faults."""
+        for channel in channels:
+            if channel in self._channels:
+                self._channels[channel] = channels[channel]
+        for code in faults:
+            self._faults[code] = faults[code]
 
     def _listen(self, footfall: "tuple[int, int] | None") -> None:
         """A sketch for (k, epsilon), none for None. Its code is loaded where it is needed."""

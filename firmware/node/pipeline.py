@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from envelope.drbg import Drbg
     from node.boots import Boots
     from node.health import Health
+    from node.kept import Kept
     from node.keychain import Keychain
     from node.ledger import Ledger
     from node.minimise import Aggregates, Minimiser
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from node.send import Sender
     from node.store import Store
     from node.time_sync import TimeSync
-    from node.window import Timetable
+    from node.window import Timetable, Window
     from ports.clock import Clock
     from ports.power import Watchdog
 
@@ -84,26 +85,39 @@ class Pipeline:
             await self.one_window()
 
     async def one_window(self) -> None:
-        self._take_policy()
-        self.time_sync.window_s = self.window_s()
-        self.timetable.set_window_s(self.time_sync.window_s, least_window_s(self.policy))
-        self.minimiser.open(self._drbg)
-        ledger = self.ledger
-        window = self.timetable.open(self.time_sync.quality(), ledger.end_s * 1000)
+        window = self.open()
         while not window.over():
             await self.clock.sleep_ms(window.nap_ms(_TICK_MS))
             self._take_events()
             if not window.overdue() and self.sampler.alive() and self.sender.alive():
                 self.watchdog.feed()
             self.health.observe()
+        self.close(window)
+        self.sender.due()
 
+    def open(self) -> "Window":
+        """Begin the next window, under the policy in force from here on."""
+        self._take_policy()
+        self.time_sync.window_s = self.window_s()
+        self.timetable.set_window_s(self.time_sync.window_s, least_window_s(self.policy))
+        self.minimiser.open(self._drbg)
+        return self.timetable.open(self.time_sync.quality(), self.ledger.end_s * 1000)
+
+    def resume(self, window: "Kept") -> None:
+        """Go on with a window that was kept over a deep sleep; the next one follows it."""
+        self.minimiser.open(self._drbg)
+        self.minimiser.adopt(window.channels, window.faults)
+        self.timetable.follow(window.end_s())
+
+    def close(self, window: "Window | Kept") -> None:
+        """The window's report, sealed and stored."""
+        ledger = self.ledger
         length_s = window.length_s()
         cost = self.minimiser.cost(length_s)
         ledger.end_s = window.end_s()
         granted = ledger.spend(cost, self.policy.epsilon_day if self.policy else 0, length_s)
         aggregates = self.minimiser.release(granted)
         self._report(window.start_s, length_s, window.quality, aggregates, cost if granted else 0)
-        self.sender.due()
         self._boots.window_closed(self.time_sync.uptime_s())
 
     def report_now(self) -> None:

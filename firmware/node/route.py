@@ -66,6 +66,16 @@ class Route:
             self._sent.append((epoch, number, self._time_sync.uptime_s(), self.on_trial))
             del self._sent[:-_KEPT]
 
+    def keep(self) -> "list[Any]":
+        """What went out, and how many seconds ago, for resume() in the node's next life."""
+        now_s = self._time_sync.uptime_s()
+        return [[epoch, number, now_s - at_s, trial] for epoch, number, at_s, trial in self._sent]
+
+    def resume(self, kept: "list[Any]", slept_s: int) -> None:
+        """Go on with what was kept so many seconds ago."""
+        now_s = self._time_sync.uptime_s()
+        self._sent = [(epoch, number, now_s - slept_s - age_s, trial) for epoch, number, age_s, trial in kept]
+
     def heard(self, epoch: int, number: int, city_s: int) -> None:
         """The city has this one, and had it at this time (Unix seconds, 0 where it does not say)."""
         for sent in self._sent:

@@ -63,7 +63,7 @@ class Sender:
     ) -> None:
         self._clock = clock
         self._radio = radio
-        self._route = route
+        self.route = route
         self._limit_ms = self._step_ms = 0
         self._store = store
         self._time_sync = time_sync
@@ -79,7 +79,7 @@ class Sender:
         self._task: Any = None
         # Drawn once per boot: nodes of a city do not all call at the quarter hour
         last_ms = max(_SLOT_FIRST_MS, min(_SLOT_LAST_MS, window_s * 1000 // 15))
-        self._slot_ms = _SLOT_FIRST_MS + randomness.below(last_ms - _SLOT_FIRST_MS + 1)
+        self.slot_ms = _SLOT_FIRST_MS + randomness.below(last_ms - _SLOT_FIRST_MS + 1)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -114,7 +114,7 @@ class Sender:
             await self._due.wait()
             self._due.clear()
             gone_ms = self._clock.ticks_diff(self._clock.ticks_ms(), self._closed_ms)
-            await self._pause(max(0, self._slot_ms - gone_ms))
+            await self._pause(max(0, self.slot_ms - gone_ms))
             failures = 0
             while not await self.session():
                 failures += 1
@@ -128,7 +128,7 @@ class Sender:
         """Radio on, time, reports, letters, radio off. False when one is left that the broker did not acknowledge."""
         self._expect(0)
         try:
-            self._route.next_session()
+            self.route.next_session()
             await self._join()
             if self._time_sync.due():
                 await self._time_sync.sync()
@@ -155,12 +155,12 @@ class Sender:
             self._radio.down()
 
     async def _join(self) -> None:
-        wifi = self._route.wifi
+        wifi = self.route.wifi
         await self._radio.up(wifi["ssid"], wifi["password"])
         self._randomness.reseed()
 
     async def _deliver(self) -> None:
-        broker = self._route.broker
+        broker = self.route.broker
         stream = await self._within(self._radio.connect(broker["host"], broker["port"], broker.get("ca")), _CONNECT_MS)
         try:
             client = mqtt.Client(stream)
@@ -191,7 +191,7 @@ class Sender:
 
     async def _publish_ready(self, client: mqtt.Client, ready: "bytes | None") -> None:
         if ready is not None:
-            await self._within(client.publish(self._route.broker["topic"], ready), _ANSWER_MS)
+            await self._within(client.publish(self.route.broker["topic"], ready), _ANSWER_MS)
 
     async def _drain(self, client: mqtt.Client, most: int) -> int:
         """Publish what waits in the outbox, oldest first, `most` reports at most; how many it were."""
@@ -202,8 +202,8 @@ class Sender:
                 break
             if count:
                 await self._clock.sleep_ms(_BREATH_MS // 2 + self._randomness.below(_BREATH_MS))
-            self._route.note(oldest[1])
-            await self._within(client.publish(self._route.broker["topic"], oldest[1]), _ANSWER_MS)
+            self.route.note(oldest[1])
+            await self._within(client.publish(self.route.broker["topic"], oldest[1]), _ANSWER_MS)
             self._sent = oldest[0]
             count += 1
         return count

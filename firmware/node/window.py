@@ -52,6 +52,10 @@ class Window:
         """True when it should have been closed long ago, by the clock that only rises."""
         return self.elapsed_ms() > self._length_ms + _OVERDUE_MS
 
+    def until_s(self) -> int:
+        """When it is meant to end, in Unix seconds."""
+        return self._end_ms // 1000
+
     def end_s(self) -> int:
         """Until when it reports, in Unix seconds by its own calendar."""
         return min(self._end_ms // 1000, self.start_s + self.length_s())
@@ -78,6 +82,10 @@ class Timetable:
         self._least_ms = least_s * 1000
         self._window_ms = max(window_s * 1000, self._least_ms)
 
+    def follow(self, end_s: int) -> None:
+        """The last window, in an earlier life of the node, ended then."""
+        self._last_end_ms = end_s * 1000
+
     def open(self, quality: int, reported_ms: int = 0) -> Window:
         """Open the window that follows the last one, or the one that the clock is in.
 
@@ -87,7 +95,8 @@ class Timetable:
         now_ms = self._clock.unix_ms()
         start_ms = now_ms
         late_ms = now_ms - self._last_end_ms
-        follows = self._last is not None and -JUMP_MS <= late_ms < self._window_ms and not self._last.jumped()
+        jumped = self._last is not None and self._last.jumped()
+        follows = self._last_end_ms and -JUMP_MS <= late_ms < self._window_ms and not jumped
         if follows:
             start_ms = self._last_end_ms
         elif now_ms < reported_ms <= now_ms + BACK_MS:

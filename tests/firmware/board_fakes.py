@@ -181,7 +181,7 @@ class Board:
 
     def wired(self):
         """node.main, on this board."""
-        from node import build, main
+        from node import build, main, sensing
 
         board = self
 
@@ -212,7 +212,7 @@ class Board:
         build.entropy = Entropy
         build.power = main.power = self.power
         build.Nvs = main.Nvs = lambda: board.flash
-        build.open_bus = lambda entry, _clock: board.buses[entry["kind"], entry["id"]]
+        sensing.open_bus = lambda entry, _clock: board.buses[entry["kind"], entry["id"]]
         return main
 
     def repl(self):

@@ -223,14 +223,15 @@ def _current(board: Board, parts: dict[str, Part]) -> str:
 
 def _energy(board: Board, parts: dict[str, Part]) -> str:
     """A day's charge: what it draws, and what it would draw if it slept."""
+    awake = TYPICAL if board.sleep is None else TYPICAL.with_radio_every(board.sleep.radio_every)
     rows = [
         (budget.name, ", ".join(budget.without) or "nothing", f"{budget.mah:.0f}", f"{budget.wh:.1f}")
-        for budget in budgets(board, parts, TYPICAL)
+        for budget in budgets(board, parts, awake)
     ]
     return (
         f"## Energy\n\nA day from 5 V, {energy.BOARD_MA:g} mA of it for the development board's own regulator, USB "
         "bridge and LED. Times are those of an emulated node under `policies/street.toml`, currents the datasheets'; "
-        "nothing was measured on silicon, and firmware that sleeps deeply is not there yet.\n\n"
+        "nothing was measured on silicon.\n\n"
         + _grid(("how", "without", "mAh a day", "Wh a day"), rows)
         + f"\n\n`hadeda board power {board.name} --policy policies/street.toml` says it line by line, and draws a "
         "winter's day with a panel and a battery."

@@ -47,6 +47,8 @@ def node_config(
     }
     if board.led is not None:
         config["led"] = {"kind": board.led.kind, "pin": board.led.pin}
+    if board.sleep is not None:
+        config["radio_every"] = board.sleep.radio_every
     return config
 
 

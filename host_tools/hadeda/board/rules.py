@@ -36,6 +36,7 @@ def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
             _sharing(board, parts),
             _channels(board, parts),
             _classes(board, parts),
+            _sleep(board, parts),
         )
     )
 
@@ -281,3 +282,12 @@ def _classes(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
                     break
         for name in mine:
             owner.setdefault(name, f"{table} ({sensor.part})")
+
+
+def _sleep(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
+    """Who sleeps deeply hears nothing meanwhile: only parts that are read at a period can be on such a board."""
+    for index, sensor in enumerate(board.sensors):
+        row = parts.get(sensor.part)
+        if board.sleep is not None and row is not None and row.streams:
+            what = f"the {row.title} has to be listened to all the time, and [sleep] has the chip sleep deeply"
+            yield Problem(_table(index), "part", what, "take out one of the two")

@@ -116,6 +116,12 @@ class Led(Strict):
     pin: Pin
 
 
+class DeepSleep(Strict):
+    """The chip sleeps deeply between samples; after every so many windows its radio is on."""
+
+    radio_every: Annotated[int, Field(ge=1, le=96)]  # windows
+
+
 class Board(Strict):
     """A board as its board.toml describes it. `buses` and `sensors` are the tables `bus` and `sensor` of the file."""
 
@@ -130,6 +136,7 @@ class Board(Strict):
     headers: dict[Text, list[Pin | Label]] = Field(default_factory=dict)
     onboard: dict[PinText, Text] = Field(default_factory=dict)
     led: Led | None = None
+    sleep: DeepSleep | None = None
     buses: dict[Word, Annotated[Bus, Field(discriminator="kind")]] = Field(alias="bus")
     sensors: tuple[Sensor, ...] = Field(alias="sensor", min_length=1, max_length=NODE_MAX_SENSORS, strict=False)
 

@@ -43,6 +43,8 @@ def start(name: str, board: Board, origin: str) -> str:
         f'# image = "{board.micropython.image}"',
         f'# min_version = "{board.micropython.min_version}"',
     ]
+    if board.sleep is not None:
+        lines += ["", "# [sleep]", f"# radio_every = {board.sleep.radio_every}     # windows"]
     for bus_name, bus in board.buses.items():
         lines += ["", f"# [bus.{bus_name}]", f'# kind = "{bus.kind}"', f"# id = {bus.id}"]
         lines += [f"# {key} = {pin}" for key, (pin, _drives) in bus.pins().items()]

@@ -109,6 +109,7 @@ class EmulatedBoard:
         self.bluetooth = Bluetooth(PassingDevices(world, seed or 0), seed or 0, self.now)
         self.serial = serial
         self.resets: list[int] = []
+        self.wakes = 0  # of these, ends of a deep sleep
         self.starve_after = 0  # of the next start: from which allocation on a few fail
         self.console = Console(serial, self._wake_up)
         self.rtc = Rtc(self.clock.now_us)
@@ -376,6 +377,7 @@ class EmulatedBoard:
         now = self.clock.now_us()
         if self._processor is None:
             if self._wake_us is not None and now >= self._wake_us:
+                self.wakes += 1
                 self._start(Start(DEEPSLEEP_RESET, wake_reason=TIMER_WAKE))
             return
         if self.watchdog.due_us is not None and self._starved():

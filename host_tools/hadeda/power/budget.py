@@ -2,12 +2,12 @@
 
 All currents are drawn from 5 V: the regulator of these boards is linear, what 3.3 V takes is taken from 5 V. Times come
 from measure.py but for what an emulator cannot know, and is named here: how long a wake-up computes, how long a chip
-takes to start MicroPython and the node's code, and TLS. Firmware that sleeps deeply is not there yet: its budget says
-what it could save, not what a node draws today.
+takes to start MicroPython and the node's code, and TLS. A board whose board.toml has `[sleep]` sleeps deeply; of another
+the budget says what that would save.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hadeda.board import Board
@@ -28,13 +28,17 @@ class Awake:
     seconds: float
     window_s: int
     radio_s: float
-    sessions: int
+    sessions: float
     sent_bytes: int
     wakes: int
 
     def a_day(self, amount: float) -> float:
         """So much of it in a day."""
         return amount / self.seconds * DAY_S
+
+    def with_radio_every(self, windows: int) -> "Awake":
+        """The same with the radio on after every so many windows: what is sent stays, sessions are fewer."""
+        return replace(self, radio_s=self.radio_s / windows, sessions=self.sessions / windows)
 
 
 # `hadeda board power esp32-c3-devkitm-1 --policy policies/street.toml`, for the boards' pages; a test holds it to that
@@ -82,19 +86,21 @@ class Budget:
 def budgets(
     board: Board, parts: dict[str, Part], awake: Awake, boot_s: float = BOOT_S, footfall: bool = False
 ) -> list[Budget]:
-    """As it is today, and with deep sleep between samples as often as today, and once a minute.
+    """Always on, and with deep sleep between samples as often as today, and once a minute; of one that sleeps only that.
 
     `footfall`: the policy has the radio listen, if the board can.
     """
     rows = [(sensor, parts[sensor.part]) for sensor in board.sensors]
     rows = [(sensor, part) for sensor, part in rows if part.kind != "radio" or footfall]
-    found = [Budget("always on", (*_awake_lines(board, awake), *_rest(row for _, row in rows)))]
+    found = []
+    if board.sleep is None:
+        found.append(Budget("always on", (*_awake_lines(board, awake), *_rest(row for _, row in rows))))
     sampled = [(sensor, part) for sensor, part in rows if not part.streams]
     streaming = tuple(part.title for _, part in rows if part.streams)
     if not sampled:
         return found
     often_s = min(sensor.period_s for sensor, _ in sampled)
-    for period_s in sorted({often_s, max(often_s, RARE_PERIOD_S)}):
+    for period_s in sorted({often_s, max(often_s, RARE_PERIOD_S)}) if board.sleep is None else [often_s]:
         lines = (*_sleeping_lines(board, awake, period_s, boot_s), *_rest(part for _, part in sampled))
         found.append(Budget(f"deep sleep, a sample every {period_s} s", lines, streaming))
     return found

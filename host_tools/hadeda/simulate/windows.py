@@ -1,8 +1,9 @@
 """How many windows a node opened, by time and power alone: what the street had to say, whatever the node says of it.
 
-From the moment a node says on its console that it runs until the supply fails or the board resets, its windows lie back
-to back, and one ends at every multiple of the window's length in the calendar that its clock chip shows, and where that
-calendar is set by more than a window bears (firmware/node/window.py). The last one was open when the power was cut.
+From the moment a node says on its console that it runs until the supply fails or the board resets (waking from deep
+sleep is no reset), its windows lie back to back, and one ends at every multiple of the window's length in the calendar
+that its clock chip shows, and where that calendar is set by more than a window bears (firmware/node/window.py). The
+last one was open when the power was cut.
 """
 
 from typing import Final
@@ -13,6 +14,7 @@ from hadeda.simulate.sealed_in_flash import SealedInFlash
 RUNNING: Final = b"hadeda: running"
 JUMP_US: Final = 2_000_000
 CLOSING_US: Final = 10_000_000  # a node that closes a window is still at it
+SLOT_US: Final = 60_000_000  # one that slept through the end wakes up so much later at the most
 BACK_US: Final = 300_000_000  # a calendar that is set back no further reports nothing twice
 LOOKS_US: Final = 6_000_000  # a node looks at its calendar every five seconds
 
@@ -48,7 +50,7 @@ class Windows:
             self.running = True
             self.opened += 1
             self._first, self._sealed_before = self.opened, self._certain
-            self._resets = len(self._board.resets)
+            self._resets = self._lives()
             self._now_us, self._calendar_us = self._read_clock()
             self._offset_us = self._calendar_us - self._now_us
 
@@ -62,6 +64,9 @@ class Windows:
         """Sealed in the life of the node in which it was found."""
         return len(self._sealed.numbers) - self._sealed.late
 
+    def _lives(self) -> int:
+        return len(self._board.resets) - self._board.wakes
+
     def _read_clock(self) -> tuple[int, int]:
         return self._board.clock.now_us(), self._board.rtc.time_us()
 
@@ -69,7 +74,7 @@ class Windows:
         """The board has come to rest, or lost its power."""
         if not self.running:
             return
-        if self._resets != len(self._board.resets) or not self._board.powered:
+        if self._resets != self._lives() or not self._board.powered:
             self._end()
             return
         now_us, calendar_us = self._read_clock()
@@ -85,8 +90,14 @@ class Windows:
         self._now_us, self._calendar_us = now_us, calendar_us
 
     def _jump(self, now_us: int, calendar_us: int) -> None:
-        """The calendar was set: the window ends there, if the node has looked."""
+        """The calendar was set: the window ends there, if the node has looked.
+
+        A node that sleeps deeply is told the time between two windows.
+        """
         offset_us = calendar_us - now_us
+        if self._board.board.sleep:
+            self._ended_us, self._offset_us = now_us, offset_us
+            return
         if now_us - self._jumped_us < LOOKS_US and abs(offset_us - self._offset_before_us) <= JUMP_US:
             self.unsure += 1
         self.opened += 1
@@ -96,7 +107,8 @@ class Windows:
     def _end(self) -> None:
         self.running = False
         self.cuts += 1
-        closing = self._board.clock.now_us() - self._ended_us < CLOSING_US
+        longest_us = CLOSING_US + (SLOT_US if self._board.board.sleep else 0)
+        closing = self._board.clock.now_us() - self._ended_us < longest_us
         if closing and self.opened - len(self._sealed.numbers) - self._lost > 1:
             self.opened -= 1  # it had not come to opening the next one
         self._lost = self.opened - len(self._sealed.numbers)

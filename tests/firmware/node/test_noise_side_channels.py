@@ -36,7 +36,7 @@ def _calls(draw_ms):
         clock.now_ms += draw_ms  # nobody else gets a turn meanwhile
         await clock.advance(70000)
         sender.stop()
-        return [at - closed for at in called], sender._slot_ms
+        return [at - closed for at in called], sender.slot_ms
 
     return asyncio.run(scene())
 

@@ -128,7 +128,8 @@ def test_show(name: str) -> None:
     data = json.loads(RUN.invoke(app, ["board", "show", name, "--json"]).stdout)
     assert data["name"] == name
     assert data["bus"]["i2c0"]["freq_hz"] == 100_000
-    assert data["sensor"][0] == {"part": "bme280", "bus": "i2c0", "address": 0x76, "period_s": 10}
+    first = {"part": "bme280", "bus": "i2c0", "address": 0x76, "period_s": board.sensors[0].period_s}
+    assert data["sensor"][0] == first
 
 
 def test_show_of_an_unknown_board() -> None:

@@ -28,7 +28,7 @@ def sender(number: int) -> tuple[Any, Random]:
 
 def after_an_outage(node: Any, back_s: float) -> float:
     """When a node whose first try failed at time 0 plus its slot gets through."""
-    now = node._slot_ms / 1000
+    now = node.slot_ms / 1000
     failures = 0
     while now < back_s:
         failures += 1
@@ -38,7 +38,7 @@ def after_an_outage(node: Any, back_s: float) -> float:
 
 def after_a_blackout(node: Any, _back_s: float) -> float:
     """When the grid's power comes back all boot in the same second, and their windows end together."""
-    return WINDOW_S + node._slot_ms / 1000
+    return WINDOW_S + node.slot_ms / 1000
 
 
 @pytest.mark.parametrize("backlog", [1, 4, 96, 2880])

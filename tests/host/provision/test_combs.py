@@ -1,6 +1,7 @@
 """The combs that provisioning sends: the node's own code reads them, and only what changed goes over the cable."""
 
 import hashlib
+import io
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from hadeda.provision import combs
 from hadeda.provision.comb import tables
 from hadeda.provision.steps import send_combs
 from node import combs as node_combs
+from ports.table import Table
 
 DRBG = Drbg(b"the keys of a city of the tests..")
 KEYS = {role: ecdsa.make_key(DRBG) for role in ROLES}
@@ -25,9 +27,9 @@ class Flash:
         self.files: dict[str, bytes] = {}
         self.written: list[str] = []
 
-    def tables(self, path: str, count: int, size: int) -> tuple[bytes, ...]:
+    def tables(self, path: str, count: int, size: int) -> tuple[Table, ...]:
         content = self.files.get(path, b"")
-        return tuple(content[at * size : (at + 1) * size] for at in range(count)) if content else ()
+        return tuple(Table(io.BytesIO(content), at * size, size) for at in range(count)) if content else ()
 
     def run(self, code: str) -> str:
         if "ilistdir" in code:
@@ -49,7 +51,10 @@ class Flash:
 
 
 def test_the_tables_are_those_of_the_node() -> None:
-    assert tables(*_G, 4) == tuple(table[0 : len(table)] for table in p256_table.GENERATOR)
+    found = [bytearray(len(table)) for table in p256_table.GENERATOR]
+    for table, content in zip(p256_table.GENERATOR, found, strict=True):
+        table.read(0, content)
+    assert tables(*_G, 4) == tuple(map(bytes, found))
 
 
 _G = (

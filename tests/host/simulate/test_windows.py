@@ -22,6 +22,8 @@ class Board:
         self.clock = SimpleNamespace(now_us=lambda: self.now_us)
         self.rtc = SimpleNamespace(time_us=lambda: self.calendar_us)
         self.resets = [1]
+        self.wakes = 0
+        self.board = SimpleNamespace(sleep=None)
         self.powered = True
         self.sealed = 0
         self.late = 0
@@ -121,3 +123,18 @@ def test_set_back_by_a_moment_over_a_boundary_no_window_ends_twice() -> None:
     board.windows.look()
     board.wait(1)
     assert board.windows.opened == 2
+
+
+def test_waking_from_deep_sleep_ends_no_window() -> None:
+    board = Board()
+    board.board.sleep = object()
+    board.say(RUNNING)
+    for _ in range(30):
+        board.wait(1)
+        board.resets.append(4)
+        board.wakes += 1
+        board.windows.look()
+    assert (board.windows.opened, board.windows.cuts) == (3, 0)
+    board.resets.append(3)
+    board.windows.look()
+    assert board.windows.cuts == 1

@@ -1,7 +1,8 @@
 """Invariant: when the last fault is over, a node reports again within two windows, with no human help.
 
 The second window's report is in the city a slot and a session after its end. A node that the city holds, because its
-registry came back from a backup, has to hear and echo a challenge first: two windows more.
+registry came back from a backup, has to hear and echo a challenge first: two windows more. Where the radio is on after
+every so many windows only, all of it takes so many times longer.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -33,7 +34,8 @@ class ReportsAgain:
             self._heard_us.setdefault(outcome.node, now_us)
 
     def violations(self, street: "Street", *, final: bool) -> list[str]:  # noqa: ARG002
-        windows = WINDOWS if street.restored_us is None else WINDOWS_HELD
+        sleep = street.wanted.board.sleep
+        windows = (WINDOWS if street.restored_us is None else WINDOWS_HELD) * (sleep.radio_every if sleep else 1)
         limit_us = street.faults.end_us + windows * street.window_s * 1_000_000 + SLOT_US
         if street.agenda.now_us < limit_us:
             return []

@@ -1,0 +1,66 @@
+"""The end of a window on a node that sleeps deeply: report it, talk to the city where that is due, begin the next one.
+
+The stages are the pipeline's. What differs: the open window is in RTC memory, samples are taken between sleeps
+(node/nap.py), and the radio is on after every so many windows only, for one try.
+"""
+
+import asyncio
+
+from micropython import const
+
+from node import kept, nap
+from node.channel import Channel
+from ports import power
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from node.pipeline import Pipeline
+    from ports.clock import Clock
+
+_LOOK_MS = const(1000)
+
+
+async def turn(pipeline: "Pipeline", config: "Any", clock: "Clock") -> None:
+    """From the end of one window, or a start, into the next one and to sleep."""
+    window = kept.decode(power.take_back()) if power.woke() else None
+    rest = 1
+    if window is None:
+        await pipeline.sender.synchronise()
+    else:
+        pipeline.resume(window)
+        pipeline.owed.resume(window.owed)
+        pipeline.sender.route.resume(window.sent, clock.unix_s() - window.kept_s)
+        pipeline.close(window)
+        rest = window.rest - 1
+        if not rest:
+            rest = config["radio_every"] if await _session(pipeline, clock) else 1
+    following = _open(pipeline, rest)
+    if window is None:
+        print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
+    await nap.sample_into(following, pipeline.sampler, len(config["sensors"]), clock)
+    following.owed, following.sent = pipeline.owed.keep(), pipeline.sender.route.keep()
+    following.kept_s = clock.unix_s()
+    nap.sleep(following, config, clock)
+
+
+def _open(pipeline: "Pipeline", rest: int) -> kept.Kept:
+    window = pipeline.open()
+    slot_s = pipeline.sender.slot_ms // 1000 if rest == 1 else 0
+    end_s = window.until_s()
+    following = kept.Kept(window.start_s, end_s, window.quality, rest, end_s + slot_s)
+    policy = pipeline.policy
+    following.channels = {channel: Channel() for channel in (policy.channels if policy else ())}
+    return following
+
+
+async def _session(pipeline: "Pipeline", clock: "Clock") -> bool:
+    """Reports and letters; False when one is left that the broker did not acknowledge."""
+    task = asyncio.create_task(pipeline.sender.session())
+    while not task.done():
+        await clock.sleep_ms(_LOOK_MS)
+        if pipeline.sender.alive():
+            pipeline.watchdog.feed()
+    done: bool = await task
+    return done
