@@ -44,7 +44,8 @@ def test_a_row_is_consistent_in_itself(part: str) -> None:
     if row.bus is not None:
         assert signals >= ({"scl", "sda"} if row.bus == "i2c" else {"tx", "rx"})
         assert {row.current.supply, "GND"} <= signals
-    assert bool(row.address) == (row.bus == "i2c") == ("address" in signals)
+    assert bool(row.address) == (row.bus == "i2c")
+    assert {address.wire_to is not None for address in row.address} <= {"address" in signals}
     assert (row.baud is not None) == (row.bus == "uart")
     assert row.current.peak_ma >= row.current.working_ma
 

@@ -95,7 +95,7 @@ def test_a_floor_comes_back(content: dict[int, object]) -> None:
         (3, None),
         (3, 10_000_001),
         (4, -1),
-        (5, [7]),
+        (5, [11]),
         (5, [2, 1]),
         (6, [3]),
         (6, 1),
