@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -10,6 +11,7 @@ import pytest
 from lamp_post import NIGHT, LampPost, Template, make_template
 from mosquitto_process import free_port
 from test_a_morning import whole_item
+from test_heap import HEAP_KB
 
 from hadeda.board import load
 from hadeda.board.parts import load_parts
@@ -17,6 +19,7 @@ from hadeda.collect.collector import Status
 from hadeda.emulator.chips import faults
 from hadeda.emulator.chips.sensirion import arguments, words
 from hadeda.emulator.chips.sgp41 import Sgp41
+from hadeda.envelope import labels
 from hadeda.paths import FIRMWARE
 from hadeda.registry import StoredReport
 from hadeda.scenario import World
@@ -118,6 +121,22 @@ def test_every_channel_is_the_air_of_the_street_and_the_report_has_the_form_of_t
     assert not pixels.overheated
     peak = max(report.health.heap_high_water_bytes for report in reports)
     assert peak < post.board.budgets.heap_kb * 1024
+
+
+def test_six_parts_leave_room_for_a_new_identity(airy: Template, tmp_path: Path) -> None:
+    """On less heap than a board has, as for fewer parts in test_heap.py."""
+    budgets = airy.board.budgets.model_copy(update={"heap_kb": HEAP_KB})
+    small = replace(airy, board=airy.board.model_copy(update={"budgets": budgets}))
+    with LampPost(small, tmp_path, start=NIGHT) as post:
+        post.open_city()
+        post.power_on()
+        post.run_windows(2)
+        before = post.wait_stored(1)[-1].node_id
+        post.command(labels.OPERATION_ROTATE, {labels.ROTATE_IDENTITY: 1})
+        post.run_windows(8)
+        assert post.stored[-1].node_id != before, post.explain("the node has no new identity")
+        assert {reading.channel for reading in post.stored[-1].air} == EVERY
+        assert b"Error" not in post.emulated.output, post.explain("something went wrong")
 
 
 @pytest.mark.parametrize("sensor", NEW)
