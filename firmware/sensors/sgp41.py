@@ -73,12 +73,13 @@ class Sgp41:
         if not any(await part.ask(_SERIAL, _SERIAL_WORDS)):
             raise SensorFault(FAULT_IMPLAUSIBLE)
         started = self._clock.ticks_ms()
-        for _ in range(_CONDITION_S):
-            await part.tell(_CONDITION, 1000)
-            if self._clock.ticks_diff(self._clock.ticks_ms(), started) > 1000 * _CONDITION_S:
-                break
-        # The first value after idle is to be thrown away; its checksum does not matter
-        await part.tell(_MEASURE, 1000)
+        try:
+            for _ in range(_CONDITION_S):
+                await part.tell(_CONDITION, 1000)
+                if self._clock.ticks_diff(self._clock.ticks_ms(), started) > 1000 * _CONDITION_S:
+                    break
+        finally:  # whatever stops it, a measurement ends the conditioning; its value, the first, is to be thrown away
+            await part.tell(_MEASURE, 1000)
 
     async def _measure(self) -> "tuple[int, int]":
         words = await self._part.ask(_MEASURE, len(_CHANNELS), _MEASURE_MS)

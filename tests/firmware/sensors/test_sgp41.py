@@ -83,6 +83,12 @@ def test_a_node_that_wakes_late_does_not_overheat_it():
     assert part.heated_ms[0] <= 10500
 
 
+def test_a_driver_that_is_stopped_in_the_middle_ends_the_conditioning():
+    _, _, _, part = _run(4)
+    assert len(part.heated_ms) == 1
+    assert part.heated_ms[0] <= 6000
+
+
 def test_what_was_conditioned_before_a_reset_of_the_node_is_idle_first():
     def before(part):
         part._since = part.clock.now_ms - 3000
