@@ -190,6 +190,10 @@ CHANNELS = {
     4: ("pm1_0", "ug/m3", 10),
     5: ("pm2_5", "ug/m3", 10),
     6: ("pm10", "ug/m3", 10),
+    7: ("co2", "ppm", 1),
+    8: ("tvoc", "ppb", 1),
+    9: ("voc_raw", "ticks", 1),
+    10: ("nox_raw", "ticks", 1),
 }
 
 # Sensor faults: code = sensor index * 8 + kind

@@ -63,7 +63,7 @@ _EPSILON_DAY_MAX = const(2000000000)
 _CELLS_MAX = const(64)
 _SPEED_MAX = const(300)
 _NAME_MAX = const(64)
-_CHANNELS = range(1, 7)  # labels.CHANNELS
+_CHANNELS = range(1, 11)  # labels.CHANNELS
 _SOURCES = (SOURCE_FOOTFALL, SOURCE_VISION)
 
 

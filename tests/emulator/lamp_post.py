@@ -7,6 +7,7 @@
 The board lives in a thread of its own while time passes, and stands still between two calls.
 """
 
+import json
 import shutil
 import threading
 import time
@@ -463,11 +464,18 @@ class LampPost:
 
 
 def make_template(
-    board: Board, folder: Path, broker_port: int, *, stock_partitions: bool = False, every_source: bool = False
+    board: Board,
+    folder: Path,
+    broker_port: int,
+    *,
+    stock_partitions: bool = False,
+    every_source: bool = False,
+    channels: Sequence[str] = (),
 ) -> Template:
     """Provision a new node of a new city, through mpremote and the board's serial port.
 
-    `every_source`: its policy has people, footfall and vision too, and its floor allows them.
+    `every_source`: its policy has people, footfall and vision too, and its floor allows them. `channels`: it has
+    these of the air, the street's if none.
     """
     flash, unenrolled = folder / "flash.bin", folder / "unenrolled.bin"
     parcels = shipment()
@@ -481,20 +489,25 @@ def make_template(
         make_city(folder / "city", broker_port) as city,
         PluggedIn(board, flash, serial=serial, stock_partitions=stock_partitions) as plugged,
     ):
-        sign_loose_policy(city, 2, WINDOW_S, every_source=every_source)
+        sign_loose_policy(city, 2, WINDOW_S, every_source=every_source, channels=channels)
         steps.provision(serial.path, board, city, name=NAME, step=keep, now=plugged.now)
     return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript), stock_partitions)
 
 
-def sign_loose_policy(city: City, version: int, window_s: int, *, every_source: bool = False) -> None:
+def sign_loose_policy(
+    city: City, version: int, window_s: int, *, every_source: bool = False, channels: Sequence[str] = ()
+) -> None:
     """Let the city sign a policy that shows a test nearly the true counts, over a floor that allows it.
 
-    `every_source`: it counts people too, by camera, and listens for footfall.
+    `every_source`: it counts people too, by camera, and listens for footfall. `channels`: these of the air, or the
+    street's.
     """
     policy, floor = city.directory / "policy.toml", city.directory / "floor.toml"
     lines = {start: line.format(version=version, window_s=window_s) for start, line in LOOSE_POLICY.items()}
     _replace_lines(policy, lines)
     _replace_lines(floor, LOOSE_FLOOR)
+    if channels:
+        _replace_lines(policy, {"channels": f"channels = {json.dumps(list(channels))}"})
     if every_source:
         # What a release costs is the sum of both
         halved = {"epsilon_per_release": "epsilon_per_release = 5"}

@@ -18,8 +18,16 @@ NODE: Final = "1f3a9c42"  # who it is, as long as our key id; SenML calls for a 
 SENML_NAME: Final = "urn:dev:ops:1f3a9c42:"
 # RFC 8428, table 4
 SENML_LABELS: Final = {"bn": -2, "bt": -3, "n": 0, "u": 1, "v": 2, "vs": 3}
-# SenML's units (RFC 8428 section 12.1) for ours
-SENML_UNITS: Final = {"degC": "Cel", "%": "%RH", "Pa": "Pa", "ug/m3": "ug/m3"}
+# SenML's units (RFC 8428 section 12.1, RFC 8798 section 3) for ours
+SENML_UNITS: Final = {
+    "degC": "Cel",
+    "%": "%RH",
+    "Pa": "Pa",
+    "ug/m3": "ug/m3",
+    "ppm": "ppm",
+    "ppb": "ppb",
+    "ticks": "count",
+}
 DECIMALS: Final = {name: len(str(scale)) - 1 for name, _unit, scale in CHANNELS.values()}
 WITHHELD: Final = {"below k": -1, "no budget": -2, "not allowed": -3, "sensor blind": -4}
 # What the airrohr firmware calls these channels where its PM sensor is a PMS and its climate sensor a BME280

@@ -140,7 +140,7 @@ def _end(board: Board, sensor: Sensor, part: Part, wire: Wire) -> str:
     if wire.to == "open":
         return ""
     if wire.to == "address":
-        return next(address.wire_to for address in part.address if address.value == sensor.address)
+        return next(address.wire_to or "" for address in part.address if address.value == sensor.address)
     pins = board.buses[sensor.bus or ""].pins()
     if wire.to not in pins:
         return wire.to

@@ -38,10 +38,10 @@ class Channel(Strict):
 
 
 class Address(Strict):
-    """A possible I2C address and where the address pin goes for it."""
+    """A possible I2C address and where the address pin goes for it, if the part has such a pin."""
 
     value: Annotated[int, Field(ge=0x08, le=0x77)]
-    wire_to: Text
+    wire_to: Text | None = None
 
 
 class Wire(Strict):

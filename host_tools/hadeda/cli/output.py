@@ -65,7 +65,10 @@ def emit(data: object, as_json: bool, draw: Callable[[], "RenderableType"]) -> N
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
-    """A table of text; None is an empty cell, square brackets are taken literally, numbers stand on the right."""
+    """A table of text; None is an empty cell, square brackets are taken literally, numbers stand on the right.
+
+    The first column, what a row is called, is broken only where nothing else can give way.
+    """
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -74,7 +77,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     drawn = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[index], int | float | None) for row in cells)
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not index)
     for row in cells:
         drawn.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     return drawn

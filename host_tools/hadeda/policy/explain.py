@@ -25,6 +25,10 @@ CHANNEL_WORDS: Final = {
     "pm1_0": "very fine dust (PM1.0)",
     "pm2_5": "fine dust (PM2.5)",
     "pm10": "dust (PM10)",
+    "co2": "carbon dioxide (CO2)",
+    "tvoc": "vapours of organic compounds (TVOC)",
+    "voc_raw": "the raw signal of a vapour sensor (VOC), which is no concentration",
+    "nox_raw": "the raw signal of a nitrogen oxide sensor (NOx), which is no concentration",
 }
 NEVER: Final = (
     "a picture, a sound, a number plate, a face, the address of a phone",

@@ -11,6 +11,11 @@ What is done with the file, and what is not in it:
 - Relative humidity comes from temperature and dew point by the Magnus formula over water with the constants of the
   WMO (Guide to Instruments and Methods of Observation, WMO-No. 8, annex 4.B): ln e = 17.62 t / (243.12 + t) + const.
 - PM1.0 is **not in the data**. It is played as a fixed 75 % of PM2.5, a choice and not a measurement.
+- CO2 is **not in the data**. It is played as 420 ppm, the air far from any city, and 1 ppm on top for each 20 ppb of
+  the station's CO, as incomplete combustion in a city gives off both. Plants, which breathe at night, are left out.
+- Volatile organic compounds are **not in the data**. Together they are played as 5 % of CO, by volume: the order of
+  magnitude of traffic and heating, a choice and not a measurement.
+- NO2 is the station's. Volumes come from masses at 25 degC and 1013 hPa, where a mole has 24.45 litres.
 - PM10 contains PM2.5 by definition; where a line between two gaps would say otherwise, PM10 is raised to PM2.5.
 """
 
@@ -23,6 +28,12 @@ from hadeda.errors import ScenarioError
 from hadeda.scenario import table
 
 PM1_SHARE_OF_PM2_5 = 0.75
+CO2_BACKGROUND_PPM = 420.0
+CO_PPB_FOR_A_PPM_CO2 = 20.0
+TVOC_SHARE_OF_CO = 0.05
+# Of a microgram in a cubic metre: litres of a mole over grams of a mole
+CO_PPB_PER_UGM3 = 24.45 / 28.01
+NO2_PPB_PER_UGM3 = 24.45 / 46.01
 
 # Column, lowest and highest value believed.
 _COLUMNS = {
@@ -31,12 +42,14 @@ _COLUMNS = {
     "pressure_hpa": (300.0, 1100.0),
     "pm2_5_ugm3": (0.0, 5000.0),
     "pm10_ugm3": (0.0, 10000.0),
+    "no2_ugm3": (0.0, 5000.0),
+    "co_ugm3": (0.0, 100_000.0),
 }
 
 
 @dataclass(frozen=True)
 class Air:
-    """The air at one moment. Humidity is relative, over water; concentrations are in micrograms per cubic metre."""
+    """The air at one moment. Humidity is relative, over water; ug/m3 is mass, ppm and ppb are shares of the volume."""
 
     temperature_c: float
     humidity_percent: float
@@ -44,6 +57,9 @@ class Air:
     pm1_0_ugm3: float
     pm2_5_ugm3: float
     pm10_ugm3: float
+    co2_ppm: float
+    tvoc_ppb: float
+    no2_ppb: float
 
 
 class Series:
@@ -85,6 +101,7 @@ class AirOfStreet:
         """The air at Unix time t."""
         now = {name: series.at(t) for name, series in self._series.items()}
         pm2_5 = now["pm2_5_ugm3"]
+        co_ppb = CO_PPB_PER_UGM3 * now["co_ugm3"]
         return Air(
             temperature_c=now["temperature_c"],
             humidity_percent=humidity_percent(now["temperature_c"], now["dew_point_c"]),
@@ -92,6 +109,9 @@ class AirOfStreet:
             pm1_0_ugm3=PM1_SHARE_OF_PM2_5 * pm2_5,
             pm2_5_ugm3=pm2_5,
             pm10_ugm3=max(now["pm10_ugm3"], pm2_5),
+            co2_ppm=CO2_BACKGROUND_PPM + co_ppb / CO_PPB_FOR_A_PPM_CO2,
+            tvoc_ppb=TVOC_SHARE_OF_CO * co_ppb,
+            no2_ppb=NO2_PPB_PER_UGM3 * now["no2_ugm3"],
         )
 
 

@@ -1,10 +1,12 @@
 """`part = "x"` finds three things: a row in parts.toml, a driver, a chip model. None may be missing."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from hadeda.board import BoardError, load, load_parts, names
+from hadeda.board.fitness import CAMERAS
 from hadeda.board.parts import PARTS
 from hadeda.envelope import labels
 from hadeda.paths import FIRMWARE, ROOT
@@ -44,9 +46,25 @@ def test_a_row_is_consistent_in_itself(part: str) -> None:
     if row.bus is not None:
         assert signals >= ({"scl", "sda"} if row.bus == "i2c" else {"tx", "rx"})
         assert {row.current.supply, "GND"} <= signals
-    assert bool(row.address) == (row.bus == "i2c") == ("address" in signals)
+    assert bool(row.address) == (row.bus == "i2c")
+    assert {address.wire_to is not None for address in row.address} <= {"address" in signals}
     assert (row.baud is not None) == (row.bus == "uart")
     assert row.current.peak_ma >= row.current.working_ma
+
+
+# Wired parts whose driver is ours; what counts by camera has its own line in the fitness of a board
+OWN = sorted(name for name, row in load_parts().items() if row.bus and not row.package and name not in CAMERAS)
+
+
+@pytest.mark.parametrize("part", OWN)
+def test_nothing_but_its_driver_its_model_and_its_row_knows_of_a_part(part: str) -> None:
+    """But for what measures the cost of some of them."""
+    name = re.compile(rf"\b{part}\b")
+    mine = {FIRMWARE / "sensors" / f"{part}.py", CHIP_MODELS / f"{part}.py"}
+    sources = [*FIRMWARE.rglob("*.py"), *CHIP_MODELS.parents[1].rglob("*.py")]
+    others = [file for file in sources if file not in mine and "bench" not in file.parts]
+    assert len(others) > 200
+    assert [str(file) for file in others if name.search(file.read_text(encoding="utf-8"))] == []
 
 
 def test_a_broken_row_names_table_and_key(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from hadeda.scenario import Air, Passage
 
 NOW = 1_654_072_200.0  # 1 June 2022, 8:30 on the street
-MILD = Air(21.5, 45.0, 101325.0, 9.0, 12.0, 20.0)
+MILD = Air(21.5, 45.0, 101325.0, 9.0, 12.0, 20.0, 440.0, 20.0, 15.0)
 
 
 @dataclass

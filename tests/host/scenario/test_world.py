@@ -125,6 +125,8 @@ def test_air_of_june_2016_is_played_in_june_2022() -> None:
             if row["pm2_5_ugm3"]:
                 assert air.pm2_5_ugm3 == pytest.approx(float(row["pm2_5_ugm3"]))
                 assert air.pm1_0_ugm3 == pytest.approx(0.75 * float(row["pm2_5_ugm3"]))
+            if row["no2_ugm3"]:
+                assert air.no2_ppb == pytest.approx(float(row["no2_ugm3"]) * 24.45 / 46.01)
             if row["pm10_ugm3"] and row["pm2_5_ugm3"]:
                 assert air.pm10_ugm3 == pytest.approx(float(row["pm10_ugm3"]))
 
@@ -138,6 +140,10 @@ def test_air_is_continuous_and_plausible(t: float, step_s: float) -> None:
     assert abs(later.humidity_percent - air.humidity_percent) < 0.5
     assert 0 < air.humidity_percent <= 100
     assert 0 < air.pm1_0_ugm3 < air.pm2_5_ugm3 <= air.pm10_ugm3
+    assert 420 < air.co2_ppm < 700
+    assert abs(later.co2_ppm - air.co2_ppm) < 1
+    assert 0 < air.tvoc_ppb < 300
+    assert 0 < air.no2_ppb < 200
 
 
 @pytest.mark.parametrize(
@@ -149,14 +155,17 @@ def test_humidity_from_dew_point(temperature_c: float, dew_point_c: float, humid
     assert humidity_by_magnus(temperature_c, dew_point_c) == pytest.approx(humidity_percent, rel=0.002)
 
 
-AIR_HEADER = "local_time,temperature_c,dew_point_c,pressure_hpa,pm2_5_ugm3,pm10_ugm3"
+AIR_HEADER = "local_time,temperature_c,dew_point_c,pressure_hpa,pm2_5_ugm3,pm10_ugm3,no2_ugm3,co_ugm3"
 STREET_HEADER = (
     "local_time,uptime,car_lft,car_rgt,heavy_lft,heavy_rgt,bike_lft,bike_rgt,pedestrian_lft,pedestrian_rgt,"
     "car_speed_percent_by_5kmh"
 )
 SHARES = ";".join(["0"] * 8 + ["100"] + ["0"] * 16)
 STREET = [f"2020-02-28T{hour:02}:00:00,1,10,20,1,2,3,0,0,1,{SHARES}" for hour in (8, 9, 11)]
-AIR = [f"2019-02-28T{hour:02}:00:00,{hour},1,1000,{pm},20" for hour, pm in ((8, 10), (9, ""), (10, 12), (11, ""))]
+AIR = [
+    f"2019-02-28T{hour:02}:00:00,{hour},1,1000,{pm},20,46.01,2801"
+    for hour, pm in ((8, 10), (9, ""), (10, 12), (11, ""))
+]
 
 
 def write(path: Path, header: str, lines: list[str]) -> Path:
@@ -174,6 +183,9 @@ def test_any_street_in_the_same_format_plays(tmp_path: Path) -> None:
     assert world.air(world.start_s + HOUR_S).pm2_5_ugm3 == pytest.approx(11)
     assert world.air(world.start_s + 1.5 * HOUR_S).temperature_c == pytest.approx(9.5)
     assert world.air(world.end_s).pm2_5_ugm3 == 12
+    assert world.air(world.end_s).no2_ppb == pytest.approx(24.45)
+    assert world.air(world.end_s).co2_ppm == pytest.approx(420 + 2445 / 20)
+    assert world.air(world.end_s).tvoc_ppb == pytest.approx(2445 / 20)
     assert not world.known(world.start_s + 2 * HOUR_S)
 
 
