@@ -8,6 +8,7 @@ from network import STA_IF, WLAN
 
 from node import config as configuration
 from node import keystore, mqtt, network, sntp
+from node.errors import ProtocolError
 from node.randomness import Randomness
 from ports import entropy, power
 from ports.clock import Clock
@@ -23,11 +24,11 @@ _KEEP_ALIVE_S = const(60)
 
 
 def tell() -> None:
-    """Print {"wifi", "level_dbm", "ntp_ms", "unix_ms", "since_ms", "broker", "failed"}.
+    """Print {"wifi", "level_dbm", "ntp_ms", "unix_ms", "since_ms", "broker", "failed", "errno"}.
 
-    `wifi` is network.STAT_*, 0 when joined; `ntp_ms` and `unix_ms` are of one moment, `since_ms`
-    before the end; `ntp_ms` is null when nobody answered. `broker` tells how far it came: "connect",
-    "login", "answer", or "" when all is well; `failed` what it failed with.
+    `wifi` is network.STAT_*, 0 when joined; `ntp_ms` and `unix_ms` are of one moment, `since_ms` before the end;
+    `ntp_ms` is null when nobody answered. `broker` tells what went wrong: "connect", "login", "answer", or "" for
+    nothing; `failed` and `errno` with what.
     """
     files = Files()
     config = configuration.load(files)
@@ -42,7 +43,14 @@ async def _reach(
 ) -> "dict[str, Any]":
     clock = Clock()
     radio = Radio(clock)
-    said: dict[str, Any] = {"wifi": 0, "level_dbm": None, "ntp_ms": None, "broker": "connect", "failed": ""}
+    said: dict[str, Any] = {
+        "wifi": 0,
+        "level_dbm": None,
+        "ntp_ms": None,
+        "broker": "connect",
+        "failed": "",
+        "errno": None,
+    }
     looked = clock.ticks_ms()
     said["unix_ms"] = clock.unix_ms()
     try:
@@ -75,7 +83,6 @@ async def _call(clock: Clock, radio: Radio, broker: "dict[str, Any]", said: "dic
     try:
         stream = await clock.within_ms(radio.connect(broker["host"], broker["port"], broker.get("ca")), _STEP_MS)
         try:
-            said["broker"] = "login"
             client = mqtt.Client(stream)
             await clock.within_ms(client.connect(broker.get("user"), broker.get("password"), _KEEP_ALIVE_S), _STEP_MS)
             said["broker"] = "answer"
@@ -84,5 +91,9 @@ async def _call(clock: Clock, radio: Radio, broker: "dict[str, Any]", said: "dic
             await clock.within_ms(client.disconnect(), _STEP_MS)
         finally:
             await clock.within_ms(stream.close(), _STEP_MS)
+    except ProtocolError as error:
+        said["broker"] = "login" if said["broker"] == "connect" else said["broker"]
+        said["failed"] = str(error)
     except Exception as error:  # whatever TLS raises, out of memory included
         said["failed"] = repr(error)
+        said["errno"] = getattr(error, "errno", None)

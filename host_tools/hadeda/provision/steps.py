@@ -322,7 +322,6 @@ def provision_at(
     now: datetime | None = None,
 ) -> Provisioned:
     """The part of `provision` that needs the board: bring it this firmware and configuration, enrol it, start it."""
-    now = now or datetime.now(UTC)
     target = examine(port, board)
     port.run(CALM)
     if target.mpy & KERNEL_MPY_MASK == KERNEL_MPY:
@@ -338,6 +337,7 @@ def provision_at(
     step("sending the firmware")
     sent, size = bring_up_to_date(port, parcels, config["authorities"], progress)
     port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
+    now = now or datetime.now(UTC)  # not before: sending takes its time
     set_clock(port, now)
     port.start_afresh()
     port.run(CALM)

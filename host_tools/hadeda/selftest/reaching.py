@@ -13,6 +13,17 @@ _NO_AP_FOUND: Final = {201, 210, 211, 212}
 _REFUSED: Final = {202, 203, 204}
 RADIO: Final = ("wifi", "radio level", "time server", "broker")
 
+# errno of the ESP32 port (lwIP's, mbedTLS's) -> what it means of a broker
+_WHY: Final = {
+    104: "it hung up",
+    111: "refused",
+    113: "no way there",
+    116: "no answer",
+    118: "no way there",
+    -202: "nobody knows that name",
+    -0x2700: "its certificate is not of this city's authority, or not for that name",
+}
+
 _BROKER_ADVICE: Final = {
     "connect": "start it (`hadeda city mosquitto`); check city.toml's host and port, the firewall, its certificate",
     "login": "check its password file against the city's secrets.toml; provision the node again after a change",
@@ -21,19 +32,16 @@ _BROKER_ADVICE: Final = {
 
 
 def clock_check(node: datetime, server: datetime | None, now: datetime) -> Check:
-    """The node's calendar beside a time server's where one answered, and beside this computer's.
+    """The node's calendar beside this computer's, which has set it, and a time server's, which will.
 
-    All three were looked at in the same moment.
+    All three were looked at in the same moment. Where the two differ the node is right with either of them.
     """
-    beside = f"{_apart(node, now)} this computer's"
-    if server is not None:
-        beside += f", {_apart(node, server)} the time server's"
-    right = server or now
+    clocks = {"this computer's": now} | ({"the time server's": server} if server is not None else {})
+    beside = ", ".join(f"{_apart(node, other)} {whose}" for whose, other in clocks.items())
     found = f"{node.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {beside}"
-    if abs((node - right).total_seconds()) <= CLOCK_OFF_S:
+    if any(abs((node - other).total_seconds()) <= CLOCK_OFF_S for other in clocks.values()):
         return Check("clock", Status.PASS, found)
-    advice = "provision it again: that sets it; name a time server in city.toml, [ntp]"
-    return Check("clock", Status.FAIL, found, advice if server is None else "start the node: it asks the time server")
+    return Check("clock", Status.FAIL, found, "provision it again: that sets it; name a time server in city.toml, ntp")
 
 
 def _apart(one: datetime, other: datetime) -> str:
@@ -84,4 +92,5 @@ def _broker(standing: Mapping[str, Any], said: Mapping[str, Any]) -> Check:
         "login": f"{where} answers, and refuses the node's login",
         "answer": f"{where} took the login, and says no more",
     }[said["broker"]]
-    return Check("broker", Status.FAIL, f"{what} ({said['failed']})", _BROKER_ADVICE[said["broker"]])
+    why = _WHY.get(said["errno"], said["failed"])
+    return Check("broker", Status.FAIL, f"{what} ({why})", _BROKER_ADVICE[said["broker"]])

@@ -14,11 +14,16 @@ from hadeda.selftest.checks import Check, Status
 from hadeda.selftest.programs import ask
 
 Show = Callable[[Check], None]
+Clock = Callable[[], datetime]
 REACH_S = 90.0  # joining, asking for the time, four steps to the broker
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def self_test(
-    port_name: str, city: City, *, offline: bool = False, show: Show = lambda _: None, now: datetime | None = None
+    port_name: str, city: City, *, offline: bool = False, show: Show = lambda _: None, clock: Clock = _now
 ) -> tuple[Node, list[Check]]:
     """Test the node on `port_name` and start it again; raises PortError, and ProvisionError where it is none of ours.
 
@@ -31,7 +36,7 @@ def self_test(
                 raise ProvisionError("the board is not provisioned", "run `hadeda node provision` first")
             if node is None:
                 raise ProvisionError("the board is a node of another city", "name its city with --city")
-            return node, self_test_at(port, city, node, offline=offline, show=show, now=now)
+            return node, self_test_at(port, city, node, offline=offline, show=show, clock=clock)
         finally:
             port.reset()
 
@@ -43,10 +48,10 @@ def self_test_at(
     *,
     offline: bool = False,
     show: Show = lambda _: None,
-    now: datetime | None = None,
+    clock: Clock = _now,
 ) -> list[Check]:
     """Every line of the test of `node`, which is at this port. The node is not started again."""
-    visit = _Visit(port, city, node, show, now)
+    visit = _Visit(port, city, node, show, clock)
     if visit.take("configuration", visit.configuration, "provision it again"):
         visit.take("sensors", visit.sensors, "see the board's page for the wiring")
         visit.take("flash", visit.flash, "erase it and start over")
@@ -58,13 +63,13 @@ def self_test_at(
 class _Visit:
     """One test: `checks` so far, and what the node told of itself."""
 
-    def __init__(self, port: NodePort, city: City, node: Node, show: Show, now: datetime | None) -> None:
+    def __init__(self, port: NodePort, city: City, node: Node, show: Show, clock: Clock) -> None:
         self.checks: list[Check] = []
         self._port = port
         self._city = city
         self._node = node
         self._show = show
-        self._began, self._now = datetime.now(UTC), now
+        self._clock = clock
         self._standing: Mapping[str, Any] = {}
         self._gone = False
 
@@ -83,10 +88,6 @@ class _Visit:
         for check in checks:
             self._show(check)
         return bool(self._standing)
-
-    def _time(self) -> datetime:
-        """What time it is, as this computer or the caller says."""
-        return (self._now or self._began) + (datetime.now(UTC) - self._began)
 
     def configuration(self) -> list[Check]:
         said = ask(self._port, "standing", "tell()")
@@ -118,13 +119,13 @@ class _Visit:
         """Without the radio: the clock as it was at the beginning, and nothing else."""
         said = ask(self._port, "standing", "tell()")
         skipped = [Check(name, Status.SKIPPED, "the radio was left alone") for name in reaching.RADIO]
-        return [reaching.clock_check(_moment(said["unix_ms"]), None, self._time()), *skipped]
+        return [reaching.clock_check(_moment(said["unix_ms"]), None, self._clock()), *skipped]
 
     def network(self) -> list[Check]:
         said = ask(self._port, "reaching", "tell()", REACH_S)
         node = _moment(said["unix_ms"])
         server = None if said["ntp_ms"] is None else _moment(said["ntp_ms"])
-        now = self._time() - timedelta(milliseconds=said["since_ms"])
+        now = self._clock() - timedelta(milliseconds=said["since_ms"])
         return [reaching.clock_check(node, server, now), *reaching.radio_checks(self._standing, said)]
 
 
