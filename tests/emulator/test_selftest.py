@@ -267,7 +267,9 @@ def test_the_command_and_provisioning_say_it_and_their_status_can_be_trusted(
             assert json.loads(given.stdout)["passed"] == (status == 0)
 
 
-def test_provisioning_can_leave_it_out(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_provisioning_can_leave_it_out_and_the_node_has_its_label(
+    template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
     monkeypatch.setattr(visit, "ask", None)
     flash = Path(shutil.copyfile(template.unenrolled, tmp_path / "flash.bin"))
@@ -275,4 +277,20 @@ def test_provisioning_can_leave_it_out(template: Template, tmp_path: Path, monke
         at = ["--port", plugged.port, "--city", str(tmp_path / "city"), "--board", template.board.name]
         given = CliRunner().invoke(app, ["node", "provision", *at, "--no-selftest", "--json"])
     assert given.exit_code == 0, given.output
-    assert json.loads(given.stdout)["selftest"] is None
+    record = json.loads(given.stdout)
+    assert record["selftest"] is None
+    given = CliRunner().invoke(
+        app,
+        [
+            "node",
+            "label",
+            record["name"],
+            "--city",
+            str(tmp_path / "city"),
+            "-o",
+            str(tmp_path / "label.pdf"),
+            "--json",
+        ],
+    )
+    assert json.loads(given.stdout)["code"] == f"Hadeda sensor node {record['name']}, Corner"
+    assert (tmp_path / "label.pdf").read_bytes().startswith(b"%PDF")

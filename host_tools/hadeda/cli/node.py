@@ -4,6 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -129,6 +130,31 @@ def selftest_command(
     from hadeda.cli.selftesting import test
 
     test(port, city_dir, offline, as_json)
+
+
+@app.command("label")
+def label_command(
+    node: NodeArgument,
+    file: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="A .svg, .pdf, .png or .html; else label-NODE.svg here.")
+    ] = None,
+    url: Annotated[
+        str,
+        typer.Option(
+            "--url", metavar="URL", help="Where the code leads, {node} for the name; else it says both names."
+        ),
+    ] = "",
+    city_dir: CityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a node's printable label, 62 x 29 mm: its name, its city, a QR code. There is nothing secret on it."""
+    from hadeda.provision.node_label import write_label
+
+    with City.open(city_dir) as city:
+        found = find_node(city.database, node)
+        file = file or Path(f"label-{quote(found.name, safe='')}.svg")
+        code = write_label(found, city.settings.name, file, url)
+    output.emit({"node": found.name, "file": file, "code": code}, as_json, lambda: f"{file}: its code says {code}")
 
 
 @app.command("list")
