@@ -251,7 +251,10 @@ def test_the_command_and_provisioning_say_it_and_their_status_can_be_trusted(
     monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
     monkeypatch.setattr(reaching, "CLOCK_OFF_S", 600)  # board time runs away from ours
     flash = Path(shutil.copyfile(template.unenrolled, tmp_path / "flash.bin"))
-    with make_city(tmp_path / "city", 8883), PluggedIn(template.board, flash) as plugged:
+    City.init(
+        tmp_path / "city", "Corner", wifi_ssid="street"
+    ).close()  # no time server: it would tell the street's time
+    with PluggedIn(template.board, flash) as plugged:
         plugged.emulated.clock.pace = 20.0
         at = ["--port", plugged.port, "--city", str(tmp_path / "city"), "--json"]
         board = ["--board", template.board.name]
