@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import serial
@@ -96,8 +98,8 @@ def test_a_node_that_is_well_passes_every_line(post: LampPost) -> None:
     post.run_until_stored(before + 2)
 
 
-def test_without_a_broker_only_the_broker_fails_and_offline_nothing_does(raise_post: object) -> None:
-    post = raise_post()  # type: ignore[operator]
+def test_without_a_broker_only_the_broker_fails_and_offline_nothing_does(raise_post: Callable[..., LampPost]) -> None:
+    post = raise_post()
     checks = lines_of(post, offline=False)
     assert of_status(checks, Status.FAIL) == {"broker"}, checks
     assert "localhost:" in checks["broker"].found
@@ -106,11 +108,11 @@ def test_without_a_broker_only_the_broker_fails_and_offline_nothing_does(raise_p
     assert of_status(checks, Status.SKIPPED) == {"wifi", "radio level", "time server", "broker"}
 
 
-def test_a_login_that_the_broker_refuses_is_named(raise_post: object) -> None:
-    def other_password(config: dict[str, object]) -> None:
-        config["broker"]["password"] = "of last year"  # type: ignore[index]
+def test_a_login_that_the_broker_refuses_is_named(raise_post: Callable[..., LampPost]) -> None:
+    def other_password(config: dict[str, Any]) -> None:
+        config["broker"]["password"] = "of last year"
 
-    post = raise_post(changed_config=other_password)  # type: ignore[operator]
+    post = raise_post(changed_config=other_password)
     post.open_city()
     checks = lines_of(post, offline=False)
     assert of_status(checks, Status.FAIL) == {"broker"}
@@ -131,6 +133,15 @@ def test_a_sensor_that_is_another_part(post: LampPost) -> None:
     checks = lines_of(post)
     assert of_status(checks, Status.FAIL) == {OF_SENSORS[BME280]}, checks
     assert "another part answers at 0x76" in checks[OF_SENSORS[BME280]].advice
+
+
+def test_a_part_that_listens_by_radio_is_not_made_to_listen(raise_post: Callable[..., LampPost]) -> None:
+    def with_footfall(config: dict[str, Any]) -> None:
+        config["sensors"].append({"part": "ble_footfall", "period_s": 0})
+
+    checks = lines_of(raise_post(changed_config=with_footfall))
+    assert checks["sensor ble_footfall on the chip"].status == Status.NOT_KNOWN
+    assert not of_status(checks, Status.FAIL), checks
 
 
 def test_two_parts_at_each_others_place(post: LampPost) -> None:
