@@ -30,7 +30,8 @@ def show(check: Check, *, stderr: bool = False) -> None:
     """One line, and below a fail what to do about it."""
     from rich.text import Text
 
-    line = Text.assemble((f"{check.status:<10}", _COLOURS[check.status]), f"{check.name}: {check.found}")
+    said = "".join(sign if sign.isprintable() else "?" for sign in f"{check.name}: {check.found}")  # a board said it
+    line = Text.assemble((f"{check.status:<10}", _COLOURS[check.status]), said)
     if check.advice:
         line.append(f"\n{'':<10}-> {check.advice}")
     output.console(stderr=stderr).print(line, soft_wrap=True)

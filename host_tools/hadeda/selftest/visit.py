@@ -1,5 +1,6 @@
 """A self-test from the first line to the last; whatever breaks on the way becomes a line of it."""
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,8 @@ from hadeda.selftest.programs import ask
 
 Show = Callable[[Check], None]
 Clock = Callable[[], datetime]
+# What comes of reading an answer that is JSON and nothing that our programs say: the board may run anything
+NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, struct.error)
 REACH_S = 90.0  # joining, asking for the time, four steps to the broker
 
 
@@ -84,6 +87,9 @@ class _Visit:
                 checks = [Check(name, Status.FAIL, error.message, "plug it in again and start over")]
             except ProvisionError as error:
                 checks = [Check(name, Status.FAIL, error.message, advice)]
+            except NONSENSE as error:
+                found = f"what the board tells makes no sense ({type(error).__name__})"
+                checks = [Check(name, Status.FAIL, found, "provision it again")]
         self.checks += checks
         for check in checks:
             self._show(check)
