@@ -87,8 +87,8 @@ def _judged(
     if faults:
         found = ", ".join(f"{FAULTS.get(kind, f'fault {kind}')} ({count}x)" for kind, count in sorted(faults.items()))
         return Check(name, Status.FAIL, found, _advice(entry, buses, bus, faults))
-    if said["kind"] == "air":
-        return _air(name, said)
+    if said["channels"]:
+        return _readings(name, said)
     if said["kind"] == "radio":
         return Check(name, Status.NOT_KNOWN, "it listens only under a policy that has a use for it")
     heard = bus.get("heard")
@@ -99,16 +99,14 @@ def _judged(
     return Check(name, Status.PASS, f"answers ({heard} bytes in {STREAM_S} s)")
 
 
-def _air(name: str, said: Mapping[str, Any]) -> Check:
+def _readings(name: str, said: Mapping[str, Any]) -> Check:
     words, wrong = [], []
     for channel in said["channels"]:
         what, unit, scale = labels.CHANNELS[channel]
         if str(channel) not in said["readings"]:
             wrong.append(f"no {what}")
             continue
-        _, least, most, last = (
-            number / scale if at else number for at, number in enumerate(said["readings"][str(channel)])
-        )
+        least, most, last = (number / scale for number in said["readings"][str(channel)][1:])
         words.append(f"{what} {last:g} {unit}")
         low, high = PLAUSIBLE.get(what, (least, most))
         if not low <= least <= most <= high:
