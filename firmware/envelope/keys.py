@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from envelope import cbor, hkdf
 from envelope.errors import KeyInvalid
-from envelope.labels import DIRECTION_UP, IV_SIZE, KEY_SIZE, KID_SIZE, PROFILE, PUBLIC_KEY_SIZE
+from envelope.labels import DIRECTION_DOWN, IV_SIZE, KEY_SIZE, KID_SIZE, PROFILE, PUBLIC_KEY_SIZE
 
 ROOT_SIZE = 32
 
@@ -24,8 +24,8 @@ class EpochKeys:
         self.kid, self.k_up, self.iv_up, self.k_down, self.iv_down = parts
 
     def of_direction(self, direction: int) -> tuple[bytes, bytes]:
-        """Return (key, IV) of a direction (0 up, 1 down)."""
-        return (self.k_up, self.iv_up) if direction == DIRECTION_UP else (self.k_down, self.iv_down)
+        """Return (key, IV) of a direction: whatever the node seals is under those of the one up."""
+        return (self.k_down, self.iv_down) if direction == DIRECTION_DOWN else (self.k_up, self.iv_up)
 
 
 def thumbprint(public: bytes) -> bytes:

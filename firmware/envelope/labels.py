@@ -23,6 +23,7 @@ ALG_ECDH_ES_HKDF_256 = -25
 
 DIRECTION_UP = 0
 DIRECTION_DOWN = 1
+DIRECTION_SELF_TEST = 2  # from the node to whoever tests it at its cable: no collector opens it
 
 # Sizes in bytes
 KID_SIZE = 4
@@ -69,6 +70,9 @@ READY_COLLECTOR = 5
 READY_COMMAND = 6
 READY_IDENTITY = 7
 READY_PROOF = 8
+
+# Self-test (payload of what a node seals for the host at its cable)
+SELF_TEST_NONCE = 1
 
 # Letter (what the city says to a node) and command (signed by the command key, inside a letter)
 LETTER_HEARD = 1

@@ -5,6 +5,11 @@ from collections.abc import Iterator
 import pytest
 from mpremote_board import PortedBoard, powered
 
+from hadeda.board import Board, load
+from hadeda.errors import HadedaError
+from hadeda.provision.port import NodePort
+from hadeda.provision.steps import examine
+
 FOLDER = "/pytest"
 
 
@@ -13,10 +18,23 @@ def plugged_in(pytestconfig: pytest.Config) -> Iterator[PortedBoard]:
     """One board for all tests."""
     port = pytestconfig.getoption("--port")
     if port:
+        refuse_unfit(port, load(pytestconfig.getoption("--board")))
         yield PortedBoard(port)
         return
     with powered(pytestconfig.getoption("--board")) as board:
         yield board
+
+
+def refuse_unfit(port: str, described: Board) -> None:
+    """End it all where the board is not there, is another one, or has a program that would run in between."""
+    try:
+        with NodePort(port) as board:
+            examine(board, described)
+            occupied = "main.py" in board.run("import os\nprint(os.listdir('/'))")
+    except HadedaError as error:
+        pytest.exit(f"hadeda: {error}", 1)
+    if occupied:
+        pytest.exit(f"hadeda: the board on {port} has a main.py: erase it first (`hadeda board flash`)", 1)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Ctrl-C at any moment: a clean stop, nobody left running, nothing half-made, temporary folders gone."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -146,6 +147,7 @@ def test_ctrl_c_while_provisioning_leaves_a_board_that_can_be_provisioned(
     template: Template, tmp_path: Path, moment: str
 ) -> None:
     arguments = ["node", "provision", "--board", BOARD, "--name", "corner", "--city", str(tmp_path / "city")]
+    arguments.append("--no-selftest")
     with make_city(tmp_path / "city", 8883) as city, PluggedIn(template.board, tmp_path / "flash.bin") as plugged:
         with running(tmp_path, *arguments, "--port", plugged.port) as provision:
             provision.wait_said(moment)
@@ -161,6 +163,25 @@ def test_ctrl_c_while_provisioning_leaves_a_board_that_can_be_provisioned(
         )
         assert again.returncode == 0, again.stderr
         assert [node.name for node in nodes(city.database)] == ["corner"]
+
+
+@pytest.mark.parametrize("line", ["testing the node", "pass      configuration"])
+def test_ctrl_c_in_a_self_test_leaves_a_node_that_runs(template: Template, tmp_path: Path, line: str) -> None:
+    """Before its first program is sent, and while the sensors are listened to."""
+    shutil.copyfile(template.flash, tmp_path / "flash.bin")
+    shutil.copytree(template.city, tmp_path / "city")
+    arguments = ["node", "provision", "--board", BOARD, "--city", str(tmp_path / "city")]
+    with PluggedIn(template.board, tmp_path / "flash.bin") as plugged:
+        with running(tmp_path, *arguments, "--port", plugged.port) as provision:
+            provision.wait_said(line)
+            time.sleep(2)
+            before = len(plugged.emulated.output)
+            assert provision.interrupt() in INTERRUPTED, provision.said
+            provision.check_clean()
+        deadline = time.monotonic() + 40
+        while b"hadeda: running" not in plugged.emulated.output[before:]:
+            assert time.monotonic() < deadline, bytes(plugged.emulated.output[before:])
+            time.sleep(0.1)
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.3])

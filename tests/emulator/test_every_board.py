@@ -1,4 +1,4 @@
-"""Every board of boards/: emulated, provisioned over its serial port, and at work for a window."""
+"""Every board of boards/: emulated, provisioned over its serial port, and at work for a window; and its self-test."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from hadeda.policy.files import read_policy
 from hadeda.power.measure import measure
 from hadeda.registry.nodes import nodes
 from hadeda.scenario import World
+from hadeda.selftest import Status, self_test_at
 from hadeda.simulate.city_side import make_city
 from hadeda.simulate.clock import SimulatedTime
 from hadeda.simulate.provisioning import Workshop
@@ -22,21 +23,28 @@ RISCV = ["esp32-c3-devkitm-1", "esp32-c6-devkitc-1"]
 
 
 @pytest.mark.parametrize("name", names())
-def test_an_emulated_board_is_provisioned_as_the_chip_it_is(name: str, tmp_path: Path) -> None:
-    board, now_s = load(name), World().start_s
+def test_an_emulated_board_is_provisioned_as_the_chip_it_is_and_passes_its_self_test(name: str, tmp_path: Path) -> None:
+    board, now_s, clock = load(name), World().start_s, SimulatedTime()
     with randomness.seeded(name), make_city(tmp_path / "city", 1, datetime.fromtimestamp(now_s, UTC)) as city:
         Workshop(board, city, tmp_path, now_s).node(tmp_path / "node.bin", "corner", World(seed=1))
-        assert [node.name for node in nodes(city.database)] == ["corner"]
-    clock = SimulatedTime()
-    emulated = EmulatedBoard(board, World(seed=1), seed=1, clock=clock, flash_file=tmp_path / "node.bin")
-    try:
-        emulated.power_on()
-        with plugged_in(emulated, clock) as port:
-            said = port.run("import os, machine\nprint(os.uname().machine)\nprint(machine.unique_id()[:3])")
-    finally:
-        emulated.close()
+        (node,) = nodes(city.database)
+        assert node.name == "corner"
+        emulated = EmulatedBoard(board, World(seed=1), seed=1, clock=clock, flash_file=tmp_path / "node.bin")
+        try:
+            emulated.power_on()
+            with plugged_in(emulated, clock) as port:
+                said = port.run("import os, machine\nprint(os.uname().machine)\nprint(machine.unique_id()[:3])")
+                now = datetime.fromtimestamp(emulated.now(), UTC)
+                checks = self_test_at(port, city, node, offline=True, clock=lambda: now)
+        finally:
+            emulated.close()
     assert said.splitlines()[0] == board.silicon.machine
     assert board.silicon.machine.endswith(" with " + board.chip.upper())
+    passed = {check.name for check in checks if check.status == Status.PASS}
+    wanted = {f"sensor {sensor.part} on {sensor.bus}" for sensor in board.sensors}
+    assert all(any(line.startswith(sensor) for line in passed) for sensor in wanted), checks
+    assert {"sealed report", "flash"} <= passed
+    assert [check for check in checks if check.status == Status.FAIL and check.name != "clock"] == []
 
 
 @pytest.mark.parametrize("name", RISCV)

@@ -1,8 +1,10 @@
 """`hadeda node`: provision a node at its serial port; list, show, command, revoke nodes. Exposes `app`, a group."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +23,7 @@ from hadeda.policy.compiled import decompile_floor
 from hadeda.policy.files import read_floor
 from hadeda.policy.schema import DAY_S
 from hadeda.provision import steps
+from hadeda.provision.port import NodePort
 from hadeda.registry import Node, find_node, nodes, revoke
 from hadeda.registry.commands import OPERATIONS, RESULTS, Command, commands, queue
 from hadeda.registry.nodes import select_node
@@ -30,6 +33,9 @@ from hadeda.registry.reports import StoredReport, reports
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Leave the radio alone in the self-test: no Wi-Fi, time server and broker.")
+]
 SET_PERIOD = "set-period"
 SET_POLICY = "set-policy"
 SET_NETWORK = "set-network"
@@ -53,21 +59,37 @@ def provision_command(
     replace: Annotated[
         bool, typer.Option("--replace", help="Enrol a node of this city anew; its old identity is revoked.")
     ] = False,
+    selftest: Annotated[
+        bool, typer.Option("--selftest/--no-selftest", help="Test the node before it is started.")
+    ] = True,
+    offline: OfflineOption = False,
     city_dir: CityOption = None,
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the board on PORT a node of the city: firmware, configuration, keys made on the node, enrolment.
+    """Make the board on PORT a node of the city: firmware, configuration, keys made on the node, enrolment, self-test.
 
     A board that is a node of this city already gets the newest firmware, policy and floor, and keeps its keys. Over the
-    cable a floor may be loosened.
+    cable a floor may be loosened. What fails in the self-test is said and undoes nothing: the exit status is that of
+    provisioning, `hadeda node selftest` has its own.
     """
+    from hadeda.cli import selftesting
+    from hadeda.selftest import Check, self_test_at
+
     if port is None:
         raise PortError("no serial port named", "give --port, such as /dev/ttyUSB0 or what `hadeda emulate` printed")
     described = load(board)
+    checks: list[Check] = []
     with open_city(city_dir, key_file) as city:
         _ = city.collector_private  # a wrong passphrase must not be noticed halfway
-        result = _provision(city, port, described, name=name, replace=replace, policy=policy, floor=floor)
+
+        def visit(at: NodePort, node: Node) -> None:
+            if selftest:
+                output.say("testing the node")
+                show = partial(selftesting.show, stderr=True)
+                checks.extend(self_test_at(at, city, node, offline=offline, show=show))
+
+        result = _provision(city, port, described, name=name, replace=replace, policy=policy, floor=floor, visit=visit)
     record = {
         **describe(result.node),
         "policy": result.node.policy,
@@ -75,8 +97,10 @@ def provision_command(
         "files": result.files,
         "files_sent": result.sent,
         "bytes_sent": result.bytes_sent,
+        "selftest": selftesting.describe(checks) if selftest else None,
     }
-    output.emit(record, as_json, lambda: f"{result.node.name} is enrolled ({result.node.node_id[:16]}) and running")
+    said = f"{result.node.name} is enrolled ({result.node.node_id[:16]}) and running"
+    output.emit(record, as_json, lambda: f"{said}; {selftesting.verdict(checks)}" if selftest else said)
 
 
 def _provision(city: City, port: str, board: Board, **wanted: Any) -> steps.Provisioned:
@@ -90,6 +114,47 @@ def _provision(city: City, port: str, board: Board, **wanted: Any) -> steps.Prov
             percent = now
 
         return steps.provision(port, board, city, step=output.say, progress=progress, **wanted)
+
+
+@app.command("selftest")
+def selftest_command(
+    port: PortOption = None,
+    offline: OfflineOption = False,
+    city_dir: CityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Test the node on PORT: sensors, flash, keys, a sealed message, clock, Wi-Fi, broker. Exit status 1 if one fails.
+
+    The node stops measuring for that, and its open window is lost; afterwards it starts again.
+    """
+    from hadeda.cli.selftesting import test
+
+    test(port, city_dir, offline, as_json)
+
+
+@app.command("label")
+def label_command(
+    node: NodeArgument,
+    file: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="A .svg, .pdf, .png or .html; else label-NODE.svg here.")
+    ] = None,
+    url: Annotated[
+        str,
+        typer.Option(
+            "--url", metavar="URL", help="Where the code leads, {node} for the name; else it says both names."
+        ),
+    ] = "",
+    city_dir: CityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a node's printable label, 62 x 29 mm: its name, its city, a QR code. There is nothing secret on it."""
+    from hadeda.provision.node_label import write_label
+
+    with City.open(city_dir) as city:
+        found = find_node(city.database, node)
+        file = file or Path(f"label-{quote(found.name, safe='')}.svg")
+        code = write_label(found, city.settings.name, file, url)
+    output.emit({"node": found.name, "file": file, "code": code}, as_json, lambda: f"{file}: its code says {code}")
 
 
 @app.command("list")

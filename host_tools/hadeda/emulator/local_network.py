@@ -30,7 +30,8 @@ class RealConnection(Connection):
 
     @property
     def writable(self) -> bool:
-        return (not self.stream or self.real is not None) and not self.connecting
+        # What went wrong is told to whoever writes
+        return bool(self.error) or ((not self.stream or self.real is not None) and not self.connecting)
 
     @property
     def linked(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
-from hadeda.envelope import cose, labels
+from hadeda.envelope import cose, labels, strict_cbor
 from hadeda.envelope.keys import EpochKeys
 from hadeda.envelope.padding import unpad
 from hadeda.envelope.report import Report, parse_report
@@ -56,34 +56,45 @@ def open_report(message: cose.SealedMessage, candidates: Sequence[Candidate]) ->
 
     Replays are not looked at here: that needs memory, which the collector has.
     """
+    candidate, inner = _unsealed(message, candidates, labels.DIRECTION_UP)
+    return Opened(candidate, message.sequence, parse_report(unpad(inner.payload)), inner.payload, inner.signature)
+
+
+def open_self_test(message: cose.SealedMessage, candidates: Sequence[Candidate], nonce: bytes) -> Candidate:
+    """Who sealed this around `nonce`, for whoever asked at the cable and not for the collector; raises Rejected."""
+    candidate, inner = _unsealed(message, candidates, labels.DIRECTION_SELF_TEST)
+    if strict_cbor.decode(unpad(inner.payload)) != {labels.SELF_TEST_NONCE: nonce}:
+        raise Rejected("self-test answers another nonce")
+    return candidate
+
+
+def _unsealed(
+    message: cose.SealedMessage, candidates: Sequence[Candidate], direction: int
+) -> tuple[Candidate, cose.Sign1]:
+    """Who sealed it in this direction, and what that node signed; raises Rejected (Unopened when no key fits)."""
     tried = []
     for candidate in candidates:
         if candidate.epoch != message.epoch:
             continue
-        signed = _decrypt(message, candidate.keys)
+        signed = _decrypt(message, candidate.keys, direction)
         if signed is not None:
-            inner = _verified(message, signed, candidate)
-            return Opened(
-                candidate, message.sequence, parse_report(unpad(inner.payload)), inner.payload, inner.signature
-            )
+            return candidate, _verified(message, signed, candidate, direction)
         tried.append(candidate.handle)
     raise Unopened("not sealed by the key its kid names" if tried else "no key for this kid and epoch", tuple(tried))
 
 
-def _decrypt(message: cose.SealedMessage, keys: EpochKeys) -> bytes | None:
+def _decrypt(message: cose.SealedMessage, keys: EpochKeys, direction: int) -> bytes | None:
     """The plaintext, or None where the tag does not fit."""
     aead = AESCCM(keys.key_up, tag_length=labels.TAG_SIZE)
     try:
-        return aead.decrypt(
-            message.nonce(keys.iv_up), message.ciphertext, cose.encrypt0_aad(message, labels.DIRECTION_UP)
-        )
+        return aead.decrypt(message.nonce(keys.iv_up), message.ciphertext, cose.encrypt0_aad(message, direction))
     except InvalidTag:
         return None
 
 
-def _verified(message: cose.SealedMessage, signed: bytes, candidate: Candidate) -> cose.Sign1:
+def _verified(message: cose.SealedMessage, signed: bytes, candidate: Candidate, direction: int) -> cose.Sign1:
     """The COSE_Sign1 in `signed`, once its signature is the candidate's; raises Rejected."""
     inner = cose.parse_sign1(signed)
-    aad = cose.sign1_aad(message, labels.DIRECTION_UP, candidate.node_id, candidate.recipient)
+    aad = cose.sign1_aad(message, direction, candidate.node_id, candidate.recipient)
     cose.verify(inner, aad, candidate.identity)
     return inner

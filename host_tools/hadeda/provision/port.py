@@ -56,8 +56,9 @@ class NodePort:
             self._transport.enter_raw_repl(soft_reset=True)
 
     def reset(self) -> None:
-        """Restart the board as if it were powered up; the port is closed afterwards."""
-        with contextlib.suppress(TransportError, *LINE_LOST):
+        """Restart the board as if it were powered up, whatever runs on it; the port is closed afterwards."""
+        with contextlib.suppress(TransportError, *LINE_LOST), _quiet():
+            self._transport.enter_raw_repl(soft_reset=False, timeout_overall=ANSWER_S)
             self._transport.exec_raw_no_follow("import time, machine\ntime.sleep_ms(100)\nmachine.reset()")
         self.close()
 

@@ -49,7 +49,7 @@ print(json.dumps([sys.implementation[0], list(sys.implementation[1][:3]), sys.pl
 """
 # A node that ran has its watchdog ticking, and a soft reset does not stop it. Garbage collected late would leave what
 # is kept scattered over the whole heap, and no room in one piece (as in firmware/main.py)
-_CALM = """
+CALM = """
 import gc
 gc.threshold(2048)
 try:
@@ -122,6 +122,7 @@ class Provisioned:
 
 
 Step = Callable[[str], None]
+Visit = Callable[[NodePort, Node], None]  # what to do with a node before it is started
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
@@ -150,7 +151,7 @@ def bring_up_to_date(
 ) -> tuple[int, int]:
     """Restart the board and send what of the firmware and its combs it lacks; returns the firmware's (files, bytes)."""
     port.start_afresh()
-    port.run(_CALM)
+    port.run(CALM)
     written = send_firmware(port, parcels, progress)
     send_combs(port, authorities)
     return written
@@ -273,13 +274,15 @@ def provision(
     replace: bool = False,
     policy: Path | None = None,
     floor: Path | None = None,
+    visit: Visit = lambda _port, _node: None,
     step: Step = lambda _: None,
     progress: Progress = lambda _done, _total: None,
     now: datetime | None = None,
 ) -> Provisioned:
     """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case.
 
-    `policy` is a signed policy's file, `floor` a floor's TOML file; without them the city's own.
+    `policy` is a signed policy's file, `floor` a floor's TOML file; without them the city's own. `visit` is called
+    when the node is enrolled: whatever becomes of it, the node is started afterwards.
     """
     given = for_provisioning(city, policy, floor)
     for shortfall in shortfalls(board, given.policy):
@@ -290,7 +293,17 @@ def provision(
     step("looking at the board")
     with NodePort(port_name) as port:
         return provision_at(
-            port, board, city, parcels, config, name=name, replace=replace, step=step, progress=progress, now=now
+            port,
+            board,
+            city,
+            parcels,
+            config,
+            name=name,
+            replace=replace,
+            visit=visit,
+            step=step,
+            progress=progress,
+            now=now,
         )
 
 
@@ -303,14 +316,14 @@ def provision_at(
     *,
     name: str = "",
     replace: bool = False,
+    visit: Visit = lambda _port, _node: None,
     step: Step = lambda _: None,
     progress: Progress = lambda _done, _total: None,
     now: datetime | None = None,
 ) -> Provisioned:
     """The part of `provision` that needs the board: bring it this firmware and configuration, enrol it, start it."""
-    now = now or datetime.now(UTC)
     target = examine(port, board)
-    port.run(_CALM)
+    port.run(CALM)
     if target.mpy & KERNEL_MPY_MASK == KERNEL_MPY:
         parcels = {**kernel(), **parcels}
     if target.free < SPARE_BYTES:
@@ -324,11 +337,15 @@ def provision_at(
     step("sending the firmware")
     sent, size = bring_up_to_date(port, parcels, config["authorities"], progress)
     port.write_file(CONFIG_PATH, cbor2.dumps(config, canonical=True))
+    now = now or datetime.now(UTC)  # not before: sending takes its time
     set_clock(port, now)
     port.start_afresh()
-    port.run(_CALM)
+    port.run(CALM)
     step("enrolling: the node makes its keys")
     node = enrol(port, city, config, name, now)
-    step("starting the node")
-    port.reset()
+    try:
+        visit(port, node)
+    finally:
+        step("starting the node")
+        port.reset()
     return Provisioned(node, target, len(parcels), sent, size)

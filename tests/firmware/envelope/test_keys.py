@@ -6,7 +6,7 @@ from binascii import unhexlify
 from envelope import ecdh, keys
 from envelope.drbg import Drbg
 from envelope.errors import KeyInvalid
-from envelope.labels import DIRECTION_DOWN, DIRECTION_UP
+from envelope.labels import DIRECTION_DOWN, DIRECTION_SELF_TEST, DIRECTION_UP
 
 
 def _vector():
@@ -41,6 +41,11 @@ def test_keys_of_a_direction():
     assert epoch_keys.of_direction(DIRECTION_DOWN) == (epoch_keys.k_down, epoch_keys.iv_down)
     assert [len(part) for part in epoch_keys.of_direction(DIRECTION_UP)] == [16, 13]
     assert len(epoch_keys.kid) == 4
+
+
+def test_what_a_node_seals_for_its_cable_never_meets_the_numbers_of_letters():
+    epoch_keys = keys.epoch(bytes(32), 1)
+    assert epoch_keys.of_direction(DIRECTION_SELF_TEST) == epoch_keys.of_direction(DIRECTION_UP)
 
 
 def test_every_input_of_a_derivation_counts():

@@ -15,6 +15,7 @@ from hadeda.envelope import (
     Candidate,
     Command,
     Letter,
+    SealedMessage,
     epoch_keys,
     open_enrolment,
     open_rekey,
@@ -25,6 +26,7 @@ from hadeda.envelope import (
     seal_letter,
     sign_command,
 )
+from hadeda.envelope.opening import open_self_test
 from hadeda.errors import Rejected
 from node import ready
 
@@ -57,6 +59,32 @@ def test_enrolment_and_reports_of_the_nodes_code_open_on_the_host() -> None:
     assert (opened.sequence, opened.report.air[0].mean) == (300, 18.34)
     with pytest.raises(Rejected):
         open_report(parse_sealed(sealed), [replace(candidate, recipient=bytes(32))])
+
+
+def test_what_the_nodes_code_seals_for_a_self_test_is_no_report_and_a_report_no_self_test() -> None:
+    drbg, root, nonce = Drbg(os.urandom(32)), os.urandom(32), os.urandom(16)
+    private, public = ecdsa.make_key(drbg)
+    parties = keys.thumbprint(public), os.urandom(32)
+    candidate = Candidate(parties[0], public, parties[1], 1, epoch_keys(root, 1))
+
+    def sealed(payload: object, direction: int, number: int) -> SealedMessage:
+        message = cose.seal(dumps(payload), keys.epoch(root, 1), 1, direction, number, *parties, private, drbg)
+        return parse_sealed(message)
+
+    tested = sealed({labels.SELF_TEST_NONCE: nonce}, labels.DIRECTION_SELF_TEST, 1)
+    assert open_self_test(tested, [candidate], nonce) == candidate
+    refused = [
+        (lambda: open_report(tested, [candidate]), "not sealed by the key"),
+        (lambda: open_self_test(tested, [candidate], os.urandom(16)), "another nonce"),
+        (lambda: open_self_test(tested, [replace(candidate, epoch=2)], nonce), "no key"),
+        (lambda: open_self_test(sealed(example_report(), labels.DIRECTION_UP, 2), [candidate], nonce), "not sealed by"),
+        # A node that takes one for the other: what is inside is refused all the same
+        (lambda: open_report(sealed({labels.SELF_TEST_NONCE: nonce}, labels.DIRECTION_UP, 3), [candidate]), "report"),
+    ]
+    for opening, reason in refused:
+        with pytest.raises(Rejected) as caught:
+            opening()
+        assert reason in caught.value.reason
 
 
 @pytest.mark.parametrize("new_identity", [False, True])

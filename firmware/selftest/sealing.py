@@ -1,0 +1,49 @@
+"""A message sealed as reports are, with the node's own keys and one of its sequence numbers, for the host at the cable.
+
+Its direction is one that no collector opens, and what is in it is no report: it cannot be stored as one.
+"""
+
+import json
+from binascii import hexlify, unhexlify
+
+from envelope import cbor, cose, ecdsa
+from envelope.errors import FaultDetected
+from envelope.labels import DIRECTION_SELF_TEST, SELF_TEST_NONCE
+from node.keychain import Keychain
+from node.keystore import open_keystore
+from node.randomness import Randomness
+from ports import entropy, power, radio
+from ports.flash import Files, KeyPartition, Nvs
+
+
+def seal(nonce_hex: str) -> None:
+    """Print {"sealed": the message around the host's nonce, hexadecimal, "kernel": labels.KERNEL_*}."""
+    ecdsa.use_kernel()
+    nvs = Nvs()
+    keychain = Keychain(open_keystore(Files(), KeyPartition.find()), nvs, power.Retained())
+    radio.noise_on()
+    try:
+        randomness = Randomness(nvs, entropy.noise, power.serial())
+    finally:
+        radio.noise_off()
+    payload = cbor.encode({SELF_TEST_NONCE: unhexlify(nonce_hex)})
+    try:
+        sealed = _seal(payload, keychain, randomness)
+    except FaultDetected:
+        sealed = _seal(payload, keychain, randomness)
+    print("SELFTEST", json.dumps({"sealed": hexlify(sealed).decode(), "kernel": ecdsa.kernel}))
+
+
+def _seal(payload: bytes, keychain: Keychain, randomness: Randomness) -> bytes:
+    sequence = keychain.spend()  # first, whatever happens after; as in node/seal.py
+    return cose.seal(
+        payload,
+        keychain.epoch_keys,
+        keychain.epoch,
+        DIRECTION_SELF_TEST,
+        sequence,
+        keychain.node_id,
+        keychain.collector_id,
+        keychain.secrets.private,
+        randomness.drbg,
+    )

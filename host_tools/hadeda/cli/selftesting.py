@@ -1,0 +1,56 @@
+"""What `hadeda node selftest` does, and what provisioning does of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from hadeda.city import City
+from hadeda.cli import output
+from hadeda.errors import PortError
+from hadeda.selftest import Check, Status, self_test
+
+_COLOURS: Final = {Status.PASS: "green", Status.FAIL: "bold red", Status.SKIPPED: "yellow", Status.NOT_KNOWN: "yellow"}
+
+
+def test(port: str | None, city_dir: Path | None, offline: bool, as_json: bool) -> None:
+    """Test the node, say every line as it is known; exit status 1 where one fails."""
+    if port is None:
+        raise PortError("no serial port named", "give --port, such as /dev/ttyUSB0 or what `hadeda emulate` printed")
+    with City.open(city_dir) as city:
+        node, checks = self_test(port, city, offline=offline, show=(lambda _: None) if as_json else show)
+    record = {"node": node.name, "node_id": node.node_id, "board": node.board, **describe(checks)}
+    output.emit(record, as_json, lambda: f"{node.name}: {verdict(checks)}")
+    if failed(checks):
+        raise typer.Exit(1)
+
+
+def show(check: Check, *, stderr: bool = False) -> None:
+    """One line, and below a fail what to do about it."""
+    from rich.text import Text
+
+    said = "".join(sign if sign.isprintable() else "?" for sign in f"{check.name}: {check.found}")  # a board said it
+    line = Text.assemble((f"{check.status:<10}", _COLOURS[check.status]), said)
+    if check.advice:
+        line.append(f"\n{'':<10}-> {check.advice}")
+    output.console(stderr=stderr).print(line, soft_wrap=True)
+
+
+def describe(checks: Sequence[Check]) -> dict[str, Any]:
+    """The lines for scripts."""
+    lines = [{"check": c.name, "status": str(c.status), "found": c.found, "advice": c.advice} for c in checks]
+    return {"passed": not failed(checks), "checks": lines}
+
+
+def failed(checks: Sequence[Check]) -> int:
+    """How many fail."""
+    return sum(check.status == Status.FAIL for check in checks)
+
+
+def verdict(checks: Sequence[Check]) -> str:
+    """The whole in a few words."""
+    bad, good = failed(checks), sum(check.status == Status.PASS for check in checks)
+    if bad:
+        return f"self-test FAILED in {bad} of {len(checks)} lines"
+    return f"self-test passed, {good} lines; {len(checks) - good} skipped or not known"
