@@ -2,8 +2,8 @@
 
 All currents are drawn from 5 V: the regulator of these boards is linear, what 3.3 V takes is taken from 5 V. Times come
 from measure.py but for what an emulator cannot know, and is named here: how long a wake-up computes, how long a chip
-takes to start MicroPython and the node's code, and TLS. A board whose board.toml has `[sleep]` sleeps deeply; of another
-the budget says what that would save.
+takes to start MicroPython and the node's code, and TLS. A board whose board.toml has `[sleep]` sleeps deeply; of
+another the budget says what that would save.
 """
 
 from collections.abc import Iterable
@@ -86,7 +86,7 @@ class Budget:
 def budgets(
     board: Board, parts: dict[str, Part], awake: Awake, boot_s: float = BOOT_S, footfall: bool = False
 ) -> list[Budget]:
-    """Always on, and with deep sleep between samples as often as today, and once a minute; of one that sleeps only that.
+    """Always on, and with deep sleep between samples as often as today, and once a minute; of a sleeper, that.
 
     `footfall`: the policy has the radio listen, if the board can.
     """
