@@ -29,9 +29,7 @@ async def turn(pipeline: "Pipeline", config: "Any", clock: "Clock") -> None:
     if window is None:
         await pipeline.sender.synchronise()
     else:
-        pipeline.resume(window)
-        pipeline.owed.resume(window.owed)
-        pipeline.sender.route.resume(window.sent, clock.unix_s() - window.kept_s)
+        _resume(pipeline, window, clock.unix_s() - window.kept_s)
         pipeline.close(window)
         rest = window.rest - 1
         if not rest:
@@ -40,9 +38,33 @@ async def turn(pipeline: "Pipeline", config: "Any", clock: "Clock") -> None:
     if window is None:
         print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
     await nap.sample_into(following, pipeline.sampler, len(config["sensors"]), clock)
-    following.owed, following.sent = pipeline.owed.keep(), pipeline.sender.route.keep()
-    following.kept_s = clock.unix_s()
+    _keep(pipeline, following, clock.unix_s())
     nap.sleep(following, config, clock)
+
+
+def _keep(pipeline: "Pipeline", window: kept.Kept, now_s: int) -> None:
+    """What the node has in memory beside the window: what it owes the city, and when it sent what."""
+    answer = pipeline.owed.answer
+    window.owed = [list(answer) if answer else None, pipeline.owed.echo]
+    up_s = pipeline.time_sync.uptime_s()
+    window.sent = [[epoch, number, up_s - at_s, trial] for epoch, number, at_s, trial in pipeline.sender.route.sent]
+    window.kept_s = now_s
+
+
+def _resume(pipeline: "Pipeline", window: kept.Kept, slept_s: int) -> None:
+    """The same, and the window, as they were so many seconds ago."""
+    answer, pipeline.owed.echo = window.owed
+    pipeline.owed.answer = tuple(answer) if answer else None
+    up_s = pipeline.time_sync.uptime_s() - slept_s
+    pipeline.sender.route.sent = [(epoch, number, up_s - ago_s, trial) for epoch, number, ago_s, trial in window.sent]
+    minimiser = pipeline.minimiser
+    minimiser.open(pipeline.drbg)
+    for channel in window.channels:
+        if channel in minimiser.channels:
+            minimiser.channels[channel] = window.channels[channel]
+    for code in window.faults:
+        minimiser.faults[code] = window.faults[code]
+    pipeline.timetable.follow(window.end_s())
 
 
 def _open(pipeline: "Pipeline", rest: int) -> kept.Kept:

@@ -76,7 +76,7 @@ class Minimiser:
         traffic: "dict[int, tuple[int, tuple[str, ...]]]",
         radio: int = -1,
     ) -> None:
-        self._faults = array("B", (0,) * (sensors * FAULT_KINDS))
+        self.faults = array("B", (0,) * (sensors * FAULT_KINDS))
         self._traffic = traffic
         self._radio = radio
         self.footfall: Footfall | None = None
@@ -85,7 +85,7 @@ class Minimiser:
     def use(self, policy: "Policy | None") -> None:
         """Count under this policy from now on. Between two windows: what was counted is forgotten."""
         self._policy = policy
-        self._channels = {channel: Channel() for channel in (policy.channels if policy else ())}
+        self.channels = {channel: Channel() for channel in (policy.channels if policy else ())}
         self._edges = array("H", policy.edges if policy else ())
         self._directions = len(policy.directions) if policy else 0
         self._row = self._directions * (len(self._edges) + 1)
@@ -115,14 +115,6 @@ class Minimiser:
             except FaultDetected:
                 self._withheld = WITHHELD_BUDGET
 
-    def adopt(self, channels: "dict[int, Channel]", faults: "dict[int, int]") -> None:
-        """Go on with what was kept of the open window, by channel and by code of faults."""
-        for channel in channels:
-            if channel in self._channels:
-                self._channels[channel] = channels[channel]
-        for code in faults:
-            self._faults[code] = faults[code]
-
     def _listen(self, footfall: "tuple[int, int] | None") -> None:
         """A sketch for (k, epsilon), none for None. Its code is loaded where it is needed."""
         if self.footfall is not None:
@@ -137,7 +129,7 @@ class Minimiser:
         """Take one event of node.sample into the window; what has no place in it is dropped."""
         what = event[0]
         if what == sample.READING:
-            channel = self._channels.get(event[2])
+            channel = self.channels.get(event[2])
             if channel is not None:
                 channel.add(event[3])
         elif what == sample.PASSAGE:
@@ -173,18 +165,18 @@ class Minimiser:
     def release(self, granted: bool) -> Aggregates:
         """Hand the window's aggregates out, once. `granted`: what cost() said is spent; else no cell is told."""
         air = {}
-        for channel in sorted(self._channels):
-            if self._channels[channel].n:
-                air[channel] = self._channels[channel].release()
+        for channel in sorted(self.channels):
+            if self.channels[channel].n:
+                air[channel] = self.channels[channel].release()
         reason = self._withheld if self._withheld or granted else WITHHELD_BUDGET
         traffic = [reason or self._told(cell) for cell in range(len(self._counts))]
-        faults = {code: count for code, count in enumerate(self._faults) if count}
+        faults = {code: count for code, count in enumerate(self.faults) if count}
         for i in range(len(self._counts)):
             self._counts[i] = 0
             if self._noise is not None:
                 self._noise[i] = 0
-        for i in range(len(self._faults)):
-            self._faults[i] = 0
+        for i in range(len(self.faults)):
+            self.faults[i] = 0
         self._noise = None
         self._withheld = WITHHELD_BUDGET
         return Aggregates(air, traffic, faults, self.footfall.release(granted) if self.footfall else None)
@@ -204,8 +196,8 @@ class Minimiser:
         code = sensor * FAULT_KINDS + kind
         # How many frames were bad may follow how many passed: of who sees people only whether there were any is told
         most = 1 if sensor in self._traffic or sensor == self._radio else _FAULT_COUNT_MAX
-        if self._faults[code] < most:
-            self._faults[code] += 1
+        if self.faults[code] < most:
+            self.faults[code] += 1
         if kind in _BLINDING:
             if sensor in self._eyes:
                 self._withheld = WITHHELD_BLIND

@@ -72,7 +72,7 @@ class Pipeline:
         self.ledger = ledger
         self.policy: Policy | None = None
         self._taken: tuple[bytes, bytes] | None = None
-        self._drbg = drbg
+        self.drbg = drbg
         self._boots = boots
         self._event = sample.empty_event()
         sampler.queue.on_full = self._take_events
@@ -100,14 +100,8 @@ class Pipeline:
         self._take_policy()
         self.time_sync.window_s = self.window_s()
         self.timetable.set_window_s(self.time_sync.window_s, least_window_s(self.policy))
-        self.minimiser.open(self._drbg)
+        self.minimiser.open(self.drbg)
         return self.timetable.open(self.time_sync.quality(), self.ledger.end_s * 1000)
-
-    def resume(self, window: "Kept") -> None:
-        """Go on with a window that was kept over a deep sleep; the next one follows it."""
-        self.minimiser.open(self._drbg)
-        self.minimiser.adopt(window.channels, window.faults)
-        self.timetable.follow(window.end_s())
 
     def close(self, window: "Window | Kept") -> None:
         """The window's report, sealed and stored."""

@@ -19,8 +19,6 @@ from envelope.labels import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from node.minimise import Aggregates
 
 
@@ -33,15 +31,6 @@ class Owed:
     def __init__(self) -> None:
         self.answer: tuple[int, int] | None = None
         self.echo: bytes | None = None
-
-    def keep(self) -> "list[Any]":
-        """What is owed, for resume() in the node's next life."""
-        return [list(self.answer) if self.answer else None, self.echo]
-
-    def resume(self, kept: "list[Any]") -> None:
-        """Owe again what was kept."""
-        self.answer = tuple(kept[0]) if kept[0] else None
-        self.echo = kept[1]
 
     def take(self) -> "tuple[tuple[int, int] | None, bytes | None]":
         """(answer, echo) for the report that is written now; nothing is owed afterwards."""

@@ -46,7 +46,7 @@ class Route:
         # What was sealed before this boot may have been sent then: nobody knows when, nor over which network
         self._fresh = keychain.epoch, keychain.spent
         # (epoch, sequence number, uptime in seconds, whether over a network on trial), newest last
-        self._sent: list[tuple[int, int, int, bool]] = []
+        self.sent: list[tuple[int, int, int, bool]] = []
 
     def next_session(self) -> None:
         """Choose, and spend a try where one is needed."""
@@ -62,23 +62,13 @@ class Route:
     def note(self, sealed: bytes) -> None:
         """This report, sealed in this boot, goes out now."""
         _, epoch, number = cose.header(sealed)
-        if (epoch, number) >= self._fresh and (not self._sent or (epoch, number) > self._sent[-1][:2]):
-            self._sent.append((epoch, number, self._time_sync.uptime_s(), self.on_trial))
-            del self._sent[:-_KEPT]
-
-    def keep(self) -> "list[Any]":
-        """What went out, and how many seconds ago, for resume() in the node's next life."""
-        now_s = self._time_sync.uptime_s()
-        return [[epoch, number, now_s - at_s, trial] for epoch, number, at_s, trial in self._sent]
-
-    def resume(self, kept: "list[Any]", slept_s: int) -> None:
-        """Go on with what was kept so many seconds ago."""
-        now_s = self._time_sync.uptime_s()
-        self._sent = [(epoch, number, now_s - slept_s - age_s, trial) for epoch, number, age_s, trial in kept]
+        if (epoch, number) >= self._fresh and (not self.sent or (epoch, number) > self.sent[-1][:2]):
+            self.sent.append((epoch, number, self._time_sync.uptime_s(), self.on_trial))
+            del self.sent[:-_KEPT]
 
     def heard(self, epoch: int, number: int, city_s: int) -> None:
         """The city has this one, and had it at this time (Unix seconds, 0 where it does not say)."""
-        for sent in self._sent:
+        for sent in self.sent:
             if sent[:2] == (epoch, number):
                 if city_s:
                     self._time_sync.correct(city_s, self._time_sync.uptime_s() - sent[2])

@@ -40,7 +40,7 @@ class Words:
         """Send a command with its words and their CRCs, and give the part its time."""
         self._bus.allow(_TRANSFER_MS, 1)
         self._bus.writeto(self._address, command)
-        await self._clock.sleep_ms(busy_ms)
+        await self._clock.sleep_ms(busy_ms + 1)  # it may be short by a part of a tick
 
     async def ask(self, command: bytes, count: int, busy_ms: int = 5) -> bytearray:
         """The first `count` words of the answer, two bytes each; FAULT_BAD_FRAME when a CRC is wrong."""

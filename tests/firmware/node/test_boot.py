@@ -884,7 +884,7 @@ def test_the_power_fails_anywhere_in_a_release_and_no_count_is_out_that_was_not_
         board.city.reachable = False
         pipeline = board.boot()
         minimiser = pipeline.minimiser
-        minimiser.open(pipeline._drbg)
+        minimiser.open(pipeline.drbg)
         board.flash.cut_after(cut)
         try:
             _close_window(pipeline)

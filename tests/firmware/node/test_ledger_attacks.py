@@ -347,13 +347,13 @@ def test_one_window_is_sealed_and_stored_once_as_it_was_noised():
     stored = []
     pipeline.store.append = stored.append
     drawn = []
-    generate = pipeline._drbg.generate
+    generate = pipeline.drbg.generate
 
     def drawing(count):
         drawn.append(pipeline.minimiser._noise is None)
         return generate(count)
 
-    pipeline._drbg.generate = drawing
+    pipeline.drbg.generate = drawing
     board.clock.tick = lambda: pipeline.sampler._outputs[1].passage("vehicle", "receding", 40)
     for _ in range(3):
         asyncio.run(pipeline.one_window())

@@ -115,7 +115,7 @@ def test_only_a_letter_that_heard_what_was_sent_on_trial_proves_the_network():
 def test_it_remembers_a_few_and_no_more():
     stage = Stage()
     stage.send(*stage.seal(20))
-    assert len(stage.route._sent) == 4
+    assert len(stage.route.sent) == 4
     stage.route.heard(1, 15, CITY_S)
     stage.route.heard(1, 16, CITY_S)
     assert len(stage.time_sync.corrections) == 1
