@@ -1,6 +1,18 @@
-"""The only file at the root of a node's flash: hands the board over to the node, and starts again if that fails."""
+"""Hands the board over to the node, and starts again if that fails. A locked node never falls through to the REPL."""
 
+import micropython
+
+# Nothing can interrupt before this line: there is no jump up to it, and only a jump is interrupted
+micropython.kbd_intr(-1)
+try:
+    for _ in (0, 1):  # here are jumps, for a Ctrl-C that came all the same
+        pass
+except KeyboardInterrupt:
+    pass
+
+import errno
 import gc
+import os
 import time
 
 import machine
@@ -11,17 +23,31 @@ _PAUSE_BEFORE_RESET_S = 10  # for Ctrl-C, and so that a node that cannot start i
 # would be left for the signature's table; node.main sets the threshold for the node's life.
 gc.threshold(2048)
 
+locked = True
+open_ms = 0
 try:
-    if machine.reset_cause() == machine.DEEPSLEEP_RESET:
-        from node.nap import between_samples
+    try:
+        os.stat("/locked")
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            locked = False
+            micropython.kbd_intr(3)
+    if locked and machine.reset_cause() == machine.SOFT_RESET:
+        from ports import maintenance
 
-        between_samples()
-    # What lies deepest comes first: one import inside the other, down to it, takes more stack than the board has.
-    import envelope.cose  # noqa: F401
-    from node.main import start
+        open_ms = maintenance.left_ms()
+    if open_ms:
+        print("hadeda: open for", open_ms // 1000, "s")
+    else:
+        # What lies deepest comes first: one import inside the other, down to it, takes more stack than the board has.
+        import envelope.cose  # noqa: F401
+        from node.main import start
 
-    start()
-except Exception as error:  # the heap ran out where start() could not deal with it, or a file is not what it was
+        start(locked)
+# The heap ran out where start() could not deal with it, or a file is not what it was; or a locked node cannot be a node
+except (Exception, KeyboardInterrupt) as error:
+    if not locked and isinstance(error, KeyboardInterrupt):
+        raise
     gc.collect()
     print("hadeda: starting again after:", repr(error))
     time.sleep(_PAUSE_BEFORE_RESET_S)

@@ -8,7 +8,7 @@ DATA, which is shipped as it is.
 LIBRARY = "/lib"
 
 # Left as source at the root of the flash
-ROOT_FILES = ("main.py",)
+ROOT_FILES = ("boot.py", "main.py")
 
 # Ours: folders of this directory, every .py in them
 PACKAGES = ("envelope", "node", "ports", "sensors")

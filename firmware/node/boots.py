@@ -5,6 +5,7 @@ leaves the sensors alone. It tries everything again after an hour, then after tw
 crashes in safe mode, too; and when it is switched off and on or told to reboot. The rules are in node/crashes.py.
 """
 
+from envelope.labels import RESET_OPENED
 from node.seldom import seldom
 
 TYPE_CHECKING = False
@@ -24,6 +25,7 @@ class Boots:
         self._power = power
         with seldom("node.crashes") as crashes:
             self.count, self.cause, self._crashes, self.safe = crashes.begin(nvs, power)
+        self._untold = self.cause == RESET_OPENED
 
     def spare(self, reason: int) -> None:
         """Do without sensors in this boot, for a reason of labels.SAFE_*."""
@@ -31,9 +33,12 @@ class Boots:
 
     def window_closed(self, uptime_s: int) -> None:
         """A window is complete: a boot with everything has shown that it works, one without may be over."""
-        if not self._crashes and not self.safe:
+        if not self._crashes and not self.safe and not self._untold:
             return
         with seldom("node.crashes") as crashes:
+            if self._untold:
+                crashes.told(self._nvs)
+                self._untold = False
             if not self.safe:
                 crashes.forget(self._nvs)
                 self._crashes = 0

@@ -9,13 +9,14 @@ asked for the hard reset, it was a panic. A dip that empties RTC memory looks li
 
 from micropython import const
 
-from envelope.labels import RESET_BROWN_OUT, RESET_ERROR, RESET_PANIC
+from envelope.labels import RESET_BROWN_OUT, RESET_ERROR, RESET_OPENED, RESET_PANIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _KEY = "boots"
+_OPENED_KEY = "opened"
 _MARK_SLOT = const(1)
 _RUNNING = b"running"
 _ASKED = b"asked"
@@ -52,6 +53,8 @@ def begin(nvs: "Any", power: "Any") -> "tuple[int, int, int, int]":
     elif cause == _POWER_ON:
         crashes = _next_try(crashes)
     _write(nvs, count + 1, crashes, last)
+    if nvs.get(_OPENED_KEY):
+        cause = RESET_OPENED
     return count + 1, cause, crashes, last if crashes >= _SAFE_FROM and crashes % _ROUND else 0
 
 
@@ -59,6 +62,11 @@ def forget(nvs: "Any") -> None:
     """The crashes were none that matters: a window is complete."""
     count, _, last = _read(nvs)
     _write(nvs, count, 0, last)
+
+
+def told(nvs: "Any") -> None:
+    """That the serial port was opened is in a sealed report."""
+    nvs.erase(_OPENED_KEY)
 
 
 def patience_s(crashes: int) -> int:
@@ -69,6 +77,12 @@ def patience_s(crashes: int) -> int:
 def leave(power: "Any") -> None:
     """The board is somebody's who is at the REPL: what resets it then is what the port says."""
     power.Retained(_MARK_SLOT).write(b"")
+
+
+def opened(nvs: "Any", power: "Any") -> None:
+    """The serial port is about to be opened: the city is to know it, come what may. OSError: it would not."""
+    nvs.set(_OPENED_KEY, b"\x01")
+    leave(power)
 
 
 def reset(nvs: "Any", power: "Any") -> None:

@@ -1,4 +1,4 @@
-"""Boot: have the node put together and run it; unprovisioned, hand the board to the REPL."""
+"""Boot: have the node put together and run it; unprovisioned and not locked, hand the board to the REPL."""
 
 import asyncio
 
@@ -15,33 +15,46 @@ _PAUSE_BEFORE_RESET_MS = const(10000)
 _GARBAGE_BYTES = const(8192)
 
 
-def start() -> None:
-    """Run the node until somebody at the REPL interrupts it. Ctrl-C keeps the watchdog quiet for them."""
+def start(locked: bool = False) -> None:
+    """Run the node until somebody at the REPL interrupts it. Ctrl-C keeps the watchdog quiet for them.
+
+    A locked one raises whatever ends it.
+    """
     try:
-        asyncio.run(_run())
-    except Unprovisioned as error:
-        _leave(f"not provisioned ({error}), waiting at the REPL")
-    except NodeError as error:
-        _leave(f"stopped: {error}")
-    except KeyboardInterrupt:
-        if power.Watchdog.started:
-            power.hold()
-        _leave("interrupted")
+        asyncio.run(_run(locked))
+    except (NodeError, KeyboardInterrupt) as error:
+        if locked:
+            raise
+        _leave(error)
     finally:
         asyncio.new_event_loop()
 
 
-def _leave(why: str) -> None:
-    print("hadeda:", why)
+def _leave(error: BaseException) -> None:
+    """Hand the board to the REPL."""
+    if isinstance(error, Unprovisioned):
+        print(f"hadeda: not provisioned ({error}), waiting at the REPL")
+    elif isinstance(error, NodeError):
+        print("hadeda: stopped:", error)
+    else:
+        if power.Watchdog.started:
+            from ports import maintenance
+
+            maintenance.hold()
+        print("hadeda: interrupted")
     with seldom("node.crashes") as crashes:
         crashes.leave(power)
 
 
-async def _run() -> None:
+async def _run(locked: bool) -> None:
     files = Files()
     clock = Clock()
     boots = None
     try:
+        if locked:
+            from node import lock
+
+            asyncio.create_task(lock.listen(clock))  # noqa: RUF006 (the loop keeps it)
         with seldom("node.build") as build:
             config, damage = await build.configuration(files, clock)
             power.collect_every(_GARBAGE_BYTES)

@@ -6,15 +6,12 @@ from binascii import crc32
 import machine
 from micropython import const
 
-# Long enough for a technician at the REPL, short enough for a lamp post; see hold()
+# Long enough for a technician at the REPL, short enough for a lamp post; see ports/maintenance.py
 _WATCHDOG_MS = const(120000)
-_HOLD_PERIOD_MS = const(10000)
 _SLOT = const(16)
 _SLOTS = const(2)
 _SUM = const(4)  # bytes, before what is set aside
 _ASIDE_MAX = const(2048 - 2 * 16 - 4)
-
-_held: "list[object]" = []
 
 
 def reset_cause() -> int:
@@ -62,14 +59,6 @@ class Watchdog:
 
     def feed(self) -> None:
         self._wdt.feed()
-
-
-def hold() -> None:
-    """Keep a running watchdog quiet while somebody works at the REPL (until the next soft reset)."""
-    watchdog = Watchdog()
-    timer = machine.Timer(0)
-    timer.init(period=_HOLD_PERIOD_MS, mode=machine.Timer.PERIODIC, callback=lambda _timer: watchdog.feed())
-    _held.append(timer)
 
 
 class Retained:

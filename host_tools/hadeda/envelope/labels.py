@@ -81,6 +81,7 @@ LETTER_CHALLENGE = 3
 LETTER_THROUGH = 4
 LETTER_TIME = 5
 CHALLENGE_SIZE = 8
+OPEN_CHALLENGE_SIZE = 16  # what the command key signs to open a locked node's serial port
 
 COMMAND_NUMBER = 1
 COMMAND_OPERATION = 2
@@ -178,6 +179,7 @@ CLOCK_SIGNED = 3
 RESET_BROWN_OUT = 6
 RESET_PANIC = 7
 RESET_ERROR = 8
+RESET_OPENED = 10  # its serial port was opened: told until a window is complete
 # Why a node is in safe mode: the cause of its last crash (3, 6, 7 or 8), or this; 0 when it is not
 SAFE_CONFIG = 9
 # The kernel for P-256: none was shipped, signatures run on it, or it did not load or compute right

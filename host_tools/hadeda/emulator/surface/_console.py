@@ -20,6 +20,7 @@ _WINDOW = 2048  # bytes the sender may be ahead in raw paste mode
 _out = sys.stdout.buffer
 _STDIN = 0
 _one = bytearray(1)
+_PROGRAM = bytes((opcodes.CONSOLE_PROGRAM,))
 _typed = uselect.poll()
 _typed.register(sys.stdin, uselect.POLLIN)
 
@@ -66,11 +67,12 @@ def run(source, scope, name="<stdin>", mode="exec", raw=False, starve_after=0):
 
 
 def _run(source, scope, name, mode, outcome, starve_after):
+    """A Ctrl-C interrupts from the program's first jump on: here, none may come between."""
     try:
-        _set_state(opcodes.CONSOLE_PROGRAM)
         code = compile(source, name, mode)
         if starve_after:
             _host.starve(starve_after)
+        _host.exchange(opcodes.CONSOLE, _PROGRAM)
         exec(code, scope)
     except BaseException as error:
         if starve_after:

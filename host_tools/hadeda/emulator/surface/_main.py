@@ -42,15 +42,17 @@ def _mount():
 
 
 def _run_file(name, scope, starve_after=0):
+    """False when it failed."""
     try:
         os.stat(name)
     except OSError:
-        return
+        return True
     with open(name) as file:
         source = file.read()
     error = _console.run(source, scope, name, raw=info["raw_repl"], starve_after=starve_after)
     if error is not None:
         _console.print_error(error)
+    return error is None
 
 
 def _power_up():
@@ -59,8 +61,7 @@ def _power_up():
     scope = {"__name__": "__main__"}
     _mount()
     gc.collect()
-    _run_file("boot.py", scope)
-    if not info["raw_repl"]:
+    if _run_file("boot.py", scope) and not info["raw_repl"]:
         _run_file("main.py", scope, info["starve_after"])
     banner = ('%s; %s\r\nType "help()" for more information.\r\n' % (info["banner"], info["machine"])).encode()
     raw = info["raw_repl"]

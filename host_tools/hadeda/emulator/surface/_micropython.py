@@ -1,7 +1,6 @@
 """`micropython`, with a `kbd_intr` that the emulated serial port hears of."""
 
-import struct
-import _wire
+import _host
 import opcodes
 from micropython import (
     RingIO,
@@ -17,7 +16,12 @@ from micropython import (
 )
 
 
+_STATES = bytes((opcodes.CONSOLE_PROGRAM,)), bytes((opcodes.CONSOLE_BINARY,))
+
+
 def kbd_intr(char):
-    """What interrupts a program: 3 (Ctrl-C), or -1 for nothing, and then all bytes are data."""
-    state = opcodes.CONSOLE_BINARY if char < 0 else opcodes.CONSOLE_PROGRAM
-    _wire.request(opcodes.CONSOLE, struct.pack("<B", state))
+    """What interrupts a program: 3 (Ctrl-C), or -1 for nothing, and then all bytes are data.
+
+    It is C on a board, where nothing interrupts: nor here, without a jump.
+    """
+    _host.exchange(opcodes.CONSOLE, _STATES[char < 0])

@@ -1,6 +1,6 @@
 // _host: what the emulated board's surface needs of the machine underneath.
 //
-//   open(fd, reply)                  the wire, and the buffer every reply is put into (opcodes.py)
+//   open(fd, reply)                  the wire, and the buffer every reply is put into (opcodes.py); Ctrl-C from now on
 //   exchange(opcode, payload)        one packet to the host, one packet back; returns the reply's size, 0: host gone
 //   sleep(us, seen, at_console)      the exchange that a board spends its life in, without a byte of its heap
 //   ready()                          the last reply's mask
@@ -14,6 +14,7 @@
 //   seal()                           hides this module, and `vfs` (with its VfsPosix), from whoever imports it next
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -93,6 +94,12 @@ static mp_obj_t host_starve(mp_obj_t after) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(host_starve_obj, host_starve);
 
+// A board takes one more Ctrl-C for the one that is pending; the unix port would exit.
+static void interrupted(int signum) {
+    (void)signum;
+    mp_sched_keyboard_interrupt();
+}
+
 static mp_obj_t host_open(mp_obj_t fd, mp_obj_t buffer) {
     mp_buffer_info_t info;
     mp_get_buffer_raise(buffer, &info, MP_BUFFER_WRITE);
@@ -103,6 +110,9 @@ static mp_obj_t host_open(mp_obj_t fd, mp_obj_t buffer) {
     reply = info.buf;
     reply_size = info.len;
     wire_fd = mp_obj_get_int(fd);
+    struct sigaction action = { .sa_handler = interrupted };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(host_open_obj, host_open);
