@@ -1,5 +1,6 @@
 """Hands the board over to the node, and starts again if that fails. A locked node never falls through to the REPL."""
 
+# ruff: noqa: E402
 import micropython
 
 # Nothing can interrupt before this line: there is no jump up to it, and only a jump is interrupted

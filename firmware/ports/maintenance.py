@@ -1,7 +1,7 @@
 """Somebody is at the REPL: the watchdog is fed for him. A locked node's is open for ten minutes; then it starts again.
 
-Since when it is open stands in RTC memory, in ticks, which go on through a soft reset. After any other reset the node is
-locked. Imported only while somebody is there.
+Since when it is open stands in RTC memory, in ticks, which go on through a soft reset. After any other reset the node
+is locked. Imported only while somebody is there.
 """
 
 import time

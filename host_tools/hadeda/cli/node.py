@@ -13,7 +13,7 @@ from hadeda.board import Board, load
 from hadeda.city import City
 from hadeda.city.new_network import read_network
 from hadeda.city.policies import read_signed, set_policy
-from hadeda.cli import output
+from hadeda.cli import locking, output
 from hadeda.cli.options import BoardOption, CityOption, JsonOption, KeyFileOption, NodeArgument, PortOption, YesOption
 from hadeda.cli.unlock import open_city
 from hadeda.collect.explain import RESET_CAUSES
@@ -23,6 +23,7 @@ from hadeda.policy.compiled import decompile_floor
 from hadeda.policy.files import read_floor
 from hadeda.policy.schema import DAY_S
 from hadeda.provision import steps
+from hadeda.provision.lock import lock_at
 from hadeda.provision.port import NodePort
 from hadeda.registry import Node, find_node, nodes, revoke
 from hadeda.registry.commands import OPERATIONS, RESULTS, Command, commands, queue
@@ -32,6 +33,8 @@ from hadeda.registry.policies import window_s_of
 from hadeda.registry.reports import StoredReport, reports
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+app.command("lock")(locking.lock_command)
+app.command("open")(locking.open_command)
 
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Leave the radio alone in the self-test: no Wi-Fi, time server and broker.")
@@ -63,6 +66,10 @@ def provision_command(
         bool, typer.Option("--selftest/--no-selftest", help="Test the node before it is started.")
     ] = True,
     offline: OfflineOption = False,
+    lock: Annotated[
+        bool,
+        typer.Option("--lock", help="Lock its serial port when nothing failed; `hadeda node lock` does it later."),
+    ] = False,
     city_dir: CityOption = None,
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
@@ -80,6 +87,7 @@ def provision_command(
         raise PortError("no serial port named", "give --port, such as /dev/ttyUSB0 or what `hadeda emulate` printed")
     described = load(board)
     checks: list[Check] = []
+    locked: list[Node] = []
     with open_city(city_dir, key_file) as city:
         _ = city.collector_private  # a wrong passphrase must not be noticed halfway
 
@@ -88,6 +96,9 @@ def provision_command(
                 output.say("testing the node")
                 show = partial(selftesting.show, stderr=True)
                 checks.extend(self_test_at(at, city, node, offline=offline, show=show))
+            if lock and not selftesting.failed(checks):
+                lock_at(at, node, city)
+                locked.append(node)
 
         result = _provision(city, port, described, name=name, replace=replace, policy=policy, floor=floor, visit=visit)
     record = {
@@ -98,8 +109,9 @@ def provision_command(
         "files_sent": result.sent,
         "bytes_sent": result.bytes_sent,
         "selftest": selftesting.describe(checks) if selftest else None,
+        "locked": bool(locked),
     }
-    said = f"{result.node.name} is enrolled ({result.node.node_id[:16]}) and running"
+    said = f"{result.node.name} is enrolled ({result.node.node_id[:16]}) and running{', locked' if locked else ''}"
     output.emit(record, as_json, lambda: f"{said}; {selftesting.verdict(checks)}" if selftest else said)
 
 

@@ -46,6 +46,7 @@ RESET_CAUSES: Final = {
     labels.RESET_BROWN_OUT: "brown-out or reset button",
     labels.RESET_PANIC: "panic",
     labels.RESET_ERROR: "error in the node's program",
+    labels.RESET_OPENED: "its serial port was opened",
 }
 
 

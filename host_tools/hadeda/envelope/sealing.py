@@ -62,6 +62,11 @@ def sign_command(key: ec.EllipticCurvePrivateKey, node_id: bytes, command: Comma
     return cose.sign(key, payload, strict_cbor.encode([labels.PROFILE, "command", node_id]))
 
 
+def sign_opening(key: ec.EllipticCurvePrivateKey, node_id: bytes, challenge: bytes) -> bytes:
+    """The answer that opens a locked node's serial port: the command key over its challenge, for nothing else."""
+    return cose.sign(key, challenge, strict_cbor.encode([labels.PROFILE, "open", node_id]))
+
+
 def read_command(signed: bytes) -> Command:
     """A command of our own, read again. Its signature is not looked at: do not use it on what others sent."""
     payload = strict_cbor.decode(cose.parse_sign1(signed).payload)

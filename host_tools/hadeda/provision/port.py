@@ -127,7 +127,8 @@ def _connect(port: str) -> SerialTransport:
         else:
             return transport
     raise PortError(
-        f"what is on {port} is not MicroPython", "flash it first (`hadeda board flash`), or reset the board"
+        f"what is on {port} is not MicroPython, or a locked node",
+        "flash it first (`hadeda board flash`), open it (`hadeda node open`), or reset the board",
     )
 
 

@@ -53,8 +53,11 @@ CALM = """
 import gc
 gc.threshold(2048)
 try:
-    from ports import power
-    power.hold()
+    try:
+        from ports.maintenance import hold
+    except ImportError:  # of an older firmware
+        from ports.power import hold
+    hold()
 except ImportError:
     pass
 """
@@ -158,8 +161,8 @@ def bring_up_to_date(
 
 
 def send_firmware(port: NodePort, parcels: dict[str, bytes], progress: Progress) -> tuple[int, int]:
-    """Bring /lib and main.py up to date; returns (files, bytes) written. What is not ours in /lib goes."""
-    return _update(port, parcels, ("lib",), ("main.py",), progress)
+    """Bring /lib, boot.py and main.py up to date; returns (files, bytes) written. What is not ours in /lib goes."""
+    return _update(port, parcels, ("lib",), ("boot.py", "main.py"), progress)
 
 
 def send_combs(port: NodePort, authorities: dict[int, bytes]) -> tuple[int, int]:
