@@ -46,7 +46,7 @@ def _leave(error: BaseException) -> None:
         crashes.leave(power)
 
 
-async def _run(locked: bool) -> None:
+async def _run(locked: bool = False) -> None:
     files = Files()
     clock = Clock()
     boots = None

@@ -21,7 +21,8 @@ _held: "list[object]" = []
 
 def open_up() -> None:
     """Start again softly, with the REPL in the place of the node, for ten minutes."""
-    power.Retained(_MARK_SLOT).write(_MARK + time.ticks_ms().to_bytes(4, "big"))
+    now: int = time.ticks_ms()  # type: ignore[assignment]  # an int, whatever the stubs call it
+    power.Retained(_MARK_SLOT).write(_MARK + now.to_bytes(4, "big"))
     machine.soft_reset()
 
 

@@ -13,7 +13,7 @@ from hadeda.board import Board, load
 from hadeda.city import City
 from hadeda.city.new_network import read_network
 from hadeda.city.policies import read_signed, set_policy
-from hadeda.cli import locking, output
+from hadeda.cli import hardening, locking, output
 from hadeda.cli.options import BoardOption, CityOption, JsonOption, KeyFileOption, NodeArgument, PortOption, YesOption
 from hadeda.cli.unlock import open_city
 from hadeda.collect.explain import RESET_CAUSES
@@ -35,6 +35,8 @@ from hadeda.registry.reports import StoredReport, reports
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.command("lock")(locking.lock_command)
 app.command("open")(locking.open_command)
+app.command("security")(hardening.security_command)
+app.command("harden")(hardening.harden_command)
 
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Leave the radio alone in the self-test: no Wi-Fi, time server and broker.")

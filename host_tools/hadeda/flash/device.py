@@ -81,7 +81,7 @@ class _Connection:
         self._chip: Any = None
 
     def __enter__(self) -> Self:
-        self._lines = _has_lines(self.port)
+        self._lines = has_lines(self.port)
         mode = "default-reset" if self._lines else "no-reset"  # then somebody has held BOOT
         self._chip = self._do(
             "connect", lambda: cmds.detect_chip(self.port, connect_mode=mode, connect_attempts=CONNECT_ATTEMPTS)
@@ -181,7 +181,7 @@ class _Connection:
             raise FlashError(f"the board on {self.port} stopped answering at: {step}", state) from error
 
 
-def _has_lines(port: str) -> bool:
+def has_lines(port: str) -> bool:
     """Whether the port has the lines that reset a board. Raises `PortError` where it cannot be opened."""
     require(port)
     try:

@@ -93,7 +93,7 @@ class _Line:
         self._port = port
         try:
             self._line = serial.serial_for_url(port, BAUD, timeout=0.2, exclusive=True)
-        except (*LINE_LOST, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise PortError(f"{port} cannot be opened", "close the program that uses it") from error
 
     def __enter__(self) -> "_Line":
