@@ -3,7 +3,7 @@
 from firmware.board_fakes import Power
 from firmware.fakes import Flash
 
-from envelope.labels import RESET_BROWN_OUT, RESET_ERROR, RESET_PANIC, SAFE_CONFIG
+from envelope.labels import RESET_BROWN_OUT, RESET_ERROR, RESET_OPENED, RESET_PANIC, SAFE_CONFIG
 from node import crashes
 from node.boots import Boots
 
@@ -178,3 +178,24 @@ def test_a_damaged_configuration_spares_the_sensors_in_this_boot():
     boots = board.crash(3)
     boots.spare(SAFE_CONFIG)
     assert boots.safe == WATCHDOG
+
+
+def test_that_the_serial_port_was_opened_is_told_until_a_window_is_complete_and_is_no_crash():
+    board = Board()
+    board.power_cut()
+    crashes.opened(board.flash, board.power)
+    for cause in (HARD, POWER_ON, HARD):  # whatever happens before that, power cuts too
+        boots = board.boot(cause)
+        assert (boots.cause, boots.safe) == (RESET_OPENED, 0)
+        board.power.cut()
+    boots = board.boot(HARD)
+    boots.window_closed(60)
+    assert boots.cause == RESET_OPENED
+    assert board.boot(SOFT).cause == SOFT
+
+
+def test_a_node_that_crashes_after_it_was_opened_comes_to_safe_mode_all_the_same():
+    board = Board()
+    board.power_cut()
+    crashes.opened(board.flash, board.power)
+    assert [board.crash().safe for _ in range(3)] == [0, 0, WATCHDOG]
