@@ -11,13 +11,12 @@ try:
 except KeyboardInterrupt:
     pass
 
-import errno
 import gc
-import os
 import time
 
 import machine
 
+_ENOENT = 2
 _PAUSE_BEFORE_RESET_S = 10  # for Ctrl-C, and so that a node that cannot start is not worn out by trying
 
 # Imports leave garbage between what stays. Collected late, it would scatter the code over the whole heap, and no place
@@ -28,9 +27,9 @@ locked = True
 open_ms = 0
 try:
     try:
-        os.stat("/locked")
+        open("/locked").close()
     except OSError as error:
-        if error.errno == errno.ENOENT:
+        if error.errno == _ENOENT:  # anything else says nothing about the lock
             locked = False
             micropython.kbd_intr(3)
     if locked and machine.reset_cause() == machine.SOFT_RESET:
