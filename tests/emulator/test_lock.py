@@ -1,5 +1,6 @@
 """A locked node's serial port is no way in, whatever is typed and whenever; the city's command key opens it."""
 
+import json
 import os
 import re
 import shutil
@@ -16,10 +17,12 @@ import cbor2
 import flash_image
 import pytest
 from lamp_post import LampPost, PluggedIn, Template
+from typer.testing import CliRunner
 
 from hadeda import randomness
 from hadeda.board import partitions
 from hadeda.city import City
+from hadeda.cli.main import app
 from hadeda.collect.collector import Status
 from hadeda.collect.explain import RESET_CAUSES
 from hadeda.emulator.surface import opcodes
@@ -27,7 +30,7 @@ from hadeda.envelope import Command, cose, labels, sealing, sign_command
 from hadeda.errors import PortError, ProvisionError
 from hadeda.provision import lock, steps
 from hadeda.provision.port import NodePort
-from hadeda.registry import find_node
+from hadeda.registry import Node, find_node
 
 RaisePost = Callable[..., LampPost]
 LOCKED = {lock.LOCK_PATH: b""}
@@ -152,8 +155,9 @@ def test_the_command_key_opens_it_for_mpremote_and_the_next_report_says_so(locke
     done: dict[str, subprocess.CompletedProcess[str]] = {}
 
     def maintain() -> None:
-        opened = lock.open_port(locked.port, locked.city)
-        assert (opened.node.name, opened.seconds) == (locked.name, OPEN_S)
+        command = ["node", "open", locked.name, "--port", locked.port, "--city", str(locked.city.directory), "--json"]
+        opened = json.loads(CliRunner().invoke(app, command).stdout)
+        assert (opened["node"], opened["open_s"]) == (locked.name, OPEN_S)
         done["exec"] = mpremote(locked, "exec", "print(6 * 7)")
         done["cp"] = mpremote(locked, "fs", "cp", ":/config.cbor", tmp_path / "config.cbor")
         with NodePort(locked.port) as port:
@@ -395,6 +399,8 @@ def test_a_board_is_locked_by_provisioning_if_that_is_wanted_and_by_a_command(
         with PluggedIn(template.board, flash) as plugged:
             with pytest.raises(PortError, match="or a locked node"):
                 NodePort(plugged.port)
+            with pytest.raises(ProvisionError, match="is corner"):
+                lock.open_port(plugged.port, city, Node(id=-1))
             lock.open_port(plugged.port, city)
             # The firmware is brought up to date, and the node is as locked as before
             steps.provision(plugged.port, template.board, city, now=plugged.now)

@@ -7,6 +7,7 @@ line brings that back. Nothing else that is typed to a locked node has an effect
 import contextlib
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import serial  # type: ignore[import-untyped]
@@ -56,10 +57,18 @@ def lock(port_name: str, city: City) -> Node:
     return node
 
 
-def open_port(port_name: str, city: City) -> OpenedPort:
-    """Open the locked node on this port for ten minutes. Raises PortError, ProvisionError, CityError."""
+def open_port(
+    port_name: str, city: City, wanted: Node | None = None, say: Callable[[str], None] = lambda _line: None
+) -> OpenedPort:
+    """Open the locked node on this port for ten minutes; no other than `wanted`, where one is.
+
+    Raises PortError, ProvisionError, CityError.
+    """
     with _Line(port_name) as line:
         node, thumbs = _whose(line.challenge()[0], city)
+        if wanted is not None and wanted.id != node.id:
+            raise ProvisionError(f"the node on {port_name} is {node.name}", "nothing was signed: name that one")
+        say(f"opening {node.name}")
         for thumb in thumbs:
             node_id, challenge = line.challenge()
             key = city.keyring.private(labels.ROLE_COMMAND, thumb)
