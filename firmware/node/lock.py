@@ -29,10 +29,10 @@ async def listen(clock: "Clock") -> None:
     drawn_ms = 0
     while True:
         await clock.sleep_ms(_PERIOD_MS)
-        line = lines.next()
         if challenge and clock.ticks_diff(clock.ticks_ms(), drawn_ms) > _VALID_MS:
             challenge = b""
         try:
+            line = lines.next()
             if line == _ASKS:
                 if not challenge:
                     drawn_ms = clock.ticks_ms()

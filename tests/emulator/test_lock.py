@@ -387,6 +387,22 @@ def test_a_locked_node_without_keys_starts_again_and_stays_locked(locked: LampPo
     assert is_shut(locked), locked.explain("the REPL was there")
 
 
+def test_a_locked_node_whose_heap_fails_anywhere_at_boot_does_not_fall_to_the_repl(locked: LampPost) -> None:
+    def over() -> bool:
+        return len(locked.emulated.resets) > 1 or b"hadeda: running" in locked.emulated.output
+
+    # The first three allocations are the start of main.py itself, on a heap that is empty
+    for after in (4, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240):
+        locked.emulated.starve_after = after
+        locked.emulated.resets.clear()
+        locked.emulated.output.clear()
+        locked.power_on()
+        locked.run_until(over)
+        locked.power_off()
+        assert b">>> " not in locked.serial.transcript, locked.explain(f"the REPL was there: allocation {after} failed")
+    assert is_shut(locked)
+
+
 def test_a_board_is_locked_by_provisioning_if_that_is_wanted_and_by_a_command(
     template: Template, tmp_path: Path
 ) -> None:
