@@ -35,7 +35,7 @@ try:
 
         open_ms = maintenance.left_ms()
     if open_ms:
-        print("hadeda: open for", open_ms // 1000, "s")
+        print("hadeda: open for", -(-open_ms // 1000), "s")
     else:
         # What lies deepest comes first: one import inside the other, down to it, takes more stack than the board has.
         import envelope.cose  # noqa: F401
