@@ -65,12 +65,17 @@ def open_port(
     Raises PortError, ProvisionError, CityError.
     """
     with _Line(port_name) as line:
-        node, thumbs = _whose(line.challenge()[0], city)
+        node_id, _ = line.challenge()
+        node, thumbs = _whose(node_id, city)
         if wanted is not None and wanted.id != node.id:
             raise ProvisionError(f"the node on {port_name} is {node.name}", "nothing was signed: name that one")
         say(f"opening {node.name}")
         for thumb in thumbs:
-            node_id, challenge = line.challenge()
+            again, challenge = line.challenge()
+            if again != node_id:
+                raise ProvisionError(
+                    f"what is on {port_name} says to be {node.name}, and then another", "do not open it"
+                )
             key = city.keyring.private(labels.ROLE_COMMAND, thumb)
             if seconds := line.answer(sealing.sign_opening(key, node_id, challenge)):
                 return OpenedPort(node, seconds)
@@ -113,7 +118,9 @@ class _Line:
             self._line.close()
 
     def challenge(self) -> tuple[bytes, bytes]:
-        """(node id, challenge): the node repeats it until it is answered."""
+        """(node id, challenge), as what is on the line says: a node repeats it until it is answered."""
+        with contextlib.suppress(*LINE_LOST):
+            self._line.reset_input_buffer()  # there may be one that is answered
         found = self._listen(_CHALLENGE, ask=True)
         if found is None:
             raise PortError(
