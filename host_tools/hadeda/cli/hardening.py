@@ -15,6 +15,7 @@ from hadeda.registry import find_node
 from hadeda.security import fuses, hardening
 from hadeda.security.fuses import Place
 from hadeda.security.standing import CLOSED, Standing, standing
+from hadeda.security.whose import is_node
 
 VirtualOption = Annotated[
     Path | None,
@@ -74,6 +75,10 @@ def harden_command(
     if not as_json or run:
         _print(steps, todo, place, to_stdout=not as_json)
     if run:
+        # Once something is burned or erased, the flash does not tell any more; then the keys' folder does
+        untouched = all(step in todo for step in steps if step.tool != "espsecure")
+        if place.port and untouched and not is_node(place, load(found.board), found.identity):
+            raise FlashError(f"the board on {place.port} is not {found.name}", "nothing was burned: plug that one in")
         _run(found.name, profile, place, todo, keys)
     rows = [_described(step, place, step in todo) for step in steps]
     answer = {"node": found.name, "profile": profile, "steps": rows, "ran": run}

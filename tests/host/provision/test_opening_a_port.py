@@ -93,7 +93,7 @@ def test_what_says_to_be_the_node_that_was_named_and_then_another_gets_nothing(s
     corner, bridge = node_id(street, "corner"), node_id(street, "bridge")
     with (
         Device((corner, CHALLENGE), (bridge, CHALLENGE)).plugged_in() as device,
-        pytest.raises(ProvisionError, match="says to be corner, then another"),
+        pytest.raises(ProvisionError, match="says to be corner, and then another"),
     ):
         lock.open_port(device.port, street, find_node(street.database, "corner"))
     assert device.signed == []
