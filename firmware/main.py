@@ -37,6 +37,10 @@ try:
     if open_ms:
         print("hadeda: open for", -(-open_ms // 1000), "s")
     else:
+        if machine.reset_cause() == machine.DEEPSLEEP_RESET:
+            from node.nap import between_samples
+
+            between_samples()
         # What lies deepest comes first: one import inside the other, down to it, takes more stack than the board has.
         import envelope.cose  # noqa: F401
         from node.main import start

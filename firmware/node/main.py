@@ -13,6 +13,7 @@ from ports.flash import Files, Nvs
 
 _PAUSE_BEFORE_RESET_MS = const(10000)
 _GARBAGE_BYTES = const(8192)
+_LISTEN_MS = const(30000)
 
 
 def start(locked: bool = False) -> None:
@@ -62,6 +63,8 @@ async def _run(locked: bool = False) -> None:
             boots.spare(damage)
             pipeline = build.build(config, files, clock, boots)
         if "radio_every" in config and not boots.safe:
+            if locked and not power.woke():
+                await clock.sleep_ms(_LISTEN_MS)  # asleep it hears nobody: after a reset it can be opened
             with seldom("node.duty") as duty:
                 await duty.turn(pipeline, config, clock)
         del config, build  # the stages have what they need of it

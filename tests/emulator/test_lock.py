@@ -421,9 +421,13 @@ def test_a_board_is_locked_by_provisioning_if_that_is_wanted_and_by_a_command(
             # The firmware is brought up to date, and the node is as locked as before
             steps.provision(plugged.port, template.board, city, now=plugged.now)
         assert lock.LOCK_PATH in flash_image.files(flash, template.board)
+
+        def locking(port: NodePort, node: Node) -> None:
+            lock.lock_at(port, node, city)
+
         other = Path(shutil.copyfile(template.unenrolled, tmp_path / "other.bin"))
         with PluggedIn(template.board, other) as plugged:
             with pytest.raises(ProvisionError, match="no node of this city"):
                 lock.lock(plugged.port, city)
-            steps.provision(plugged.port, template.board, city, name="other", lock=True, now=plugged.now)
+            steps.provision(plugged.port, template.board, city, name="other", visit=locking, now=plugged.now)
         assert lock.LOCK_PATH in flash_image.files(other, template.board)
