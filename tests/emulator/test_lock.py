@@ -16,11 +16,12 @@ from pathlib import Path
 import cbor2
 import flash_image
 import pytest
-from lamp_post import LampPost, PluggedIn, Template
+from lamp_post import LampPost, PluggedIn, Template, make_template
+from mosquitto_process import free_port
 from typer.testing import CliRunner
 
 from hadeda import randomness
-from hadeda.board import partitions
+from hadeda.board import load, partitions
 from hadeda.city import City
 from hadeda.cli.main import app
 from hadeda.collect.collector import Status
@@ -401,6 +402,26 @@ def test_a_locked_node_whose_heap_fails_anywhere_at_boot_does_not_fall_to_the_re
         locked.power_off()
         assert b">>> " not in locked.serial.transcript, locked.explain(f"the REPL was there: allocation {after} failed")
     assert is_shut(locked)
+
+
+def test_a_node_that_sleeps_deeply_is_as_locked_and_opens_after_a_reset(tmp_path: Path) -> None:
+    folder, post_folder = tmp_path / "template", tmp_path / "post"
+    folder.mkdir()
+    post_folder.mkdir()
+    sleeper = make_template(load("esp32-c3-devkitm-1-solar"), folder, free_port())
+    with LampPost(sleeper, post_folder) as post:
+        flash_image.change(post.flash, post.board, LOCKED)
+        post.open_city()
+        storms(post)
+        post.power_on()
+        post.run_until(lambda: post.emulated.resets.count(4) > 3)
+        assert set(post.emulated.resets[1:]) == {4}, post.explain("it woke for something else")
+        assert is_shut(post), post.explain("the REPL was there")
+        post.power_off()
+        post.emulated.output.clear()
+        post.power_on()
+        post.run_beside(lambda: lock.open_port(post.port, post.city))
+        assert b"hadeda: open for 600 s" in post.emulated.output
 
 
 def test_a_board_is_locked_by_provisioning_if_that_is_wanted_and_by_a_command(
