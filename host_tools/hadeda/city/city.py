@@ -5,7 +5,7 @@
     keys/index.json  keys/ROLE-....key       the city's own keys: see keyring.py
     revoked.txt                              ids of revoked nodes: see registry/revoking.py
     tls/ca.pem  ca.key  broker.pem  broker_key.pem
-    city.db                                  registry and report store
+    city.db                                  registry and report store, unless city.toml names a PostgreSQL server
 
 It is built beside its final place and moved there whole, so there is no such thing as half a city.
 """
@@ -55,7 +55,7 @@ class City:
         self.secrets = secrets
         self.keyring = Keyring(directory / KEYS_FOLDER, unlock)
         self._unlock = unlock
-        self.database = Database(directory / DATABASE_FILE)
+        self.database = Database(directory / DATABASE_FILE, settings.database)
 
     @classmethod
     def init(
@@ -69,10 +69,13 @@ class City:
         wifi_ssid: str = "",
         wifi_password: str = "",
         ntp: str = "",
+        database: str = "",
         passphrase: bytes | None = None,
         now: datetime | None = None,
     ) -> Self:
         """Make a city in `directory`, which must not be there yet or be empty, and open it; raises CityError.
+
+        `database` is the URL of an empty PostgreSQL database, without a password.
 
         The broker's certificate is for `broker_host`, `extra_hosts` and this machine's own names. Without a
         `passphrase` the city's private keys are on disk in the clear.
@@ -85,6 +88,7 @@ class City:
                 name=name,
                 created=now,
                 ntp=ntp,
+                database=database,
                 broker=BrokerSettings(host=broker_host, port=broker_port),
                 wifi=WifiSettings(ssid=wifi_ssid),
             )
@@ -115,7 +119,7 @@ class City:
             )
         settings = settings_file.load(directory / SETTINGS_FILE, CitySettings)
         secrets = settings_file.load(directory / SECRETS_FILE, Secrets)
-        if not (directory / DATABASE_FILE).is_file():
+        if not settings.database and not (directory / DATABASE_FILE).is_file():
             raise CityError(f"{directory / DATABASE_FILE} is missing", "restore the city folder from its backup")
         unlock = passphrase if callable(passphrase) else one_passphrase(passphrase)
         return cls(directory.resolve(), settings, secrets, unlock)
@@ -291,12 +295,14 @@ def _build(
     (folder / "tls" / "ca.pem").write_bytes(ca.public_bytes(Encoding.PEM))
     (folder / "tls" / "broker.pem").write_bytes(broker.public_bytes(Encoding.PEM))
 
-    keyfile.write_private_file(folder / DATABASE_FILE, b"")
-    database = Database(folder / DATABASE_FILE)
+    keyfile.write_private_file(folder / SECRETS_FILE, secrets.render().encode())
+    (folder / SETTINGS_FILE).write_text(settings.render(), encoding="utf-8")
+
+    if not settings.database:
+        keyfile.write_private_file(folder / DATABASE_FILE, b"")
+    database = Database(folder / DATABASE_FILE, settings.database)
     try:
         database.create()
         policies.begin(folder, settings.name, keyring, database, now)
     finally:
         database.close()
-    keyfile.write_private_file(folder / SECRETS_FILE, secrets.render().encode())
-    (folder / SETTINGS_FILE).write_text(settings.render(), encoding="utf-8")

@@ -4,8 +4,9 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hadeda import toml
 from hadeda.errors import CityError
@@ -17,6 +18,19 @@ NonEmpty = Annotated[Line, StringConstraints(min_length=1)]
 HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[A-Za-z0-9._:-]*$")]
 
 Topic = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^#+$\x00][^#+\x00]*$")]
+
+
+def _without_password(url: str) -> str:
+    """Raise ValueError for what is no URL of a PostgreSQL database, or has a password: this file is shown around."""
+    parts = urlsplit(url)
+    if url and parts.scheme != "postgresql":
+        raise ValueError("is not empty and does not begin with postgresql://")
+    if parts.password is not None or "password=" in parts.query:
+        raise ValueError("has a password; that belongs into ~/.pgpass or PGPASSWORD")
+    return url
+
+
+DatabaseUrl = Annotated[str, StringConstraints(max_length=512), AfterValidator(_without_password)]
 
 
 class _Strict(BaseModel):
@@ -39,11 +53,15 @@ class WifiSettings(_Strict):
 
 
 class CitySettings(_Strict):
-    """city.toml. `ntp` is the time server nodes ask; empty leaves their clocks free-running."""
+    """city.toml. `ntp` is the time server nodes ask; empty leaves their clocks free-running.
+
+    `database` is the URL of a PostgreSQL database without a password; empty: the SQLite file in the city's folder.
+    """
 
     name: NonEmpty
     created: datetime
     ntp: HostName = ""
+    database: DatabaseUrl = ""
     broker: BrokerSettings = BrokerSettings()
     wifi: WifiSettings = WifiSettings()
 
@@ -54,6 +72,7 @@ class CitySettings(_Strict):
             f"name = {_quote(self.name)}\n"
             f"created = {self.created.isoformat(timespec='seconds')}\n"
             f"ntp = {_quote(self.ntp)}                # time server the nodes ask; empty: none\n"
+            f"database = {_quote(self.database)}           # empty: city.db here; else postgresql://USER@HOST/NAME\n"
             "\n[broker]                # MQTT over TLS with the city's own authority\n"
             f"host = {_quote(self.broker.host)}\n"
             f"port = {self.broker.port}\n"

@@ -27,6 +27,10 @@ def init(
     broker_port: Annotated[int, typer.Option("--broker-port", metavar="PORT", min=1, max=65535)] = 8883,
     wifi_ssid: Annotated[str, typer.Option("--wifi-ssid", metavar="SSID", help="The network nodes join.")] = "",
     ntp: Annotated[str, typer.Option("--ntp", metavar="HOST", help="The time server nodes ask.")] = "",
+    database: Annotated[
+        str,
+        typer.Option("--database", metavar="URL", help="An empty PostgreSQL database: postgresql://USER@HOST/NAME."),
+    ] = "",
     key_file: Annotated[
         Path | None,
         typer.Option(
@@ -53,6 +57,7 @@ def init(
         broker_port=broker_port,
         wifi_ssid=wifi_ssid,
         ntp=ntp,
+        database=database,
         passphrase=new_passphrase(named, unprotected),
     ) as city:
         _show(city, as_json)
@@ -71,7 +76,8 @@ def restored(yes: YesOption = False, city_dir: CityOption = None, as_json: JsonO
 
     A backup does not know what was received after it was made, so a replay would look new. Each node in service gets a
     challenge, and is held until a report echoes it: some windows, once it can be reached. Nodes that revoked.txt names
-    are revoked again.
+    are revoked again. On PostgreSQL bring back the database (pg_dump, pg_restore) with no collector running, and leave
+    the folder as it is.
     """
     with City.open(city_dir) as city:
         in_service = sum(node.revoked_at is None for node in nodes(city.database))
@@ -109,6 +115,7 @@ def _show(city: City, as_json: bool) -> None:
         "created": city.settings.created,
         "broker": f"{city.settings.broker.host}:{city.settings.broker.port}",
         "topic": city.settings.broker.topic,
+        "database": city.database.store.name,
         "collector": city.collector_id,
         "policy": None if policy is None else f"{policy.name} {policy.version}",
         "nodes": sum(node.revoked_at is None for node in registered),

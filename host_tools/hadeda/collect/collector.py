@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hadeda.city import City
@@ -149,8 +149,8 @@ class Collector:
     def _write(self) -> Iterator[Session]:
         """A session in one transaction; what it changes, the express lane forgets."""
         with self._watched.session() as session:
-            event.listen(session, "after_flush", self._express.note)
             yield session
+        self._express.drop(session.nodes)
 
     def _finished(self, outcome: Outcome) -> Outcome:
         """Count it, and let go with it what the last purge has left to do."""

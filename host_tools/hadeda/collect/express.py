@@ -2,15 +2,19 @@
 
 In a city at rest nearly every message is the next report of a node that is in its current epoch, owes nothing, is owed
 nothing, and has no gaps. What the registry says of such a node (a `Lane`) is kept in memory. It is true until somebody
-writes: what the collector changes drops the lanes of the nodes concerned (`note`), and every transaction asks first,
-under the lock, whether anybody else has written, and then drops all of them. So nothing here can differ from what the
-registry has. A message that is unusual in any way ends the batch, is left alone, and goes to the collector itself: this
-file refuses nobody, it only steps aside.
+writes: what the collector changes drops the lanes of the nodes concerned, and every transaction asks first, under the
+lock, whether anybody else has written, and then drops all of them. So nothing here can differ from what the registry
+has. A message that is unusual in any way ends the batch, is left alone, and goes to the collector itself: this file
+refuses nobody, it only steps aside.
+
+Where several collectors share a database (registry/postgresql.py), what reports move on in a node and its epoch is read
+anew for each batch, under a lock on their rows, and the lane of a node that was written about meanwhile is found anew.
+Messages are opened before that, so that one collector checks signatures while the other stores.
 
 What it stores is what the collector would have (tests/host/collect/test_express.py compares the rows).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -24,7 +28,7 @@ from hadeda.collect.replay import Accepted
 from hadeda.envelope import Candidate, Opened, SealedMessage, labels, open_report, parse_sealed
 from hadeda.errors import CityError, Rejected
 from hadeda.policy.compiled import Compiled
-from hadeda.registry.bulk import Batch
+from hadeda.registry.bulk import Batch, hold, times_touched
 from hadeda.registry.cells import Cell, cell_names
 from hadeda.registry.database import Watched
 from hadeda.registry.epochs import Chain, Epoch, EpochState, candidates
@@ -58,6 +62,7 @@ class Lane:
     epoch: Epoch
     candidate: Candidate
     accepted: Accepted
+    touched: int = 0
 
 
 class Express:
@@ -71,6 +76,7 @@ class Express:
         self._lanes: dict[Key, Lane] = {}
         self._of_node: dict[int, Key] = {}
         self._policies: dict[int, tuple[Compiled, list[Cell]]] = {}
+        self._opened: dict[bytes, Opened] = {}  # of the last batch: what it has left comes again at once
 
     def forget(self) -> None:
         """Drop every key and every row that is kept here."""
@@ -78,22 +84,26 @@ class Express:
         self._of_node.clear()
         self._policies.clear()
 
-    def note(self, session: Session, _flush: object) -> None:
-        """The collector has changed these rows: drop the lanes of their nodes. Listens to a session's after_flush."""
-        for row in (*session.new, *session.dirty, *session.deleted):
-            node = row.id if isinstance(row, Node) else getattr(row, "node", None)
+    def drop(self, nodes: Iterable[int]) -> None:
+        """Something about these nodes (row ids) has changed."""
+        for node in nodes:
             if node in self._of_node:
                 del self._lanes[self._of_node.pop(node)]
 
     def take(self, payloads: Sequence[bytes]) -> list[Stored]:
         """Store the first of them, up to one that is not usual, in one transaction; raises CityError like a write."""
         try:
-            with self._watched.write() as connection:
+            with self._watched.write(together=True) as connection:
                 if len(self._lanes) > LANES_MAX:
                     self.forget()  # now only: until the batch is written, the lanes are ahead of the registry
-                batch, taken = Batch(connection), list[Stored]()
-                for payload in payloads:
-                    stored = self._one(connection, batch, payload)
+                opened = self._open(connection, payloads)
+                if not opened:
+                    return []
+                if self._watched.shared:
+                    self._hold(connection, [self._lanes[message.kid, message.epoch] for message, _ in opened])
+                batch, taken = Batch(connection, len(opened)), list[Stored]()
+                for (message, report), payload in zip(opened, payloads, strict=False):
+                    stored = self._one(connection, batch, message, report, payload)
                     if stored is None:
                         break
                     taken.append(stored)
@@ -103,15 +113,45 @@ class Express:
             raise
         return taken
 
-    def _one(self, connection: Connection, batch: Batch, payload: bytes) -> Stored | None:
+    def _open(self, connection: Connection, payloads: Sequence[bytes]) -> list[tuple[SealedMessage, Opened]]:
+        """The first of them, up to one that no lane opens."""
+        found, before = list[tuple[SealedMessage, Opened]](), self._opened
+        self._opened = {}
+        for payload in payloads:
+            try:
+                message = parse_sealed(payload)
+                lane = self._lane(connection, message)
+                if lane is None or not lane.epoch.highest < message.sequence < labels.EPOCH_MESSAGES_MAX:
+                    break
+                opened = before.get(payload) or open_report(message, [lane.candidate])
+            except (Rejected, CityError):
+                break
+            self._opened[payload] = opened
+            found.append((message, opened))
+        return found
+
+    def _hold(self, connection: Connection, lanes: Iterable[Lane]) -> None:
+        """Lock the rows of these lanes and bring the lanes up to date; one that was touched is dropped."""
+        by_epoch = {lane.epoch.id: lane for lane in lanes}
+        for key, touched, epoch, node in hold(connection, by_epoch):
+            lane = by_epoch[key]
+            if touched != lane.touched:
+                self.drop([lane.node.id])
+                continue
+            for row, columns in ((lane.epoch, epoch), (lane.node, node)):
+                for name, value in columns.items():
+                    setattr(row, name, value)
+            lane.accepted = Accepted.from_bytes(lane.epoch.highest, lane.epoch.seen)
+
+    def _one(
+        self, connection: Connection, batch: Batch, message: SealedMessage, opened: Opened, payload: bytes
+    ) -> Stored | None:
         """Add one report to the batch; None, and nothing has moved, where it is for the collector."""
         now = self._clock()
         try:
-            message = parse_sealed(payload)
             lane = self._lane(connection, message)
-            if lane is None or not lane.epoch.highest < message.sequence < labels.EPOCH_MESSAGES_MAX:
+            if lane is None or lane.epoch.id != opened.candidate.handle or message.sequence <= lane.epoch.highest:
                 return None
-            opened = open_report(message, [lane.candidate])
             traffic = self._usual(connection, lane, opened, now)
             if traffic is None:
                 return None
@@ -130,6 +170,9 @@ class Express:
                 found = self._find(session, message)
             if found is None:
                 return None
+            if self._watched.shared:
+                found.touched = times_touched(connection, found.node.id)
+            self.drop([found.node.id])  # it may have had another epoch
             self._lanes[key], self._of_node[found.node.id] = found, key
         return self._lanes[key]
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hadeda.envelope import cose, labels, sealing, thumbprint
@@ -78,9 +78,9 @@ class Command(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[int] = mapped_column(ForeignKey("node.id"), index=True)
-    number: Mapped[int] = mapped_column(BigInteger)
+    number: Mapped[int]
     operation: Mapped[int]
-    last_epoch: Mapped[int] = mapped_column(BigInteger)
+    last_epoch: Mapped[int]
     signed: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(String(16))
     result: Mapped[int | None]

@@ -1,8 +1,4 @@
-"""The city's database: SQLite in one file, opened through SQLAlchemy, one transaction at a time where it writes.
-
-What is deleted or overwritten is overwritten in the file too (secure_delete); `scrub` empties the write-ahead log,
-which still has older versions of pages. Below the file, the file system and the flash of its disk keep what they like.
-"""
+"""The city's database through SQLAlchemy, one transaction at a time where it writes: SQLite, or PostgreSQL by URL."""
 
 import logging
 import threading
@@ -10,19 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, TypeDecorator, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import NullPool
 
 from hadeda.errors import CityError
-
-# A writer waits this long for another process (provisioning beside a collector) before it gives up
-LOCK_TIMEOUT_S: Final = 15.0
-SCRUB_TIMEOUT_MS: Final = 200
+from hadeda.registry.postgresql import PostgresqlServer
+from hadeda.registry.sqlite import SqliteFile
+from hadeda.registry.store import BEGIN, Store
 
 # It logs a traceback when Ctrl-C comes while a connection is being closed; what matters of that is raised
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
@@ -30,6 +24,9 @@ logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 class Base(DeclarativeBase):
     """The tables of the registry and the report store."""
+
+    # Eight bytes wherever a database would have four; SQLite numbers rows by itself in INTEGER only
+    type_annotation_map = {int: BigInteger().with_variant(Integer(), "sqlite")}  # noqa: RUF012
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -47,50 +44,70 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-class Database:
-    """One SQLite file. `read` and `write` give sessions; everything in one `write` happens, or nothing does."""
+class Writing(Session):
+    """A session that knows which nodes (row ids) its changes are about, once they are flushed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, bind: Engine | Connection) -> None:
+        super().__init__(bind, expire_on_commit=False)
+        self.nodes: set[int] = set()
+        event.listen(self, "after_flush", self._note)
+
+    def _note(self, _session: Session, _flush: object) -> None:
+        for row in (*self.new, *self.dirty, *self.deleted):
+            node = row.id if row.__tablename__ == "node" else getattr(row, "node", None)
+            if node is not None:
+                self.nodes.add(node)
+
+
+class Database:
+    """`read` and `write` give sessions; everything in one `write` happens, or nothing does.
+
+    `path` is the SQLite file, unless `url` is a PostgreSQL server's; `revoked.txt` is beside it all the same.
+    """
+
+    def __init__(self, path: Path, url: str = "") -> None:
         self.path = path
-        url = URL.create("sqlite", database=str(path))
-        self._reading = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
-        # Connections that are kept are taken out of no pool: there may be any number of them
-        kept = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S}, poolclass=NullPool)
-        for engine in (self._reading, kept):
-            event.listen(engine, "connect", _configure)
+        self.store: Store = PostgresqlServer(url) if url else SqliteFile(path)
+        pooled, self._keeping = self.store.engines()
+        for engine in (pooled, self._keeping):
             event.listen(engine, "begin", _begin)
-        # A writer takes the lock before it reads: two collectors never both find a sequence number unused
-        self._writing, self._keeping = (
-            engine.execution_options(hadeda_begin="BEGIN IMMEDIATE") for engine in (self._reading, kept)
-        )
+        self._reading = pooled.execution_options(**self.store.reading)
+        self._writing = pooled.execution_options(**self.store.alone)
         self._watched: WeakSet[Watched] = WeakSet()
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
-        with self._writing.begin() as connection:
+        with self.translated(), self._writing.begin() as connection:
+            self.store.create(connection)
             Base.metadata.create_all(connection)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session to look things up; raises CityError where the file cannot be used."""
+        """A session to look things up; raises CityError where the database cannot be used."""
         with self.translated(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session in one transaction, committed at the end and rolled back by any exception."""
-        with self.translated(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+        with self.translated(), Writing(self._writing) as session, session.begin():
             yield session
+            self.finish(session)
+
+    def finish(self, session: Writing) -> None:
+        """Flush what was written, and let other collectors know."""
+        session.flush()
+        self.store.touch(session.connection(), sorted(session.nodes))
 
     def scrub(self) -> bool:
-        """Move the write-ahead log into the file and empty it; False where a reader holds on to it (try again later).
+        """Empty the database's log; False where a reader holds on to it (try again later).
 
-        After a commit that erased keys, so that older pages with them do not stay on disk.
+        After a commit that erased keys, so that older versions of them do not stay on disk.
         """
         with self.translated():
             connection = self._reading.raw_connection()
             try:
-                return _emptied(connection.cursor())
+                return self.store.scrub(connection.cursor())
             finally:
                 connection.close()
 
@@ -111,52 +128,52 @@ class Database:
         """Raise CityError for what the database cannot do."""
         try:
             yield
-        except DatabaseError as error:
-            raise CityError(
-                f"the city's database {self.path} cannot be used ({error.orig})",
-                "check that its disk is not full, that you may write there, and that nothing else keeps it locked",
-            ) from error
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise CityError(f"the city's database {self.store.name} cannot be used ({reason})", self.store.hint) from error
 
 
 class Watched:
     """Transactions over one connection that is kept; `on_disturbed` is told where somebody else has written meanwhile.
 
-    Of `Database.watched`. One at a time: other threads wait.
+    Of `Database.watched`. One at a time: other threads wait. Where the store is `shared` it is not told: `touched` is.
     """
 
     def __init__(self, database: Database, engine: Engine) -> None:
         self.on_disturbed: Callable[[], None] = lambda: None
+        self.shared = database.store.shared
         self._database = database
         self._engine = engine
         self._connection: Connection | None = None
-        self._version = 0
+        self._version = -1
         self._turn = threading.Lock()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that has the lock; committed at the end and rolled back by any exception."""
+    def write(self, *, together: bool = False) -> Iterator[Connection]:
+        """A transaction that has the lock (see `Store`); committed at the end and rolled back by any exception."""
+        store = self._database.store
         with self._turn, self._database.translated():
             if self._connection is None:
-                self._connection, self._version = self._engine.connect(), 0
+                self._connection, self._version = self._engine.connect(), -1
+            self._connection.execution_options(**(store.together if together else store.alone))
             with self._connection.begin():
-                # Changes when another connection, of whatever process, has committed; never with our own commits
-                version = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                version = store.version(self._connection)
                 if version != self._version:
                     self._version = version
                     self.on_disturbed()
                 yield self._connection
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[Writing]:
         """The same as a session, flushed at the end."""
-        with self.write() as connection, Session(connection, expire_on_commit=False) as session:
+        with self.write() as connection, Writing(connection) as session:
             yield session
-            session.flush()
+            self._database.finish(session)
 
     def scrub(self) -> bool:
         """As `Database.scrub`; by this connection, so that nobody takes it for somebody else's change."""
         with self._turn, self._database.translated():
-            return self._connection is not None and _emptied(self._connection.connection.cursor())
+            return self._connection is not None and self._database.store.scrub(self._connection.connection.cursor())
 
     def close(self) -> None:
         """Give the connection back; it is taken again with the next transaction."""
@@ -166,22 +183,7 @@ class Watched:
                 self._connection = None
 
 
-def _emptied(cursor: Any) -> bool:
-    """Whether the write-ahead log is empty now."""
-    cursor.execute(f"PRAGMA busy_timeout={SCRUB_TIMEOUT_MS}")
-    busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    cursor.execute(f"PRAGMA busy_timeout={int(LOCK_TIMEOUT_S * 1000)}")
-    return not busy
-
-
-def _configure(connection: Any, _record: Any) -> None:
-    """Every new connection: transactions are ours to begin, foreign keys hold, a commit is on disk when it returns."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("hadeda_begin", "BEGIN"))
+    statement = connection.get_execution_options().get(BEGIN)
+    if statement:
+        connection.exec_driver_sql(statement)

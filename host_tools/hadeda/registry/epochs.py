@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, UniqueConstraint, delete, func, select
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from hadeda.envelope import Candidate, EpochKeys, epoch_keys, labels, next_root
@@ -71,15 +71,15 @@ class Chain(Base):
     node: Mapped[int] = mapped_column(ForeignKey("node.id"), index=True)
     enrolment: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
-    first: Mapped[int] = mapped_column(BigInteger)
-    head: Mapped[int] = mapped_column(BigInteger)
+    first: Mapped[int]
+    head: Mapped[int]
     root: Mapped[int] = mapped_column(ForeignKey("key_material.id"))
     node_id: Mapped[str] = mapped_column(String(64), index=True)
     identity: Mapped[bytes] = mapped_column(LargeBinary)
     authorities: Mapped[dict[str, str]] = mapped_column(JSON)
     changes: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     ephemeral: Mapped[bytes] = mapped_column(LargeBinary)
-    command: Mapped[int] = mapped_column(BigInteger)
+    command: Mapped[int]
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     root_material: Mapped[KeyMaterial] = relationship(lazy="joined", innerjoin=True)
 
@@ -111,17 +111,17 @@ class Epoch(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[int] = mapped_column(ForeignKey("node.id"), index=True)
     chain: Mapped[int] = mapped_column(ForeignKey("chain.id"))
-    number: Mapped[int] = mapped_column(BigInteger)
+    number: Mapped[int]
     state: Mapped[str] = mapped_column(String(16), index=True)
     kid: Mapped[bytes] = mapped_column(LargeBinary, index=True)
     keys: Mapped[int | None] = mapped_column(ForeignKey("key_material.id"))
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    highest: Mapped[int] = mapped_column(BigInteger, default=-1)
+    highest: Mapped[int] = mapped_column(default=-1)
     seen: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
-    failures: Mapped[int] = mapped_column(BigInteger, default=0)
-    letter: Mapped[int] = mapped_column(BigInteger, default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    letter: Mapped[int] = mapped_column(default=0)
     lettered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    receipt: Mapped[int] = mapped_column(BigInteger, default=0)
+    receipt: Mapped[int] = mapped_column(default=0)
     errand: Mapped[bool] = mapped_column(default=False)
     material: Mapped[KeyMaterial | None] = relationship(lazy="joined")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, LargeBinary, String, select
+from sqlalchemy import JSON, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hadeda.errors import CityError
@@ -45,12 +45,12 @@ class Node(Base):
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     authorities: Mapped[dict[str, str]] = mapped_column(JSON)
     held: Mapped[bytes | None] = mapped_column(LargeBinary)
-    close_past: Mapped[int] = mapped_column(BigInteger, default=0)
-    command_base: Mapped[int] = mapped_column(BigInteger, default=0)
+    close_past: Mapped[int] = mapped_column(default=0)
+    command_base: Mapped[int] = mapped_column(default=0)
     policy: Mapped[int] = mapped_column(default=0)
     floor: Mapped[bytes | None] = mapped_column(LargeBinary)
-    through: Mapped[int] = mapped_column(BigInteger, default=0)
-    newest: Mapped[int] = mapped_column(BigInteger, default=0)
+    through: Mapped[int] = mapped_column(default=0)
+    newest: Mapped[int] = mapped_column(default=0)
     network: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Select, func, select
+from sqlalchemy import ForeignKey, Select, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hadeda.envelope import Outbox
@@ -31,8 +31,8 @@ class GapRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[int] = mapped_column(ForeignKey("node.id"), index=True)
     enrolment: Mapped[int]
-    first: Mapped[int] = mapped_column(BigInteger)
-    last: Mapped[int] = mapped_column(BigInteger)
+    first: Mapped[int]
+    last: Mapped[int]
     noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -86,7 +86,7 @@ def count_lost(database: Database) -> int:
     with database.read() as session:
         length = func.sum(GapRow.last - GapRow.first + 1)
         query = select(length).join(Node, (Node.id == GapRow.node) & (Node.enrolments == GapRow.enrolment))
-        return session.scalar(query) or 0
+        return int(session.scalar(query) or 0)
 
 
 def _give_up(session: Session, node: Node, missing: Iterable[tuple[int, int]], now: datetime) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from hadeda.envelope import AirReading, Count, Fault, Health, Opened, Report
@@ -90,7 +90,7 @@ class ReportRow(Base):
     epoch_number: Mapped[int]
     sequence: Mapped[int]
     enrolment: Mapped[int]
-    index: Mapped[int] = mapped_column(BigInteger)
+    index: Mapped[int]
     window_start: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     window_s: Mapped[int]
     clock: Mapped[str] = mapped_column(String(16))

@@ -42,8 +42,8 @@ def revoke_forgotten(database: Database, now: datetime | None = None) -> list[st
     """Revoke again what the database does not know to be revoked, because it came from a backup; the nodes' names."""
     ids = revoked_ids(database)
     with database.write() as session:
-        query = select(Node).join(Chain, Chain.node == Node.id).where(Node.revoked_at.is_(None)).distinct()
-        found = [node for node in session.scalars(query) if ids & _identities(session, node)]
+        query = select(Node).join(Chain, Chain.node == Node.id).where(Node.revoked_at.is_(None))
+        found = [node for node in session.scalars(query).unique() if ids & _identities(session, node)]
         for node in found:
             _end(session, node, now or datetime.now(UTC))
     return [node.name for node in found]
