@@ -15,12 +15,17 @@ from hadeda.cli import output
 from hadeda.cli.options import CityOption, JsonOption, KeyFileOption
 from hadeda.cli.unlock import open_city
 from hadeda.collect import Collector, MqttCollector, Outcome, Status
+from hadeda.errors import BrokerError
 
 
 def command(
     embedded_broker: Annotated[
         bool, typer.Option("--embedded-broker", help="Run a small broker here too, for trials on one machine.")
     ] = False,
+    share: Annotated[
+        str,
+        typer.Option("--share", metavar="NAME", help="Share the work with other collectors; each has a NAME of its own."),
+    ] = "",
     city_dir: CityOption = None,
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
@@ -28,7 +33,13 @@ def command(
     """Take sealed reports from the city's broker: verify, decrypt, store each exactly once; refuse the rest.
 
     With --json one line for each message, and one with the totals at the end. Ctrl-C stops it, with exit status 0.
+
+    Collectors that share get a message each in turn (MQTT shared subscription, Mosquitto has it). A NAME is the same
+    again at the next start: what came while its collector was away waits for it. On several machines each has a copy of
+    the city's folder, and the database is a PostgreSQL server's.
     """
+    if share and embedded_broker:
+        raise BrokerError("the embedded broker knows no shared subscriptions", "run Mosquitto: `hadeda city mosquitto`")
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.ERROR if as_json else logging.WARNING)
     with ExitStack() as opened:
         city = opened.enter_context(open_city(city_dir, key_file))
@@ -38,7 +49,7 @@ def command(
             from hadeda.collect.broker import EmbeddedBroker
 
             opened.enter_context(EmbeddedBroker(city))
-        connection = MqttCollector(city, collector, _print_json if as_json else _print_line)
+        connection = MqttCollector(city, collector, _print_json if as_json else _print_line, share=share)
         connection.connect()
         stop = opened.enter_context(_stopped_by_signal())
         broker = city.settings.broker

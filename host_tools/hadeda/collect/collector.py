@@ -311,3 +311,4 @@ class Collector:
             self._swept += tuple(sweep(session, self._city, self._clock()))
         self._purged_at = self._clock()
         self._scrub = self._scrub or bool(erased)
+        self._express.forget()  # keys that another collector has erased

@@ -6,6 +6,11 @@ dropped, and the broker delivers the message again after the next one.
 
 Letters are published retained after each message of a node, and all of them anew with each connection: whatever the
 broker kept, lost or was told in between, it then has what is due.
+
+Several collectors can share the subscription (`share`): each message goes to one of them, and each has a session of its
+own. What waits in the session of one that is away waits for it, and its node sends again what gets no receipt. Two of
+them may publish a node's letters in another order than they sealed them: the older one then stands, says less, and is
+replaced after the node's next message.
 """
 
 import hmac
@@ -23,7 +28,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hadeda.city import City
-from hadeda.collect.collector import Collector, Outcome
+from hadeda.collect.collector import BATCH_MAX, Collector, Outcome
 from hadeda.collect.letters import Posting
 from hadeda.errors import BrokerError, CityError
 
@@ -35,18 +40,27 @@ KEEPALIVE_S: Final = 60
 POLL_S: Final = 0.2
 RETRY_FIRST_S: Final = 1.0
 RETRY_MAX_S: Final = 30.0
+GROUP: Final = "hadeda"  # of those who share
 
 
 class MqttCollector:
-    """Feeds a collector from the city's broker.
+    """Feeds a collector from the city's broker; `share` is its name among several that share the subscription.
 
     `connect` once, then `run` until the event is set; or use it as a context manager, which does both, in a thread:
     inside the block the subscription stands.
     """
 
-    def __init__(self, city: City, collector: Collector, on_outcome: Callable[[Outcome], None] | None = None) -> None:
+    def __init__(
+        self,
+        city: City,
+        collector: Collector,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        *,
+        share: str = "",
+    ) -> None:
         self.collector = collector
         self._broker = city.settings.broker
+        self._topic = f"$share/{GROUP}/{self._broker.topic}" if share else self._broker.topic
         self._on_outcome = on_outcome
         self._subscribed = False
         self._refused = ""
@@ -54,7 +68,7 @@ class MqttCollector:
         self._arrived: list[MQTTMessage] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._client = self._make_client(city)
+        self._client = self._make_client(city, share)
 
     def connect(self, stop: threading.Event | None = None) -> None:
         """Connect and subscribe, or return early once `stop` is set; raises BrokerError with what to do about it."""
@@ -104,10 +118,10 @@ class MqttCollector:
         if self._thread is not None:
             self._thread.join()
 
-    def _make_client(self, city: City) -> Client:
+    def _make_client(self, city: City, share: str) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=_client_id(city),
+            client_id=_client_id(city, share),
             clean_session=False,
             protocol=MQTTv311,
             manual_ack=True,
@@ -140,7 +154,7 @@ class MqttCollector:
         if reason.is_failure:
             self._refused = str(reason)
         else:
-            client.subscribe(self._broker.topic, QOS)
+            client.subscribe(self._topic, QOS)
 
     def _subscription_answered(
         self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
@@ -160,7 +174,7 @@ class MqttCollector:
 
     def _loop(self) -> MQTTErrorCode:
         """Read and write what is due, then take what has arrived, all of it together."""
-        result = self._client.loop(POLL_S)
+        result = self._read()
         arrived, self._arrived = self._arrived, []
         if not arrived or self._storage_failed:
             return result  # not acknowledged: it comes again, in order
@@ -175,6 +189,14 @@ class MqttCollector:
             self._publish(outcome.letters)
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
+        return result
+
+    def _read(self) -> MQTTErrorCode:
+        """Wait for a packet, then read those that have come with it: one at a time is all that paho reads."""
+        result, before = self._client.loop(POLL_S), 0
+        while result == MQTTErrorCode.MQTT_ERR_SUCCESS and before < len(self._arrived) < BATCH_MAX:
+            before = len(self._arrived)
+            result = self._client.loop(0)
         return result
 
     def _publish(self, letters: Iterable[Posting]) -> None:
@@ -193,6 +215,7 @@ class MqttCollector:
             log.warning("connection to the broker lost (%s)", reason)
 
 
-def _client_id(city: City) -> str:
+def _client_id(city: City, share: str = "") -> str:
     """Always the same, and known to nobody else: who connects with it, under any login, takes over the session."""
-    return f"hadeda-{hmac.digest(city.secrets.city_password.encode(), b'collector', 'sha256').hex()[:16]}"
+    name = hmac.digest(city.secrets.city_password.encode(), f"collector{share and ' '}{share}".encode(), "sha256")
+    return f"hadeda-{name.hex()[:16]}"

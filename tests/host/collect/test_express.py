@@ -21,19 +21,25 @@ from hadeda.registry import Epoch, Node, count_reports, revoke
 from hadeda.registry.commands import queue
 from hadeda.registry.database import Base
 from hadeda.registry.nodes import select_node
+from hadeda.registry.reports import ReportRow
 
 NAMES = ("corner", "bridge", "market")
 BEFORE_S = 3600
+BOTH = pytest.mark.parametrize("two", ["sqlite", "postgresql"], indirect=True)
 
 
 class Two:
     """One city twice: `one` takes messages singly, `many` takes them together."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, new_database: Callable[..., str] | None) -> None:
         self.clock = Clock()
-        with City.init(folder / "one", "Testville") as city:
+        url = new_database() if new_database else ""
+        with City.init(folder / "one", "Testville", database=url) as city:
             self.nodes = [enrolled(city, name) for name in NAMES]
         shutil.copytree(folder / "one", folder / "many")
+        if new_database:
+            settings = folder / "many" / "city.toml"
+            settings.write_text(settings.read_text().replace(url, new_database(url)))
         self.cities = City.open(folder / "one"), City.open(folder / "many")
         self.one, self.many = (Collector(city, clock=self.clock) for city in self.cities)
         self.indexes = dict.fromkeys(NAMES, 0)
@@ -58,17 +64,27 @@ class Two:
 
     @staticmethod
     def rows(city: City) -> dict[str, list[Any]]:
-        """Every row of every table."""
+        """Every row of every table; reports are numbered from 1 on, because PostgreSQL leaves out numbers."""
         with city.database.read() as session:
+            reports = list(session.scalars(select(ReportRow.id).order_by(ReportRow.id)))
+            place = {number: index for index, number in enumerate(reports, 1)}
+            parts = ("air", "traffic", "fault", "health")
+            numbered = {"report.id", *(f"{part}.report" for part in parts)}
             return {
-                table.name: [tuple(row) for row in session.execute(select(table).order_by(*table.primary_key))]
+                table.name: [
+                    tuple(place[value] if str(column) in numbered else value
+                          for column, value in zip(table.c, row, strict=True))
+                    for row in session.execute(select(table).order_by(*table.primary_key))
+                ]
                 for table in Base.metadata.sorted_tables
-            }
+            }  # fmt: skip
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Two]:
-    found = Two(tmp_path)
+def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
+    """On SQLite unless the test's parameter is "postgresql"."""
+    on_postgresql = getattr(request, "param", "") == "postgresql"
+    found = Two(tmp_path, request.getfixturevalue("new_database") if on_postgresql else None)
     yield found
     for city in found.cities:
         city.close()
@@ -89,6 +105,7 @@ def usual(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+@BOTH
 def test_what_is_usual_is_one_transaction(two: Two, usual: list[int]) -> None:
     two.take([two.nodes[0].seal(two.report(), 0)])
     commits: list[int] = []
@@ -125,7 +142,7 @@ def bad(two: Two, node: SealingNode, number: int, dice: random.Random) -> bytes:
     )()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("two", "seed"), [("sqlite", 0), ("sqlite", 1), ("sqlite", 2), ("postgresql", 3)], indirect=["two"])
 def test_whatever_comes_in_between_both_have_the_same(two: Two, usual: list[int], seed: int) -> None:
     dice = random.Random(seed)
     numbers = dict.fromkeys(NAMES, 0)
@@ -170,6 +187,7 @@ def command(two: Two, name: str) -> None:
     two.both(give)
 
 
+@BOTH
 def test_a_command_that_another_process_gives_is_in_the_next_letter(two: Two, usual: list[int]) -> None:
     two.take([two.nodes[0].seal(two.report(), 0), two.nodes[0].seal(two.report(), 1)])
     command(two, NAMES[0])
@@ -179,6 +197,7 @@ def test_a_command_that_another_process_gives_is_in_the_next_letter(two: Two, us
     assert outcome.letters
 
 
+@BOTH
 def test_a_node_that_is_revoked_meanwhile_is_refused(two: Two) -> None:
     two.take([two.nodes[0].seal(two.report(), number) for number in range(3)])
     two.both(lambda city: revoke(city.database, NAMES[0], now=two.clock()))
@@ -201,6 +220,7 @@ def test_lanes_are_given_up_between_batches_only(two: Two, monkeypatch: pytest.M
         assert [outcome.status for outcome in outcomes] == [Status.STORED] * 3 + [Status.REPEATED] * 3
 
 
+@BOTH
 def test_what_is_not_on_disk_is_not_remembered(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     city, collector = two.cities[1], two.many
     messages = [two.nodes[0].seal(two.report(), number) for number in range(4)]
@@ -228,6 +248,7 @@ def test_keys_are_not_kept_beyond_the_registrys(two: Two) -> None:
     assert [lane.node.name for lane in two.many._express._lanes.values()] == [NAMES[1]]
 
 
+@BOTH
 def test_a_ratchet_drops_no_lane_but_its_nodes(two: Two, usual: list[int]) -> None:
     two.take([node.seal(two.report(), number) for number in range(2) for node in two.nodes])
     two.take([two.nodes[0].ratchet().seal(two.report(), 0)])
