@@ -28,6 +28,8 @@ EPOCH: Final = 1
 START_S: Final = 1_654_041_600
 WINDOW_S: Final = 900
 PORT: Final = 8883
+DAY: Final = 96  # windows
+KEPT: Final = 3  # reports that a node keeps until the next receipt, at the most
 
 
 @dataclass(frozen=True)
@@ -54,19 +56,20 @@ class SealingNode:
         return cose.render_sealed(head, aead.encrypt(head.nonce(keys.iv_up), signed, aad))
 
 
-def make(folder: Path, nodes: int, reports: int) -> list[bytes]:
+def make(folder: Path, nodes: int, reports: int, *, port: int = PORT, database: str = "") -> list[bytes]:
     """Make a city in `folder` with so many nodes; returns so many sealed reports of each, a round of all at a time.
 
-    Every node ratchets once, one after the other.
+    Of a day's `DAY` reports every node ratchets before one, one after the other; of fewer, that many fewer nodes do.
     """
-    with randomness.seeded("bench"), City.init(folder, "Bench", broker_port=PORT, wifi_ssid="street") as city:
+    settings = {"broker_port": port, "wifi_ssid": "street", "database": database}
+    with randomness.seeded("bench"), City.init(folder, "Bench", **settings) as city:
         policy = for_provisioning(city).policy
         cells = len(cell_names(policy.cells))
-        sealing = list(_enrolled(city, nodes, reports))
+        sealing = list(_enrolled(city, nodes))
         return [node.seal(number, policy.version, cells) for number in range(reports) for node in sealing]
 
 
-def _enrolled(city: City, count: int, reports: int) -> Iterator[SealingNode]:
+def _enrolled(city: City, count: int) -> Iterator[SealingNode]:
     given = for_provisioning(city)
     configuration = node_config(load(BOARD), city.node_network(), city.authorities(), given.signed, given.floor)
     for number in range(count):
@@ -83,7 +86,7 @@ def _enrolled(city: City, count: int, reports: int) -> Iterator[SealingNode]:
         message = cose.sign(identity, strict_cbor.encode(fields), EXTERNAL_AAD)
         city.enrol(message, nonce, name=f"node-{number}", configuration=configuration)
         root = root_key(city.collector_private, point, nonce, thumbprint(public), city.collector_id)
-        yield SealingNode(identity, root, city.collector_id, 1 + number % (reports - 1))
+        yield SealingNode(identity, root, city.collector_id, 1 + number % (DAY - 1))
 
 
 def _report(number: int, policy: int, cells: int) -> dict[int, object]:
@@ -103,5 +106,5 @@ def _report(number: int, policy: int, cells: int) -> dict[int, object]:
         labels.REPORT_TRAFFIC: counts,
         labels.REPORT_HEALTH: [1, 120, 1, 17],
         labels.REPORT_PRIVACY: [policy, 500_000, 500_000 * (number + 1), labels.UNIT_PASSAGE_WINDOW],
-        labels.REPORT_OUTBOX: [number + 1, 0],
+        labels.REPORT_OUTBOX: [number + 1, min(number, KEPT)],
     }

@@ -1,7 +1,7 @@
 """The express lane: reports with nothing unusual about them, many in one transaction, without asking twice.
 
-In a city at rest nearly every message is the next report of a node that is in its current epoch, owes nothing, is owed
-nothing, and has no gaps. What the registry says of such a node (a `Lane`) is kept in memory. It is true until somebody
+In a city at rest nearly every message is a new report of a node that is in its current epoch, owes nothing, is owed
+nothing, and has no gaps; it may overtake another that the node still keeps. What the registry says of such a node (a `Lane`) is kept in memory. It is true until somebody
 writes: what the collector changes drops the lanes of the nodes concerned, and every transaction asks first, under the
 lock, whether anybody else has written, and then drops all of them. So nothing here can differ from what the registry
 has. A message that is unusual in any way ends the batch, is left alone, and goes to the collector itself: this file
@@ -33,7 +33,7 @@ from hadeda.registry.cells import Cell, cell_names
 from hadeda.registry.database import Watched
 from hadeda.registry.epochs import Chain, Epoch, EpochState, candidates
 from hadeda.registry.nodes import Node, whole_index
-from hadeda.registry.outbox import has_gaps
+from hadeda.registry.outbox import has_gaps, stored_above
 from hadeda.registry.policies import policy_of_version
 from hadeda.registry.reports import CellCount, cells_under
 
@@ -55,14 +55,25 @@ class Stored:
 
 @dataclass
 class Lane:
-    """A node at rest, as the registry has it and as this batch leaves it."""
+    """A node at rest, as the registry has it and as this batch leaves it.
+
+    `above` are the indexes of its reports that are stored above what is complete (node.through).
+    """
 
     node: Node
     chain: Chain
     epoch: Epoch
     candidate: Candidate
     accepted: Accepted
+    above: set[int]
     touched: int = 0
+
+    def through_with(self, index: int) -> int:
+        """Up to where reports are complete when this one is stored."""
+        through = self.node.through
+        while through + 1 == index or through + 1 in self.above:
+            through += 1
+        return through
 
 
 class Express:
@@ -121,7 +132,7 @@ class Express:
             try:
                 message = parse_sealed(payload)
                 lane = self._lane(connection, message)
-                if lane is None or not lane.epoch.highest < message.sequence < labels.EPOCH_MESSAGES_MAX:
+                if lane is None or message.sequence in lane.accepted or message.sequence >= labels.EPOCH_MESSAGES_MAX:
                     break
                 opened = before.get(payload) or open_report(message, [lane.candidate])
             except (Rejected, CityError):
@@ -142,6 +153,7 @@ class Express:
                 for name, value in columns.items():
                     setattr(row, name, value)
             lane.accepted = Accepted.from_bytes(lane.epoch.highest, lane.epoch.seen)
+            lane.above = stored_above(connection, lane.node)
 
     def _one(
         self, connection: Connection, batch: Batch, message: SealedMessage, opened: Opened, payload: bytes
@@ -150,7 +162,7 @@ class Express:
         now = self._clock()
         try:
             lane = self._lane(connection, message)
-            if lane is None or lane.epoch.id != opened.candidate.handle or message.sequence <= lane.epoch.highest:
+            if lane is None or lane.epoch.id != opened.candidate.handle or message.sequence in lane.accepted:
                 return None
             traffic = self._usual(connection, lane, opened, now)
             if traffic is None:
@@ -184,19 +196,21 @@ class Express:
         epoch = session.get_one(Epoch, found[0].handle)
         node, chain = session.get_one(Node, epoch.node), session.get_one(Chain, epoch.chain)
         current = epoch.state == chain.state == EpochState.CURRENT and epoch.number == chain.head
-        at_rest = node.revoked_at is None and node.held is None and node.newest == node.through
+        at_rest = node.revoked_at is None and node.held is None
         if not current or not at_rest or chain.enrolment != node.enrolments:
             return None
         if has_gaps(session, node) or not only_receipts(session, node, epoch):
             return None
-        return Lane(node, chain, epoch, found[0], Accepted.from_bytes(epoch.highest, epoch.seen))
+        accepted = Accepted.from_bytes(epoch.highest, epoch.seen)
+        return Lane(node, chain, epoch, found[0], accepted, stored_above(session.connection(), node))
 
     def _usual(self, connection: Connection, lane: Lane, opened: Opened, now: datetime) -> tuple[CellCount, ...] | None:
-        """Its cells, where the report is its node's next, in good order, and says nothing but its window."""
+        """Its cells, where the report is new, in good order, nothing before it is lost, and it has only its window."""
         report = opened.report
         if report.faults or report.answer or report.echo or report.footfall or report.outbox.gaps:
             return None
-        if whole_index(lane.node, report.outbox.index) != lane.node.newest + 1:
+        index = whole_index(lane.node, report.outbox.index)
+        if index in lane.above or not index - report.outbox.kept_before - 1 <= lane.node.through < index:
             return None
         if is_clock_off(report.clock, datetime.fromtimestamp(report.start_s, UTC), report.window_s, now):
             return None
@@ -213,15 +227,20 @@ class Express:
 
     def _receipt(self, lane: Lane, opened: Opened, now: datetime) -> tuple[Posting, ...]:
         """The letter that is due when this report is stored, if one is; it is sealed before anything moves."""
-        through = lane.node.through + 1
+        through = lane.through_with(whole_index(lane.node, opened.report.outbox.index))
         if not receipt_due(lane.epoch, through):
             return ()
-        return (seal_receipt(self._city, lane.chain, lane.epoch, opened.sequence, through, now),)
+        highest = max(lane.epoch.highest, opened.sequence)
+        return (seal_receipt(self._city, lane.chain, lane.epoch, highest, through, now),)
 
     def _move(self, lane: Lane, opened: Opened, now: datetime) -> None:
         """What storing the report changes in node and epoch."""
         node, epoch = lane.node, lane.epoch
         lane.accepted = lane.accepted.including(opened.sequence)
         epoch.highest, epoch.seen = lane.accepted.highest, lane.accepted.to_bytes()
-        node.through = node.newest = node.newest + 1
-        node.heard_at, node.policy = now, opened.report.privacy.policy
+        index = whole_index(node, opened.report.outbox.index)
+        node.through, node.newest = lane.through_with(index), max(node.newest, index)
+        lane.above = {known for known in (*lane.above, index) if known > node.through}
+        node.heard_at = now
+        if opened.sequence == epoch.highest:
+            node.policy = opened.report.privacy.policy

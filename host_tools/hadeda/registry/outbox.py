@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Select, func, select
+from sqlalchemy import Connection, ForeignKey, Select, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hadeda.envelope import Outbox
@@ -79,6 +79,14 @@ def gaps(database: Database, node: Node) -> list[Gap]:
 def has_gaps(session: Session, node: Node) -> bool:
     """Whether anything above what the receipt says is known to be missing."""
     return next(_gaps(session, node), None) is not None
+
+
+def stored_above(connection: Connection, node: Node) -> set[int]:
+    """The indexes of reports that are stored above what is complete; none are, mostly."""
+    if node.newest == node.through:
+        return set()
+    query = select(ReportRow.index).where(ReportRow.node == node.id, ReportRow.enrolment == node.enrolments)
+    return set(connection.scalars(query.where(ReportRow.index > node.through)))
 
 
 def count_lost(database: Database) -> int:

@@ -174,6 +174,20 @@ def test_whatever_comes_in_between_both_have_the_same(two: Two, usual: list[int]
     assert len(two.many.counts) > 1, "everything was stored: this test sees nothing"
 
 
+@BOTH
+def test_what_overtakes_what_the_node_still_keeps_is_usual_too(two: Two, usual: list[int]) -> None:
+    dice, waiting = random.Random(1), list[bytes]()
+    for number in range(30):
+        two.clock.forward(minutes=15)
+        waiting += [node.seal(two.report(r12=[number + 1, min(number, 12)]), number) for node in two.nodes]
+        dice.shuffle(waiting)
+        two.take([waiting.pop() for _ in range(dice.randrange(min(len(waiting), 7)))])
+    two.take(waiting)
+    assert sum(usual) > 80
+    with two.cities[1].database.read() as session:
+        assert {node.through for node in session.scalars(select(Node))} == {30}
+
+
 def command(two: Two, name: str) -> None:
     """The city has something to say to a node."""
 
