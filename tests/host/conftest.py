@@ -1,6 +1,6 @@
 """Fixtures of the host side's tests; this folder is importable, for `sealing`.
 
-A module that holds on both databases says so: `pytestmark = pytest.mark.parametrize("city", ["sqlite", "postgresql"], indirect=True)`.
+What holds on both databases says so: `@pytest.mark.parametrize("city", ["sqlite", "postgresql"], indirect=True)`.
 """
 
 import itertools
@@ -36,10 +36,11 @@ def new_database(server: Server) -> Callable[..., str]:
 
     def make(like: str = "") -> str:
         name = f"city{next(_NUMBERS)}"
+        template = make_url(like).database if like else "template0"
         url = server.url("postgres").replace("postgresql", DRIVER, 1)
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {make_url(like).database if like else 'template0'}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         engine.dispose()
         return server.url(name)
 

@@ -25,7 +25,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from hadeda.bench.collecting import bare_loop
 from hadeda.bench.sealed_load import make
-from hadeda.bench.servers import Server, mosquitto, postgresql
+from hadeda.bench.servers import mosquitto, postgresql
 from hadeda.city import City
 from hadeda.collect.broker import free_port
 from hadeda.errors import BenchError

@@ -24,7 +24,9 @@ def command(
     ] = False,
     share: Annotated[
         str,
-        typer.Option("--share", metavar="NAME", help="Share the work with other collectors; each has a NAME of its own."),
+        typer.Option(
+            "--share", metavar="NAME", help="Share the work with other collectors; each has a NAME of its own."
+        ),
     ] = "",
     city_dir: CityOption = None,
     key_file: KeyFileOption = None,

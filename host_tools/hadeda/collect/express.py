@@ -1,11 +1,11 @@
 """The express lane: reports with nothing unusual about them, many in one transaction, without asking twice.
 
 In a city at rest nearly every message is a new report of a node that is in its current epoch, owes nothing, is owed
-nothing, and has no gaps; it may overtake another that the node still keeps. What the registry says of such a node (a `Lane`) is kept in memory. It is true until somebody
-writes: what the collector changes drops the lanes of the nodes concerned, and every transaction asks first, under the
-lock, whether anybody else has written, and then drops all of them. So nothing here can differ from what the registry
-has. A message that is unusual in any way ends the batch, is left alone, and goes to the collector itself: this file
-refuses nobody, it only steps aside.
+nothing, and has no gaps; it may overtake another that the node still keeps. What the registry says of such a node (a
+`Lane`) is kept in memory. It is true until somebody writes: what the collector changes drops the lanes of the nodes
+concerned, and every transaction asks first, under the lock, whether anybody else has written, and then drops all of
+them. So nothing here can differ from what the registry has. A message that is unusual in any way ends the batch, is
+left alone, and goes to the collector itself: this file refuses nobody, it only steps aside.
 
 Where several collectors share a database (registry/postgresql.py), what reports move on in a node and its epoch is read
 anew for each batch, under a lock on their rows, and the lane of a node that was written about meanwhile is found anew.

@@ -37,7 +37,9 @@ def _filler(row: Any, place: str) -> str:
 
 _REPORT = insert(_table(ReportRow))
 _PARTS = (AirRow, TrafficRow, HealthRow)
-_FILLERS = {style: {row: _filler(row, place) for row in _PARTS} for style, place in (("qmark", "?"), ("pyformat", "%s"))}
+_FILLERS = {
+    style: {row: _filler(row, place) for row in _PARTS} for style, place in (("qmark", "?"), ("pyformat", "%s"))
+}
 _MOVES = {Epoch: (_mover(Epoch, _EPOCH), _EPOCH), Node: (_mover(Node, _NODE), _NODE)}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from weakref import WeakSet
 
 from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, TypeDecorator, event
@@ -129,8 +128,10 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0]
-            raise CityError(f"the city's database {self.store.name} cannot be used ({reason})", self.store.hint) from error
+            reason = str(error.orig).strip().partition("\n")[0]
+            raise CityError(
+                f"the city's database {self.store.name} cannot be used ({reason})", self.store.hint
+            ) from error
 
 
 class Watched:

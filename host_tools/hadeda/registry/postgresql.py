@@ -2,7 +2,7 @@
 
 Whoever writes holds one advisory lock of the database, so that nobody is ever in the middle of anything:
 
-    alone       exclusively: commands, revoking, provisioning, every message that is unusual. As on SQLite, one at a time
+    alone       exclusively: commands, revoking, provisioning, every message that is unusual; one at a time
     together    shared: the express lane, which then locks the rows of its batch's nodes, in the order of their ids
 
 A writer waits for the lock in a statement of its own, and each later statement sees what was committed before it began
@@ -71,7 +71,9 @@ class PostgresqlServer:
     def create(self, connection: Connection) -> None:
         """The table of what was touched; raises CityError where a city has this database already."""
         if inspect(connection).has_table(TOUCHED.name):
-            raise CityError(f"there is a city in {self.name} already", "make a new database for this one: createdb NAME")
+            raise CityError(
+                f"there is a city in {self.name} already", "make a new database for this one: createdb NAME"
+            )
         _own.create_all(connection)
 
     def version(self, _connection: Connection) -> int:

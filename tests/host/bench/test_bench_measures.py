@@ -9,6 +9,7 @@ from hadeda.bench.collecting import rates
 from hadeda.bench.energy import CHIP, CLOCK_HZ, INSTRUCTIONS_A_CYCLE, SAMPLES, Work, always_on_j, deep_sleep_j
 from hadeda.bench.memory import pss
 from hadeda.bench.set_up import first_result_s
+from hadeda.bench.sharing import DOING, shared
 from hadeda.board.energy import CHIPS
 from hadeda.errors import BenchError
 
@@ -37,6 +38,14 @@ def test_a_run_of_the_collector_stores_everything_and_is_timed() -> None:
     assert done == [1]
     assert 0 < rate.messages < rate.checks
     assert rate.messages_on_the_clock > 0
+
+
+def test_a_run_of_two_collectors_that_share_says_where_the_time_goes() -> None:
+    run = shared(nodes=3, reports=6)
+    assert (run.messages, set(run.cpu_s)) == (18, {"collectors", "PostgreSQL", "Mosquitto"})
+    assert run.cpu_s["collectors"] > 0
+    assert set(run.doing) <= set(DOING.values())
+    assert sum(run.doing.values()) == pytest.approx(1)
 
 
 def test_memory_is_what_the_kernel_says() -> None:

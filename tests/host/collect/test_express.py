@@ -142,7 +142,9 @@ def bad(two: Two, node: SealingNode, number: int, dice: random.Random) -> bytes:
     )()
 
 
-@pytest.mark.parametrize(("two", "seed"), [("sqlite", 0), ("sqlite", 1), ("sqlite", 2), ("postgresql", 3)], indirect=["two"])
+@pytest.mark.parametrize(
+    ("two", "seed"), [("sqlite", 0), ("sqlite", 1), ("sqlite", 2), ("postgresql", 3)], indirect=["two"]
+)
 def test_whatever_comes_in_between_both_have_the_same(two: Two, usual: list[int], seed: int) -> None:
     dice = random.Random(seed)
     numbers = dict.fromkeys(NAMES, 0)

@@ -1,4 +1,4 @@
-"""Two collectors of one city, over one database: no report twice, no number twice, no receipt that takes another back."""
+"""Two collectors of one city, over one database: no report and no number twice, no receipt that takes another back."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from key_life import Clock
 from mqtt_helpers import mosquitto, publish, wait_until
 from sealing import SealingNode, enrolled, example_report, letter_number
@@ -102,13 +103,12 @@ def test_no_command_number_comes_twice(cities: tuple[City, City]) -> None:
     enrolled(cities[0])
 
     def give(city: City) -> None:
+        def command_key(thumb: bytes) -> ec.EllipticCurvePrivateKey:
+            return city.keyring.private(labels.ROLE_COMMAND, thumb)
+
         for _ in range(10):
             with city.database.write() as session:
-                node = select_node(session, "corner")
-                key = city.keyring.private
-                queue(
-                    session, node, labels.OPERATION_LOCATE, {}, lambda t: key(labels.ROLE_COMMAND, t), now=CLOCK()
-                )  # fmt: skip
+                queue(session, select_node(session, "corner"), labels.OPERATION_LOCATE, {}, command_key, now=CLOCK())
 
     at_once(lambda: give(cities[0]), lambda: give(cities[1]))
     with cities[0].database.read() as session:
