@@ -61,8 +61,10 @@ def make(folder: Path, nodes: int, reports: int, *, port: int = PORT, database: 
 
     Of a day's `DAY` reports every node ratchets before one, one after the other; of fewer, that many fewer nodes do.
     """
-    settings = {"broker_port": port, "wifi_ssid": "street", "database": database}
-    with randomness.seeded("bench"), City.init(folder, "Bench", **settings) as city:
+    with (
+        randomness.seeded("bench"),
+        City.init(folder, "Bench", broker_port=port, wifi_ssid="street", database=database) as city,
+    ):
         policy = for_provisioning(city).policy
         cells = len(cell_names(policy.cells))
         sealing = list(_enrolled(city, nodes))

@@ -51,8 +51,8 @@ def postgresql(*settings: str) -> Iterator[Server]:
         folder = Path(name)
         if user:
             shutil.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
-        made = [initdb, "-D", folder / "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        done = subprocess.run(made, capture_output=True, text=True, cwd=folder, check=False, **user)
+        make = [initdb, "-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        done = subprocess.run(make, capture_output=True, text=True, cwd=folder, check=False, **user)
         if done.returncode:
             raise BenchError(f"initdb failed ({done.stderr.strip()})", "see what it says")
         command = [program, "-D", folder / "data", "-k", folder, "-c", "listen_addresses="]

@@ -2,8 +2,8 @@
 
 All of them as a city would run them, on this machine, over TLS to the broker and a Unix socket to the database, whose
 commits are on disk. The collectors are stopped while the messages are published, and go on at once: what is measured is
-how a backlog is worked off. Beside the clock, the CPU time of each party is read, and what PostgreSQL says each
-collector's session is doing is looked at every few milliseconds: that names the bottleneck.
+how a backlog is worked off. Beside the clock, the CPU time of each party is read, and what PostgreSQL says the
+collectors' sessions are doing is looked at every few milliseconds: that names the bottleneck.
 """
 
 import os
@@ -36,23 +36,24 @@ LOOK_EVERY_S: Final = 0.02
 PATIENCE_S: Final = 120.0
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 COUNT: Final = text("SELECT count(*) FROM report")
-# A session that waits for its client waits for Python: opening messages, sealing receipts, or reading the broker's
+PYTHON: Final = "the collectors' Python"
+# A transaction that waits for its client waits for Python, as does a collector that is in none
 DOING: Final = {
-    "Client": "the collectors' Python",
+    "Client": PYTHON,
     "Lock": "waiting for each other's locks",
     "IO": "waiting for the disk",
     "LWLock": "waiting for the disk",
     "": "executing in PostgreSQL",
 }
 LOOK: Final = text(
-    "SELECT coalesce(wait_event_type, '') FROM pg_stat_activity "
-    "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND datname = current_database()"
+    "SELECT coalesce(wait_event_type, '') FROM pg_stat_activity WHERE backend_type = 'client backend' "
+    "AND datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
 )
 
 
 @dataclass(frozen=True)
 class Shared:
-    """`cpu_s` by party, `doing` as shares of the time that both collectors' sessions were looked at."""
+    """`cpu_s` by party; `doing`: shares of the collectors' time, the largest first."""
 
     messages: int
     clock_s: float
@@ -93,7 +94,8 @@ def _watch(connection: Connection, parties: dict[str, list[int]], wanted: int, c
     while connection.scalar(COUNT) < wanted:
         if time.monotonic() - started > PATIENCE_S:
             raise BenchError(f"{connection.scalar(COUNT)} of {wanted} messages are stored", "a defect: report it")
-        seen.update(DOING.get(kind, kind) for kind in connection.scalars(LOOK))
+        doing = [DOING.get(kind, kind) for kind in connection.scalars(LOOK)]
+        seen.update(doing + [PYTHON] * (len(NAMES) - len(doing)))
         time.sleep(LOOK_EVERY_S)
     clock_s = time.monotonic() - started
     used = {name: sum(map(_cpu_s, pids)) - before[name] for name, pids in parties.items()}

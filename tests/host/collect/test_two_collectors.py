@@ -163,6 +163,7 @@ def test_sharing_a_subscription_nothing_is_lost_while_either_or_the_database_is_
         mortal.stop()
         publish(city, *(sealed(node, number) for number in range(6, 9) for node in nodes))
         mortal.start()
+        wait_until(lambda: both[0].counts[Status.STORED] == 18, "the half of the one that is there")
         with MqttCollector(other, both[1], share="lake"):
             wait_until(lambda: stored() >= 36, "what had waited")
         assert count_reports(city.database) == 36

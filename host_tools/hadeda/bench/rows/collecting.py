@@ -56,7 +56,7 @@ def _sharing(conditions: Conditions, runs: int) -> Row:
         f"median of {runs}: a day's {run.messages} reports of {SHARED_NODES} nodes that wait at Mosquitto, by TLS to "
         f"two `hadeda collect --share`, by a Unix socket to PostgreSQL, both as installed (commits are on disk), on "
         f"{os.cpu_count()} cores that they share; on the clock. {rate / run.checks:.3g} of the peer. A message costs "
-        f"{costs} of CPU. Of the collectors' sessions' time the most is {bottleneck}: the bottleneck; then "
+        f"{costs} of CPU. Of the collectors' time the most is {bottleneck}: the bottleneck; then "
         f"{', '.join(rest) or 'nothing'}. Peer: the same loop of P-256 verifications on one core, in the same run"
     )
     return Row(name, round(rate), UNIT, how, None, "bare P-256 verification", round(run.checks))
