@@ -68,7 +68,7 @@ def _with_kernel(yardstick: Yardstick, keys: int, firmware: Path) -> dict[str, l
 
 def measure_minimising(yardstick: Yardstick, seeds: int, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
     """Values by name, one for every seed of the noise."""
-    node = ("__init__", "errors", "sample", "noise", "minimise", "ledger", "report", "policy", "footfall")
+    node = ("__init__", "errors", "sample", "noise", "channel", "minimise", "ledger", "report", "policy", "footfall")
     with Machine(yardstick) as machine:
         _load(machine, firmware, node, MINIMISING)
         machine.run((ON_BOARD / "minimising.py").read_text())
@@ -90,7 +90,7 @@ def measure_peer(keys: int) -> dict[str, list[int]]:
 
 def measure_sampling(yardstick: Yardstick, firmware: Path = FIRMWARE) -> dict[str, list[int]]:
     """Values by name: one sample of each sensor, and `growth_bytes` of each after a score of them."""
-    node = ("__init__", "errors", "sample", "noise", "minimise", "ledger", "report", "policy", "footfall")
+    node = ("__init__", "errors", "sample", "noise", "channel", "minimise", "ledger", "report", "policy", "footfall")
     with Machine(yardstick) as machine:
         _load(machine, firmware, node, SAMPLING, drivers=True)
         machine.run((ON_BOARD / "sampling.py").read_text())
