@@ -94,6 +94,7 @@ class Express:
         self._lanes.clear()
         self._of_node.clear()
         self._policies.clear()
+        self._opened.clear()
 
     def drop(self, nodes: Iterable[int]) -> None:
         """Something about these nodes (row ids) has changed."""
@@ -111,7 +112,8 @@ class Express:
                 if not opened:
                     return []
                 if self._watched.shared:
-                    self._hold(connection, [self._lanes[message.kid, message.epoch] for message, _ in opened])
+                    keys = {(message.kid, message.epoch) for message, _ in opened}
+                    self._hold(connection, [self._lanes[key] for key in keys if key in self._lanes])
                 batch, taken = Batch(connection, len(opened)), list[Stored]()
                 for (message, report), payload in zip(opened, payloads, strict=False):
                     stored = self._one(connection, batch, message, report, payload)

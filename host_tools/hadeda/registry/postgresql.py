@@ -58,8 +58,8 @@ class PostgresqlServer:
     def engines(self) -> tuple[Engine, Engine]:
         """For sessions, and for a connection that is kept; raises CityError without the driver."""
         try:
-            pooled = create_engine(self._url, pool_pre_ping=True)
-            kept = create_engine(self._url, poolclass=NullPool)
+            pooled = create_engine(self._url, isolation_level="READ COMMITTED", pool_pre_ping=True)
+            kept = create_engine(self._url, isolation_level="READ COMMITTED", poolclass=NullPool)
         except ImportError as error:
             raise CityError(
                 f"PostgreSQL needs its driver ({error})", "install it: pip install 'hadeda[postgresql]'"
