@@ -62,7 +62,7 @@ class PostgresqlServer:
             kept = create_engine(self._url, isolation_level="READ COMMITTED", poolclass=NullPool)
         except ImportError as error:
             raise CityError(
-                f"PostgreSQL needs its driver ({error})", "install it: pip install 'hadeda[postgresql]'"
+                f"PostgreSQL needs its driver ({error})", "install it: pip install 'psycopg[binary]'"
             ) from error
         for engine in (pooled, kept):
             event.listen(engine, "connect", _configure)
