@@ -1,4 +1,7 @@
-"""The registry: which nodes a city has, with which keys, and every report it has received (SQLite by SQLAlchemy)."""
+"""The registry: which nodes a city has, with which keys, and every report it has received.
+
+Every module with a table is imported here, so that a new database has them all whoever makes it.
+"""
 
 from hadeda.registry.cells import Cell, cell_names
 from hadeda.registry.commands import Command, CommandState
@@ -6,6 +9,7 @@ from hadeda.registry.database import Database
 from hadeda.registry.enrolling import enrol
 from hadeda.registry.epochs import Chain, Epoch, EpochState, Standing
 from hadeda.registry.nodes import Node, find_node, nodes
+from hadeda.registry.outbox import Gap, count_lost, gaps
 from hadeda.registry.policies import PolicyRow
 from hadeda.registry.quarantine import Refused, refused
 from hadeda.registry.reports import CellCount, SensorFault, StoredReport, count_reports, reports
@@ -21,6 +25,7 @@ __all__ = [
     "Database",
     "Epoch",
     "EpochState",
+    "Gap",
     "Node",
     "PolicyRow",
     "Refused",
@@ -28,9 +33,11 @@ __all__ = [
     "Standing",
     "StoredReport",
     "cell_names",
+    "count_lost",
     "count_reports",
     "enrol",
     "find_node",
+    "gaps",
     "hold_all",
     "nodes",
     "refused",

@@ -1,6 +1,8 @@
 """`hadeda city` on the command line: what it answers, and how it ends."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,14 @@ from hadeda.cli.main import app
 
 def hadeda(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_new_city_has_every_table_whatever_else_was_imported(tmp_path: Path) -> None:
+    """In processes of their own: here, other tests have imported everything."""
+    for arguments in (("city", "init", "harbour", "--unprotected"), ("reports", "--city", "harbour")):
+        command = [sys.executable, "-m", "hadeda.cli.main", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_init_and_show(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from key_life import Clock
 from mqtt_helpers import mosquitto, publish, wait_until
 from sealing import SealingNode, enrolled, example_report, letter_number
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from hadeda.bench.servers import Server, postgresql
 from hadeda.city import City
+from hadeda.cli.main import app
 from hadeda.collect import Collector, MqttCollector, Outcome, Status
 from hadeda.collect import mqtt as mqtt_module
 from hadeda.collect.broker import free_port
@@ -166,6 +168,13 @@ def test_sharing_a_subscription_nothing_is_lost_while_either_or_the_database_is_
         with MqttCollector(other, both[1], share="lake"):
             wait_until(lambda: stored() >= 36, "what had waited")
         assert count_reports(city.database) == 36
+
+
+def test_the_embedded_broker_is_not_shared(city: City) -> None:
+    arguments = ["collect", "--share", "hill", "--embedded-broker", "--city", str(city.directory)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "run Mosquitto" in done.stderr
 
 
 def test_a_second_city_is_not_put_into_a_database(tmp_path: Path, new_database: Callable[..., str]) -> None:
