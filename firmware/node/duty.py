@@ -10,7 +10,7 @@ from micropython import const
 
 from node import kept, nap
 from node.channel import Channel
-from ports import power
+from ports import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LOOK_MS = const(1000)
 
 async def turn(pipeline: "Pipeline", config: "Any", clock: "Clock") -> None:
     """From the end of one window, or a start, into the next one and to sleep."""
-    window = kept.decode(power.take_back()) if power.woke() else None
+    window = kept.decode(sleep.take_back()) if sleep.woke() else None
     rest = 1
     if window is None:
         await pipeline.sender.synchronise()
@@ -39,7 +39,7 @@ async def turn(pipeline: "Pipeline", config: "Any", clock: "Clock") -> None:
         print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
     await nap.sample_into(following, pipeline.sampler, len(config["sensors"]), clock)
     _keep(pipeline, following, clock.unix_s())
-    nap.sleep(following, config, clock)
+    nap.sleep_on(following, config, clock)
 
 
 def _keep(pipeline: "Pipeline", window: kept.Kept, now_s: int) -> None:

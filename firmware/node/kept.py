@@ -59,7 +59,7 @@ class Kept:
             self.faults[code] = min(self.faults.get(code, 0) + 1, _FAULT_COUNT_MAX)
 
     def encode(self) -> bytes:
-        """All of it, for power.set_aside()."""
+        """All of it, for ports.sleep."""
         channels = {number: [c.n, c.total, c.low, c.high] for number, c in self.channels.items()}
         window = [self.start_s, self._end_s, self.quality, self.rest, self.wake_s]
         return cbor.encode([window, channels, self.faults, self.owed, self.sent, self.kept_s])

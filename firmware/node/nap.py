@@ -10,7 +10,7 @@ from micropython import const
 from node import kept, sample
 from node.seldom import seldom
 from node.sensing import open_sampler
-from ports import power
+from ports import power, sleep
 from ports.clock import Clock
 from ports.flash import Files
 
@@ -33,17 +33,17 @@ def between_samples() -> None:
 
 async def _between_samples() -> None:
     clock = Clock()
-    window = kept.decode(power.take_back())
+    window = kept.decode(sleep.take_back())
     if window is None:
         return
     if not window.takes(clock.unix_s()):
-        power.set_aside(window.encode())
+        sleep.set_aside(window.encode())
         return
     power.Watchdog()
     with seldom("node.config") as reader:
         config = reader.load(Files())
     await sample_into(window, open_sampler(config, clock), len(config["sensors"]), clock)
-    sleep(window, config, clock)
+    sleep_on(window, config, clock)
 
 
 async def sample_into(window: "Kept", sampler: "Sampler", sensors: int, clock: Clock) -> None:
@@ -60,11 +60,11 @@ async def sample_into(window: "Kept", sampler: "Sampler", sensors: int, clock: C
     sampler.stop()
 
 
-def sleep(window: "Kept", config: "Any", clock: Clock) -> None:
+def sleep_on(window: "Kept", config: "Any", clock: Clock) -> None:
     """Until the next sample, or until the window is over. It is RTC memory that keeps it meanwhile."""
     now_s = clock.unix_s()
     next_s = now_s + min([entry["period_s"] for entry in config["sensors"]])
     if not window.takes(next_s):
         next_s = window.wake_s
-    power.set_aside(window.encode())
-    power.deep_sleep(max(1, next_s - now_s) * 1000)
+    sleep.set_aside(window.encode())
+    sleep.deep_sleep(max(1, next_s - now_s) * 1000)

@@ -1,7 +1,6 @@
 """Resets, the watchdog, what outlives deep sleep, and how much memory is taken."""
 
 import gc
-from binascii import crc32
 
 import machine
 from micropython import const
@@ -10,23 +9,11 @@ from micropython import const
 _WATCHDOG_MS = const(120000)
 _SLOT = const(16)
 _SLOTS = const(2)
-_SUM = const(4)  # bytes, before what is set aside
-_ASIDE_MAX = const(2048 - 2 * 16 - 4)
 
 
 def reset_cause() -> int:
     """machine.reset_cause(): 1 power on or brown-out, 2 hard (reset() or panic), 3 watchdog, 4 deep sleep, 5 soft."""
     return machine.reset_cause()
-
-
-def woke() -> bool:
-    """Whether this is the end of a deep sleep."""
-    return machine.reset_cause() == machine.DEEPSLEEP_RESET
-
-
-def deep_sleep(milliseconds: int) -> None:
-    """Sleep, and start anew after it. RAM is gone then, RTC memory and clock are not."""
-    machine.deepsleep(milliseconds)
 
 
 def reset() -> None:
@@ -73,29 +60,14 @@ class Retained:
         return slot[1 : 1 + slot[0]] if slot else b""
 
     def write(self, data: bytes) -> None:
-        memory = _memory()
+        memory = rtc_memory()
         memory[self._at] = len(data)
         memory[self._at + 1 : self._at + 1 + len(data)] = data
         machine.RTC().memory(memory)
 
 
-def set_aside(data: bytes) -> None:
-    """Keep up to 2012 bytes over a deep sleep, in RTC memory."""
-    if len(data) > _ASIDE_MAX:
-        raise ValueError("too much for RTC memory")
-    machine.RTC().memory(_memory()[: _SLOTS * _SLOT] + crc32(data).to_bytes(_SUM, "big") + data)
-
-
-def take_back() -> bytes:
-    """What was set aside, once; b"" when nothing was, or it is damaged."""
-    memory = _memory()
-    data = bytes(memory[_SLOTS * _SLOT + _SUM :])
-    if data:
-        machine.RTC().memory(memory[: _SLOTS * _SLOT])
-    return data if crc32(data).to_bytes(_SUM, "big") == memory[_SLOTS * _SLOT : _SLOTS * _SLOT + _SUM] else b""
-
-
-def _memory() -> bytearray:
+def rtc_memory() -> bytearray:
+    """All of it, the slots at least."""
     memory = bytearray(machine.RTC().memory())
     if len(memory) < _SLOTS * _SLOT:
         memory.extend(bytes(_SLOTS * _SLOT - len(memory)))
