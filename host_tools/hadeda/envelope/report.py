@@ -227,6 +227,8 @@ def _air(value: object) -> tuple[AirReading, ...]:
         mean = _number(mean, -COUNT_MAX, COUNT_MAX, f"{name} mean")
         below = _number(below, 0, COUNT_MAX, f"{name} below")
         above = _number(above, 0, COUNT_MAX, f"{name} above")
+        if channel == labels.CHANNEL_ENERGY and ((n, below, above) != (1, 0, 0) or mean < 0):
+            raise Rejected("energy is more than the one value of its window")
         readings.append(
             AirReading(name, unit, n, mean / scale, (mean - below) / scale, (mean + above) / scale),
         )

@@ -38,8 +38,9 @@ def test_a_row_is_consistent_in_itself(part: str) -> None:
     row = load_parts()[part]
     known = {name for name, _unit, _scale in labels.CHANNELS.values()}
     for channel in row.channel:
-        assert (channel.name in known) == (row.kind == "air")
-        assert (channel.unit is None) == (row.kind == "air"), "an air channel has the report's unit"
+        measured = row.kind in ("air", "energy")
+        assert (channel.name in known) == measured
+        assert (channel.unit is None) == measured, "what is measured has the report's unit"
         assert channel.reported_unit
     signals = {wire.to for wire in row.wiring}
     assert (row.bus is None) == (not row.wiring) == (row.kind == "radio")
