@@ -175,10 +175,10 @@ class Ops243a:
             out.fault(FAULT_BAD_FRAME)
 
     def _take(self, line: bytes, out: "Output") -> None:
-        """One line. A bare number, or another unit, comes from a radar that forgot what it was told."""
+        """One line. A bare number, or another unit, comes from a radar that was not told yet, or forgot it."""
         said = content(line)
         if not isinstance(said, dict):
-            self._lines.bad += 1
+            self._lines.bad += self._configured
             self._configured = self._configured and said is None
             return
         self._heard_ms = self._clock.ticks_ms()

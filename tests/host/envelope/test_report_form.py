@@ -37,7 +37,7 @@ def test_integers_become_units() -> None:
 
 
 def test_energy_is_one_value_of_its_window() -> None:
-    (energy,) = parse_report(dumps(example_report(r4={11: [1, 1200, 0, 0]}))).air
+    (energy,) = parse_report(dumps(example_report(r2=3600, r4={11: [1, 1200, 0, 0]}))).air
     assert (energy.channel, energy.unit, energy.n) == ("energy", "Wh", 1)
     assert energy.minimum == energy.mean == energy.maximum == 1200
 
@@ -101,6 +101,7 @@ BAD_BEYOND_THE_CDDL = [
 CONTRADICTIONS = [
     {"r10": [2, 0, 0, 1]}, {"r5": [-1], "r10": [2, 0, 0, 1]}, {"r5": [5, -2], "r10": [2, 0, 500_000, 1]},
     {"r10": [0, 0, 0, 1]}, {"r4": {}, "r10": [0, 0, 0, 1]}, {"r5": [], "r10": [0, 0, 0, 1]},
+    {"r2": 3597, "r4": {11: [1, 100, 0, 0]}}, {"r2": 60, "r4": {11: [1, 0, 0, 0]}},
     {"r4": {}, "r5": [], "r10": [0, 1, 1, 1]}, {"r4": {}, "r5": [-4], "r10": [0, 0, 0, 1]},
 ]  # fmt: skip
 
