@@ -87,6 +87,11 @@ class Part(Strict):
         """The report's channels it measures: none of a part that counts."""
         return tuple(channel.name for channel in self.channel) if self.kind in ("air", "energy") else ()
 
+    @property
+    def stays_awake(self) -> bool:
+        """Whether its chip may not sleep deeply: a part that speaks by itself, or says what changed since last time."""
+        return self.streams or self.kind == "energy"
+
     @model_validator(mode="after")
     def _wired_unless_a_radio(self) -> Self:
         """A radio has no bus and no wires; everything else has a bus and two wires at least."""

@@ -288,7 +288,7 @@ def _sleep(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
     """Who sleeps deeply hears nothing meanwhile and forgets: only what is read at a period can be on such a board."""
     for index, sensor in enumerate(board.sensors):
         row = parts.get(sensor.part)
-        if board.sleep is None or row is None or not (row.streams or row.kind == "energy"):
+        if board.sleep is None or row is None or not row.stays_awake:
             continue
         needs = "be listened to all the time" if row.streams else "be compared with what it said last"
         what = f"the {row.title} has to {needs}, and [sleep] has the chip sleep deeply"

@@ -1,16 +1,19 @@
 """Energy is told coarsely or not at all: the city is the attacker, with its policy key, its cable and its commands."""
 
+from firmware import board_fakes
 from firmware.city_pen import Pen, floor_map
 from firmware.fakes import Random, raises
 
 from envelope import cbor, keys, labels
 from envelope.drbg import Drbg
 from envelope.labels import CHANNEL_ENERGY, ROLE_POLICY, SET_POLICY_FLOOR, SET_POLICY_POLICY, SET_POLICY_RELEASE
-from node import accept, sample
+from node import accept, duty, kept, sample
 from node.errors import PolicyRefused
 from node.keystore import Secrets
 from node.minimise import Minimiser
 from node.policy import Policy, in_force
+
+assert board_fakes  # puts machine and esp32 in place
 
 PEN = Pen()
 IDENTITY = Pen(b"x").keys[ROLE_POLICY][1]
@@ -180,6 +183,33 @@ def test_a_release_that_nobody_measured_tells_nothing():
     assert _window(minimiser, [70]) == [1, 0, 0, 0]
     minimiser.open(Drbg(b"s" * 32))
     assert CHANNEL_ENERGY not in minimiser.release(True).air
+
+
+class _Window:
+    start_s = 0
+    quality = 1
+
+    def until_s(self):
+        return HOUR_S
+
+
+class _Pipeline:
+    """As much of one as begins a window on a node that sleeps deeply."""
+
+    policy = in_force(_node(COARSE, **METERED))
+    sender = type("Sender", (), {"slot_ms": 0})
+
+    def open(self):
+        return _Window()
+
+
+def test_a_node_that_sleeps_deeply_keeps_no_energy_and_tells_none():
+    window = duty._open(_Pipeline(), 1)
+    assert set(window.channels) == {1}
+    event = sample.empty_event()
+    event[0], event[1], event[2], event[3] = sample.READING, 0, CHANNEL_ENERGY, 500
+    window.add(event)
+    assert set(kept.decode(window.encode()).channels) == {1}
 
 
 def test_what_no_policy_asks_for_is_dropped():

@@ -8,6 +8,8 @@ import pytest
 from hadeda.board import BoardError, load, load_parts, names
 from hadeda.board.fitness import CAMERAS
 from hadeda.board.parts import PARTS
+from hadeda.board.rules import problems
+from hadeda.board.schema import DeepSleep
 from hadeda.envelope import labels
 from hadeda.paths import FIRMWARE, ROOT
 
@@ -87,3 +89,11 @@ def test_what_has_no_bus_is_a_radio(tmp_path: Path) -> None:
         file.write_text(wrong, encoding="utf-8")
         with pytest.raises(BoardError, match="needs a bus and its wiring, unless it is a radio"):
             load_parts(file)
+
+
+@pytest.mark.parametrize("part", ["pzem004t", "ops243a"])
+def test_what_a_sleeping_board_would_miss_cannot_be_on_one(part: str) -> None:
+    board = load("esp32-devkitc-v4-meter").model_copy(update={"sleep": DeepSleep(radio_every=1)})
+    found = [str(problem) for problem in problems(board, load_parts()) if "sleep deeply" in problem.what]
+    assert any(load_parts()[part].title in problem for problem in found), found
+    assert len(found) == 2
