@@ -167,6 +167,12 @@ FLOOR_EPSILON_DAY = 4
 FLOOR_CHANNELS = 5
 FLOOR_SOURCES = 6
 FLOOR_VERSION = 7
+FLOOR_ENERGY = 8  # absent: energy is never told
+
+ENERGY_WINDOW = 1
+ENERGY_STEP = 2
+ENERGY_WINDOW_MIN = 3600  # seconds: no floor is finer, whoever gave it
+ENERGY_STEP_MIN = 100  # Wh
 
 SOURCE_FOOTFALL = 1
 SOURCE_VISION = 2
@@ -200,7 +206,9 @@ CHANNELS = {
     8: ("tvoc", "ppb", 1),
     9: ("voc_raw", "ticks", 1),
     10: ("nox_raw", "ticks", 1),
+    11: ("energy", "Wh", 1),
 }
+CHANNEL_ENERGY = 11  # of one circuit: told as node/energy.py says, and not with the air's statistics
 
 # Sensor faults: code = sensor index * 8 + kind
 FAULT_NO_ANSWER = 1

@@ -16,7 +16,13 @@ from envelope.labels import (
     CELLS_CLASSES,
     CELLS_DIRECTIONS,
     CELLS_SPEED_BANDS,
+    CHANNEL_ENERGY,
+    ENERGY_STEP,
+    ENERGY_STEP_MIN,
+    ENERGY_WINDOW,
+    ENERGY_WINDOW_MIN,
     FLOOR_CHANNELS,
+    FLOOR_ENERGY,
     FLOOR_EPSILON_DAY,
     FLOOR_EPSILON_RELEASE,
     FLOOR_K,
@@ -63,7 +69,8 @@ _EPSILON_DAY_MAX = const(2000000000)
 _CELLS_MAX = const(64)
 _SPEED_MAX = const(300)
 _NAME_MAX = const(64)
-_CHANNELS = range(1, 11)  # labels.CHANNELS
+_ENERGY_STEP_MAX = const(1000000)
+_CHANNELS = range(1, 12)  # labels.CHANNELS
 _SOURCES = (SOURCE_FOOTFALL, SOURCE_VISION)
 
 
@@ -123,7 +130,7 @@ def read_policy(encoded: bytes, city: "bytes | None") -> "Map":
 
 def read_floor(encoded: bytes) -> "Map":
     """The floor's map, checked; PolicyRefused."""
-    floor = _keys("floor", _content(encoded), range(FLOOR_WINDOW, FLOOR_VERSION + 1))
+    floor = _keys("floor", _content(encoded), range(FLOOR_WINDOW, FLOOR_VERSION + 1), (FLOOR_ENERGY,))
     _range("shortest window", floor[FLOOR_WINDOW], _WINDOW_MIN_S, _DAY_S)
     _range("smallest k", floor[FLOOR_K], 1, _K_MAX)
     _range("largest epsilon of a release", floor[FLOOR_EPSILON_RELEASE], 1, _EPSILON_RELEASE_MAX)
@@ -131,6 +138,10 @@ def read_floor(encoded: bytes) -> "Map":
     _rising("channels never allowed", floor[FLOOR_CHANNELS], _CHANNELS)
     _rising("sources never allowed", floor[FLOOR_SOURCES], _SOURCES)
     _range("version", floor[FLOOR_VERSION], 1, _VERSION_MAX)
+    if FLOOR_ENERGY in floor:
+        energy = _keys("energy", floor[FLOOR_ENERGY], (ENERGY_WINDOW, ENERGY_STEP))
+        _range("energy's shortest window", energy[ENERGY_WINDOW], ENERGY_WINDOW_MIN, _DAY_S)
+        _range("energy's smallest step", energy[ENERGY_STEP], ENERGY_STEP_MIN, _ENERGY_STEP_MAX)
     return floor
 
 
@@ -193,6 +204,7 @@ def _check_keeps(policy: "Map", floor: "Map") -> None:
         ("epsilon of a day", policy[POLICY_EPSILON_DAY] <= floor[FLOOR_EPSILON_DAY]),
         ("channels", not set(policy[POLICY_CHANNELS]) & set(floor[FLOOR_CHANNELS])),
         ("sources", not set(policy.get(POLICY_SOURCES, ())) & set(floor[FLOOR_SOURCES])),
+        ("energy", CHANNEL_ENERGY not in policy[POLICY_CHANNELS] or _energy(floor)[0] <= policy[POLICY_WINDOW]),
         ("footfall's k", footfall is None or footfall[1] >= floor[FLOOR_K]),
     ):
         if not keeps:
@@ -208,8 +220,16 @@ def _check_tighter(floor: "Map", old: "Map") -> None:
         or floor[FLOOR_EPSILON_DAY] > old[FLOOR_EPSILON_DAY]
         or set(old[FLOOR_CHANNELS]) - set(floor[FLOOR_CHANNELS])
         or set(old[FLOOR_SOURCES]) - set(floor[FLOOR_SOURCES])
+        or _energy(floor)[0] < _energy(old)[0]
+        or _energy(floor)[1] < _energy(old)[1]
     ):
         raise PolicyRefused("a looser floor without the release key's signature")
+
+
+def _energy(floor: "Map") -> "tuple[int, int]":
+    """(shortest window, smallest step) in which energy may be told: beyond all bounds where it never may."""
+    energy = floor.get(FLOOR_ENERGY, {})
+    return energy.get(ENERGY_WINDOW, _DAY_S + 1), energy.get(ENERGY_STEP, _ENERGY_STEP_MAX + 1)
 
 
 def _check_cells(cells: "Any") -> None:

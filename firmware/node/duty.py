@@ -8,6 +8,7 @@ import asyncio
 
 from micropython import const
 
+from envelope.labels import CHANNEL_ENERGY
 from node import kept, nap
 from node.channel import Channel
 from ports import sleep
@@ -73,7 +74,9 @@ def _open(pipeline: "Pipeline", rest: int) -> kept.Kept:
     end_s = window.until_s()
     following = kept.Kept(window.start_s, end_s, window.quality, rest, end_s + slot_s)
     policy = pipeline.policy
-    following.channels = {channel: Channel() for channel in (policy.channels if policy else ())}
+    # Energy is told by node/energy.py's rules only, which need a node that stays awake
+    channels = policy.channels if policy else ()
+    following.channels = {channel: Channel() for channel in channels if channel != CHANNEL_ENERGY}
     return following
 
 

@@ -14,6 +14,7 @@ from micropython import const
 
 from envelope.errors import FaultDetected
 from envelope.labels import (
+    CHANNEL_ENERGY,
     FAULT_BUS_HUNG,
     FAULT_DRIVER,
     FAULT_NO_ANSWER,
@@ -27,6 +28,8 @@ from node.channel import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from envelope.drbg import Drbg
     from node.footfall import Footfall
     from node.policy import Policy
@@ -85,7 +88,7 @@ class Minimiser:
     def use(self, policy: "Policy | None") -> None:
         """Count under this policy from now on. Between two windows: what was counted is forgotten."""
         self._policy = policy
-        self.channels = {channel: Channel() for channel in (policy.channels if policy else ())}
+        self.channels = {channel: self._channel(channel) for channel in (policy.channels if policy else ())}
         self._edges = array("H", policy.edges if policy else ())
         self._directions = len(policy.directions) if policy else 0
         self._row = self._directions * (len(self._edges) + 1)
@@ -101,6 +104,14 @@ class Minimiser:
                 if index not in self._eyes:
                     theirs = self._traffic[index][1]
                     self._untold += [cls for cls, name in enumerate(policy.classes) if name in theirs]
+
+    def _channel(self, channel: int) -> "Any":
+        """Where the readings of a channel go. The code for energy is loaded where it is needed."""
+        if channel != CHANNEL_ENERGY or self._policy is None:
+            return Channel()
+        from node.energy import Energy
+
+        return Energy(self._policy.energy)
 
     def open(self, drbg: "Drbg") -> None:
         """Begin a window: its noise is drawn now, so that the time of drawing says nothing about what it hides."""
@@ -156,6 +167,8 @@ class Minimiser:
         if policy is None:
             return 0
         heard = self.footfall
+        if CHANNEL_ENERGY in self.channels:
+            self.channels[CHANNEL_ENERGY].close(length_s + _SHORTER_S)
         if length_s + _SHORTER_S < policy.least_s:
             self._withheld = WITHHELD_POLICY
             if heard is not None:

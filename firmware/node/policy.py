@@ -6,6 +6,8 @@ from envelope.labels import (
     CELLS_CLASSES,
     CELLS_DIRECTIONS,
     CELLS_SPEED_BANDS,
+    CHANNEL_ENERGY,
+    FLOOR_ENERGY,
     FLOOR_WINDOW,
     POLICY_CELLS,
     POLICY_CHANNELS,
@@ -33,7 +35,8 @@ WINDOW_S = 900
 class Policy:
     """policy.cddl's map with names. Epsilons in millionths, windows in seconds, edges in km/h; footfall (k, epsilon).
 
-    `least_s` is the floor's shortest window: counts of one that was cut shorter stay on the node.
+    `least_s` is the floor's shortest window: counts of one that was cut shorter stay on the node. `energy` is what
+    the floor says of energy, None where it may never be told.
     """
 
     def __init__(self, content: "Any", floor: "Any") -> None:
@@ -41,7 +44,9 @@ class Policy:
         self.version: int = content[POLICY_VERSION]
         self.window_s: int = content[POLICY_WINDOW]
         self.least_s: int = floor[FLOOR_WINDOW]
-        self.channels = tuple(content[POLICY_CHANNELS])
+        self.energy = floor.get(FLOOR_ENERGY)
+        channels = content[POLICY_CHANNELS]
+        self.channels = tuple([each for each in channels if each != CHANNEL_ENERGY or self.energy])
         self.classes = tuple(cells[CELLS_CLASSES])
         self.directions = tuple(cells[CELLS_DIRECTIONS])
         self.edges = tuple(cells[CELLS_SPEED_BANDS])

@@ -65,6 +65,8 @@ LOOSE_FLOOR = {
     "max_epsilon_per_release": "max_epsilon_per_release = 10",
     "max_epsilon_per_day": "max_epsilon_per_day = 2000",
 }
+ENERGY_POLICY = "\n[energy]\n"
+ENERGY_FLOOR = "\n[energy]\nmin_seconds = 3600\nmin_step_wh = 100\n"
 SETTLE_S = 12  # board seconds after a window of a minute by which a node has called
 SLOT_LAST_S = 60  # board seconds after a longer window by which a node begins to call
 HOUR_S = 3600
@@ -471,11 +473,12 @@ def make_template(
     stock_partitions: bool = False,
     every_source: bool = False,
     channels: Sequence[str] = (),
+    energy: bool = False,
 ) -> Template:
     """Provision a new node of a new city, through mpremote and the board's serial port.
 
     `every_source`: its policy has people, footfall and vision too, and its floor allows them. `channels`: it has
-    these of the air, the street's if none.
+    these of the air, the street's if none. `energy`: it has energy, in hours and steps of 100 Wh.
     """
     flash, unenrolled = folder / "flash.bin", folder / "unenrolled.bin"
     parcels = shipment()
@@ -489,18 +492,24 @@ def make_template(
         make_city(folder / "city", broker_port) as city,
         PluggedIn(board, flash, serial=serial, stock_partitions=stock_partitions) as plugged,
     ):
-        sign_loose_policy(city, 2, WINDOW_S, every_source=every_source, channels=channels)
+        sign_loose_policy(city, 2, WINDOW_S, every_source=every_source, channels=channels, energy=energy)
         steps.provision(serial.path, board, city, name=NAME, step=keep, now=plugged.now)
     return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript), stock_partitions)
 
 
 def sign_loose_policy(
-    city: City, version: int, window_s: int, *, every_source: bool = False, channels: Sequence[str] = ()
+    city: City,
+    version: int,
+    window_s: int,
+    *,
+    every_source: bool = False,
+    channels: Sequence[str] = (),
+    energy: bool = False,
 ) -> None:
     """Let the city sign a policy that shows a test nearly the true counts, over a floor that allows it.
 
     `every_source`: it counts people too, by camera, and listens for footfall. `channels`: these of the air, or the
-    street's.
+    street's. `energy`: energy too, in windows of an hour whatever `window_s` says.
     """
     policy, floor = city.directory / "policy.toml", city.directory / "floor.toml"
     lines = {start: line.format(version=version, window_s=window_s) for start, line in LOOSE_POLICY.items()}
@@ -515,6 +524,11 @@ def sign_loose_policy(
         _replace_lines(floor, {"sources": "sources = []"})
         with policy.open("a", encoding="utf-8") as file:
             file.write("\n[vision]\n\n[footfall]\nk = 1\nepsilon_per_release = 5\n")
+    if energy:
+        for file, more in ((policy, ENERGY_POLICY), (floor, ENERGY_FLOOR)):
+            with file.open("a", encoding="utf-8") as opened:
+                opened.write(more)
+        _replace_lines(policy, {"seconds": f"seconds = {HOUR_S}"})
     sign(city, read_policy(policy))
 
 

@@ -27,6 +27,7 @@ SENML_UNITS: Final = {
     "ppm": "ppm",
     "ppb": "ppb",
     "ticks": "count",
+    "Wh": "Wh",
 }
 DECIMALS: Final = {name: len(str(scale)) - 1 for name, _unit, scale in CHANNELS.values()}
 WITHHELD: Final = {"below k": -1, "no budget": -2, "not allowed": -3, "sensor blind": -4}

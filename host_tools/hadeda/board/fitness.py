@@ -17,7 +17,7 @@ def shortfalls(board: Board, policy: Compiled) -> list[str]:
     rows = [(sensor, load_parts()[sensor.part]) for sensor in board.sensors]
     counting = [(sensor, row) for sensor, row in rows if row.classes]
     classes = {name for sensor, row in counting for name in counted(sensor, row)}
-    channels = {channel.name for _, row in rows if row.kind == "air" for channel in row.channel}
+    channels = {channel for _, row in rows for channel in row.channels}
     wanted, said = set(policy.cells.classes), set(policy.channel_names)
     if not wanted & classes and not said & channels:
         raise PolicyError(

@@ -20,7 +20,7 @@ PARTS = BOARDS / "parts.toml"
 
 
 class Channel(Strict):
-    """One quantity the part measures. Air channels carry the report's names, and their unit is the report's."""
+    """One quantity the part measures. What the report has a channel for carries its name, and has its unit."""
 
     name: Word
     measures: Text
@@ -65,7 +65,7 @@ class Part(Strict):
 
     title: Text
     maker: Text
-    kind: Literal["air", "traffic", "radio"]
+    kind: Literal["air", "traffic", "energy", "radio"]
     bus: Literal["i2c", "uart"] | None = None  # a radio is the chip's own
     datasheet: Text
     package: Text | None = None  # the driver's package on PyPI, where it is not our own
@@ -81,6 +81,16 @@ class Part(Strict):
     channel: tuple[Channel, ...] = Field(min_length=1, strict=False)
     wiring: tuple[Wire, ...] = Field(default=(), strict=False)
     notes: tuple[Text, ...] = Field(default=(), strict=False)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The report's channels it measures: none of a part that counts."""
+        return tuple(channel.name for channel in self.channel) if self.kind in ("air", "energy") else ()
+
+    @property
+    def stays_awake(self) -> bool:
+        """Whether its chip may not sleep deeply: a part that speaks by itself, or says what changed since last time."""
+        return self.streams or self.kind == "energy"
 
     @model_validator(mode="after")
     def _wired_unless_a_radio(self) -> Self:

@@ -244,14 +244,14 @@ def _sharing(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
 
 
 def _channels(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
-    """The report has each air channel once."""
+    """The report has each channel once."""
     measured: dict[str, str] = {}
     for index, sensor in enumerate(board.sensors):
         row = parts.get(sensor.part)
-        channels = [channel.name for channel in row.channel] if row is not None and row.kind == "air" else []
+        channels = row.channels if row is not None else ()
         if twice := [name for name in channels if name in measured]:
             what = f"{twice[0]} is already measured by {measured[twice[0]]}"
-            yield Problem(_table(index), "part", what, "the report has each air channel once: keep one of the two")
+            yield Problem(_table(index), "part", what, "the report has each channel once: keep one of the two")
         for name in channels:
             measured.setdefault(name, f"{_table(index)} ({sensor.part})")
 
@@ -285,9 +285,11 @@ def _classes(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
 
 
 def _sleep(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
-    """Who sleeps deeply hears nothing meanwhile: only parts that are read at a period can be on such a board."""
+    """Who sleeps deeply hears nothing meanwhile and forgets: only what is read at a period can be on such a board."""
     for index, sensor in enumerate(board.sensors):
         row = parts.get(sensor.part)
-        if board.sleep is not None and row is not None and row.streams:
-            what = f"the {row.title} has to be listened to all the time, and [sleep] has the chip sleep deeply"
-            yield Problem(_table(index), "part", what, "take out one of the two")
+        if board.sleep is None or row is None or not row.stays_awake:
+            continue
+        needs = "be listened to all the time" if row.streams else "be compared with what it said last"
+        what = f"the {row.title} has to {needs}, and [sleep] has the chip sleep deeply"
+        yield Problem(_table(index), "part", what, "take out one of the two")

@@ -14,6 +14,7 @@ FAULT_COUNT_MAX: Final = 255
 CELLS_MAX: Final = 64
 CELL_SIZE: Final = 2  # bytes
 POLICY_VERSION_MAX: Final = 2**31 - 1
+CLOCK_SLACK_S: Final = 2  # a window is that much shorter where the clock was set by as much
 SPENT_UNKNOWN: Final = COUNT_MAX  # the node lost its ledger and releases nothing for a ledger day
 FAULT_SENSORS_MAX: Final = 64
 
@@ -46,6 +47,7 @@ SAFE_WORDS: Final = {
 }
 KEY_STORE_WORDS: Final = {0: "file", 1: "raw sectors"}
 
+_ENERGY: Final = labels.CHANNELS[labels.CHANNEL_ENERGY][0]
 _BELOW_K: Final = WITHHELD_WORDS[labels.WITHHELD_BELOW_K]
 
 _REQUIRED: Final = {
@@ -210,6 +212,10 @@ def _refuse_contradictions(report: Report) -> None:
     privacy = report.privacy
     if privacy.policy == 0 and (report.air or report.traffic or report.footfall or privacy.epsilon):
         raise Rejected("something was released without a policy")
+    if report.window_s < labels.ENERGY_WINDOW_MIN - CLOCK_SLACK_S and any(
+        reading.channel == _ENERGY for reading in report.air
+    ):
+        raise Rejected("energy of less than an hour")
     cells = (*report.traffic, *([report.footfall] if report.footfall else []))
     looked_at = any(cell.count is not None or cell.withheld == _BELOW_K for cell in cells)
     if looked_at and not privacy.epsilon:
@@ -227,6 +233,8 @@ def _air(value: object) -> tuple[AirReading, ...]:
         mean = _number(mean, -COUNT_MAX, COUNT_MAX, f"{name} mean")
         below = _number(below, 0, COUNT_MAX, f"{name} below")
         above = _number(above, 0, COUNT_MAX, f"{name} above")
+        if channel == labels.CHANNEL_ENERGY and ((n, below, above) != (1, 0, 0) or mean < 0):
+            raise Rejected("energy is more than the one value of its window")
         readings.append(
             AirReading(name, unit, n, mean / scale, (mean - below) / scale, (mean + above) / scale),
         )

@@ -3,11 +3,12 @@
     policy = { 1: city, 2: version, 3: window_s, 4: [channel], 5: {1: [class], 2: [direction], 3: [edge_kmh]}, 6: k,
                7: epsilon_release, 8: epsilon_day, 9: name, ? 10: {1: k, 2: epsilon_release}, ? 11: [source] }
     floor  = { 1: min_window_s, 2: min_k, 3: max_epsilon_release, 4: max_epsilon_day, 5: [channel], 6: [source],
-               7: version }
+               7: version, ? 8: {1: min_window_s, 2: min_step_wh} }
 
 `city` is the thumbprint of the city's policy key (32 bytes): what is for another city does not fit. Epsilons are
 micro-units. Purpose, legal basis, retention and contact are the city's promise to people and stay out: a node could
 not keep them. Key 11 names the sources beside radar (1: footfall, 2: vision) and is absent where there are none.
+A floor without key 8 has no energy told.
 """
 
 from decimal import Decimal
@@ -47,6 +48,7 @@ _FIELDS: Final = {
     11: "sources",
 }
 _CELLS: Final = {1: "classes", 2: "directions", 3: "speed_bands_kmh"}
+_FLOOR_ENERGY: Final = {1: "min_seconds", 2: "min_step_wh"}
 _FOOTFALL: Final = {1: "k", 2: "epsilon_release"}
 
 
@@ -90,7 +92,7 @@ class Compiled(Strict):
             city=city,
             version=policy.version,
             window_s=policy.window_s,
-            channels=tuple(sorted(CHANNEL_IDS[name] for name in policy.air.channels)),
+            channels=tuple(sorted(CHANNEL_IDS[name] for name in policy.channels)),
             cells=Cells(
                 classes=traffic.classes, directions=traffic.directions, speed_bands_kmh=traffic.speed_bands_kmh
             ),
@@ -127,7 +129,7 @@ class Compiled(Strict):
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """The air channels by name; one this table does not know by its number."""
+        """The channels by name; one this table does not know by its number."""
         return tuple(labels.CHANNELS[n][0] if n in labels.CHANNELS else str(n) for n in self.channels)
 
 
@@ -162,7 +164,7 @@ def compile_floor(floor: Floor) -> bytes:
 
 def floor_map(floor: Floor) -> dict[int, Any]:
     """The floor as the map that provisioning gives a node."""
-    return {
+    found: dict[int, Any] = {
         1: floor.window.min_seconds,
         2: floor.counts.min_k,
         3: floor.counts.max_epsilon_release,
@@ -171,14 +173,18 @@ def floor_map(floor: Floor) -> dict[int, Any]:
         6: sorted(SOURCE_IDS[name] for name in floor.never.sources),
         7: floor.version,
     }
+    if floor.energy is not None:
+        found[8] = {1: floor.energy.min_seconds, 2: floor.energy.min_step_wh}
+    return found
 
 
 def decompile_floor(data: bytes) -> Floor:
     """Read a floor's CBOR; raises PolicyError unless it is exactly one, in its one encoding."""
     try:
         content = strict_cbor.decode(data)
-        if not isinstance(content, dict) or set(content) != set(range(1, 8)):
-            raise Rejected("a map without its seven keys, or no map")
+        if not isinstance(content, dict) or set(content) - {8} != set(range(1, 8)):
+            raise Rejected("a map without its keys, or no map")
+        energy = {} if 8 not in content else {"energy": _named(content[8], _FLOOR_ENERGY)}
         found = Floor.model_validate(
             {
                 "version": content[7],
@@ -192,6 +198,7 @@ def decompile_floor(data: bytes) -> Floor:
                     "channels": _names(content[5], CHANNEL_IDS),
                     "sources": _names(content[6], SOURCE_IDS),
                 },
+                **energy,
             }
         )
     except (Rejected, ValidationError) as error:

@@ -28,6 +28,7 @@ CHANNEL_WORDS: Final = {
     "co2": "carbon dioxide (CO2)",
     "tvoc": "vapours of organic compounds (TVOC)",
     "voc_raw": "the raw signal of a vapour sensor (VOC), which is no concentration",
+    "energy": "the energy of one circuit",
     "nox_raw": "the raw signal of a nitrogen oxide sensor (NOx), which is no concentration",
 }
 NEVER: Final = (
@@ -114,6 +115,12 @@ def leaves(policy: Policy) -> list[str]:
     if policy.air.channels:
         names = ", ".join(CHANNEL_WORDS.get(name, name) for name in policy.air.channels)
         found.append(f"the air: {names}; number of readings, mean, lowest and highest of the window, without noise")
+    if policy.energy is not None:
+        found.append(
+            f"{every(policy.window_s)}, the energy that one metered circuit used: one number in whole steps, as coarse "
+            "as the node's floor wants it, without noise; no power, and no lowest or highest. Who knows what hangs on "
+            "that circuit can read from it whether it was used in that time"
+        )
     if policy.footfall:
         found.append(
             "about how many different Bluetooth addresses the radio heard, as one number with noise. These are not "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hadeda.errors import PolicyError
 from hadeda.policy.compiled import Compiled
-from hadeda.policy.schema import SOURCE_IDS, Floor, decimal_text
+from hadeda.policy.schema import ENERGY, SOURCE_IDS, Floor, decimal_text
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,24 @@ def breaches(policy: Compiled, floor: Floor) -> Iterator[Breach]:
     if policy.epsilon_day > counts.max_epsilon_day:
         given, most = decimal_text(policy.epsilon_day), decimal_text(counts.max_epsilon_day)
         yield Breach("traffic", "epsilon_per_day", f"{given} is above the floor's {most}", f"make it at most {most}")
+    yield from _energy_breaches(policy, floor)
     for name in policy.channel_names:
-        if name in floor.never.channels:
+        if name in floor.never.channels and name != ENERGY:
             yield Breach("air", "channels", f"{name!r} is never allowed by the floor", "take it out")
     for name, number in SOURCE_IDS.items():
         if number in policy.sources and name in floor.never.sources:
             yield Breach("", name, f"{name} is never allowed by the floor", f"take the table [{name}] out")
+
+
+def _energy_breaches(policy: Compiled, floor: Floor) -> Iterator[Breach]:
+    if ENERGY not in policy.channel_names:
+        return
+    if floor.energy is None or ENERGY in floor.never.channels:
+        yield Breach("", ENERGY, f"{ENERGY} is never allowed by the floor", f"take the table [{ENERGY}] out")
+    elif policy.window_s < floor.energy.min_seconds:
+        least = floor.energy.min_seconds
+        what = f"{policy.window_s} s is below the {least} s that the floor wants for energy"
+        yield Breach("window", "seconds", what, f"make it at least {least}, or take the table [{ENERGY}] out")
 
 
 def require_kept(policy: Compiled, floor: Floor, hint: str) -> None:
@@ -72,8 +84,24 @@ def loosened(now: Floor, then: Floor) -> list[str]:
     ):
         if new > old:
             found.append(f"{name} from {decimal_text(old)} up to {decimal_text(new)}")
+    found += _energy_loosened(now, then)
     gone = [
         *(name for name in then.never.channels if name not in now.never.channels),
         *(name for name in then.never.sources if name not in now.never.sources),
     ]
     return found + [f"{name}, which was never allowed" for name in gone]
+
+
+def _energy_loosened(now: Floor, then: Floor) -> list[str]:
+    if now.energy is None:
+        return []
+    if then.energy is None:
+        return [f"{ENERGY}, which was never allowed"]
+    return [
+        f"{name} from {old} down to {new}"
+        for name, new, old in (
+            ("energy's window", now.energy.min_seconds, then.energy.min_seconds),
+            ("energy's step", now.energy.min_step_wh, then.energy.min_step_wh),
+        )
+        if new < old
+    ]

@@ -26,9 +26,11 @@ K_MAX = 65_535  # the node's accumulators end there, so a larger k would withhol
 VERSION_MAX = (1 << 31) - 1
 CELLS_MAX = 64
 SPEED_MAX_KMH = 300
+ENERGY_STEP_MAX_WH = 1_000_000
 RETENTION_MAX_DAYS = 3650
 
 CHANNEL_IDS = {name: number for number, (name, _unit, _scale) in labels.CHANNELS.items()}
+ENERGY = labels.CHANNELS[labels.CHANNEL_ENERGY][0]
 SOURCE_IDS = {"footfall": labels.SOURCE_FOOTFALL, "vision": labels.SOURCE_VISION}
 
 
@@ -83,6 +85,12 @@ def _known_channels(names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in CHANNEL_IDS:
             raise _refused(f"no channel {name!r}, {close_to(name, list(CHANNEL_IDS))}")
     return _different(names)
+
+
+def _of_the_air(names: tuple[str, ...]) -> tuple[str, ...]:
+    if ENERGY in names:
+        raise _refused(f"{ENERGY!r} is not of the air: it has a table of its own, [{ENERGY}]")
+    return names
 
 
 def _different(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -176,7 +184,7 @@ class Window(Strict):
 class Air(Strict):
     """The air channels that may be reported, by their names in the report."""
 
-    channels: Channels = Field(strict=False)
+    channels: Annotated[Channels, AfterValidator(_of_the_air)] = Field(strict=False)
 
 
 class Traffic(Strict):
@@ -212,6 +220,10 @@ class Vision(Strict):
     """Allows a camera module that gives boxes as a source of passages. The table has no keys: it is there or not."""
 
 
+class Energy(Strict):
+    """Allows the energy of the metered circuit, as coarse as the floor wants it. No keys: it is there or not."""
+
+
 class Policy(Strict):
     """A policy as its TOML file says it."""
 
@@ -226,6 +238,7 @@ class Policy(Strict):
     traffic: Traffic
     footfall: Footfall | None = None
     vision: Vision | None = None
+    energy: Energy | None = None
 
     @property
     def window_s(self) -> int:
@@ -246,6 +259,11 @@ class Policy(Strict):
     def windows_paid(self) -> int:
         """For how many windows of a day the day's epsilon is enough."""
         return min(self.windows_per_day, self.traffic.epsilon_day // self.spent_per_window)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What may be reported beside counts: the air's channels, and energy."""
+        return (*self.air.channels, *((ENERGY,) if self.energy is not None else ()))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -274,6 +292,13 @@ class Never(Strict):
     sources: Annotated[tuple[Literal["footfall", "vision"], ...], AfterValidator(_different)] = Field(strict=False)
 
 
+class FloorEnergy(Strict):
+    """How coarse energy has to be, if it may be told at all: no window shorter, no step smaller."""
+
+    min_seconds: Annotated[int, Field(ge=labels.ENERGY_WINDOW_MIN, le=DAY_S)]
+    min_step_wh: Annotated[int, Field(ge=labels.ENERGY_STEP_MIN, le=ENERGY_STEP_MAX_WH)]
+
+
 class Floor(Strict):
     """What a node is told at provisioning, over the cable, and then holds against its own city."""
 
@@ -281,3 +306,4 @@ class Floor(Strict):
     window: FloorWindow
     counts: FloorCounts
     never: Never
+    energy: FloorEnergy | None = None

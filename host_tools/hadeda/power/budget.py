@@ -95,8 +95,8 @@ def budgets(
     found = []
     if board.sleep is None:
         found.append(Budget("always on", (*_awake_lines(board, awake), *_rest(row for _, row in rows))))
-    sampled = [(sensor, part) for sensor, part in rows if not part.streams]
-    streaming = tuple(part.title for _, part in rows if part.streams)
+    sampled = [(sensor, part) for sensor, part in rows if not part.stays_awake]
+    streaming = tuple(part.title for _, part in rows if part.stays_awake)
     if not sampled:
         return found
     often_s = min(sensor.period_s for sensor, _ in sampled)

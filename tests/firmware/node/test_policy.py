@@ -219,7 +219,7 @@ def test_unknown_and_missing_keys_are_refused():
 
 def test_channels_and_sources_are_known_each_once_in_order():
     assert set(accept._CHANNELS) == set(labels.CHANNELS)
-    for channels in ([0], [11], [1, 1], [2, 1], [-1], [True], ["1"], None, 1, {}, {1: 1}):
+    for channels in ([0], [12], [1, 1], [2, 1], [-1], [True], ["1"], None, 1, {}, {1: 1}):
         _policy_refused("channels" if channels is not None else "lacks", channels=channels)
     for sources in ([], [0], [3], [2, 2], [2, 1], [True], 2, {}):
         _policy_refused("sources", sources=sources)
@@ -360,7 +360,7 @@ def test_a_damaged_floor_is_refused_whoever_signed_it():
         changes = {"version": 2}
         changes[name] = None
         _floor_refused("lacks", **changes)
-        for value in (-1, HUGE, True, "1", b"", {}, ["1"], [0], [2, 1], [11]):
+        for value in (-1, HUGE, True, "1", b"", {}, ["1"], [0], [2, 1], [12]):
             changes[name] = value
             _floor_refused("", **changes)
     for name in ("window", "k", "epsilon_release", "epsilon_day"):

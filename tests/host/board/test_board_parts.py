@@ -8,6 +8,8 @@ import pytest
 from hadeda.board import BoardError, load, load_parts, names
 from hadeda.board.fitness import CAMERAS
 from hadeda.board.parts import PARTS
+from hadeda.board.rules import problems
+from hadeda.board.schema import DeepSleep
 from hadeda.envelope import labels
 from hadeda.paths import FIRMWARE, ROOT
 
@@ -38,8 +40,9 @@ def test_a_row_is_consistent_in_itself(part: str) -> None:
     row = load_parts()[part]
     known = {name for name, _unit, _scale in labels.CHANNELS.values()}
     for channel in row.channel:
-        assert (channel.name in known) == (row.kind == "air")
-        assert (channel.unit is None) == (row.kind == "air"), "an air channel has the report's unit"
+        measured = row.kind in ("air", "energy")
+        assert (channel.name in known) == measured
+        assert (channel.unit is None) == measured, "what is measured has the report's unit"
         assert channel.reported_unit
     signals = {wire.to for wire in row.wiring}
     assert (row.bus is None) == (not row.wiring) == (row.kind == "radio")
@@ -86,3 +89,11 @@ def test_what_has_no_bus_is_a_radio(tmp_path: Path) -> None:
         file.write_text(wrong, encoding="utf-8")
         with pytest.raises(BoardError, match="needs a bus and its wiring, unless it is a radio"):
             load_parts(file)
+
+
+@pytest.mark.parametrize("part", ["pzem004t", "ops243a"])
+def test_what_a_sleeping_board_would_miss_cannot_be_on_one(part: str) -> None:
+    board = load("esp32-devkitc-v4-meter").model_copy(update={"sleep": DeepSleep(radio_every=1)})
+    found = [str(problem) for problem in problems(board, load_parts()) if "sleep deeply" in problem.what]
+    assert any(load_parts()[part].title in problem for problem in found), found
+    assert len(found) == 2

@@ -36,6 +36,12 @@ def test_integers_become_units() -> None:
     assert (report.health.key_store, report.health.boots) == ("file", 17)
 
 
+def test_energy_is_one_value_of_its_window() -> None:
+    (energy,) = parse_report(dumps(example_report(r2=3600, r4={11: [1, 1200, 0, 0]}))).air
+    assert (energy.channel, energy.unit, energy.n) == ("energy", "Wh", 1)
+    assert energy.minimum == energy.mean == energy.maximum == 1200
+
+
 def test_a_node_without_readings_still_reports() -> None:
     report = parse_report(dumps(example_report(r3=0, r4={}, r5=[-4] * 8, r6={1: 90}, r10=[2, 0, 0, 1])))
     assert (report.clock, report.air, report.traffic[0]) == ("never set", (), Count(None, "sensor blind"))
@@ -68,6 +74,7 @@ BAD = [
     {"r6": {}}, {"r6": []}, {"r6": {1: 0}}, {"r6": {1: 256}}, {"r6": {1: None}}, {"r7": [1, 2, 3]},
     {"r7": [1, 2, 2, 5]}, {"r7": [256, 2, 0, 5]}, {"r7": [1, -2, 0, 5]}, {"r7": [1, 2, 3, 0, 5]}, {"r8": 1}, {"r0": 1},
     {"r10": [2, 1, 2]}, {"r10": [-1, 0, 0, 1]}, {"r10": [2, -1, 0, 1]}, {"r10": [2, 0, 2**31, 1]}, {"r10": {}},
+    {"r4": {11: [2, 9, 0, 0]}}, {"r4": {11: [1, 9, 1, 0]}}, {"r4": {11: [1, 9, 0, 1]}}, {"r4": {11: [1, -1, 0, 0]}},
     {"r12": []}, {"r12": [1]}, {"r12": [-1, 0]}, {"r12": [65_536, 0]}, {"r12": [1, 65_536]},
     {"r12": [1, 0, 0, 1]}, {"r12": [1, 0, 1, 0]}, {"r12": {}}, {"r12": None},
     {"r10": [2, 0, 0, 0]}, {"r10": [2, 0, 0, 2]}, {"r10": [2, None, 0, 1]}, {"r10": None},
@@ -77,7 +84,7 @@ BAD_BEYOND_THE_CDDL = [
     {"r1": 2**32},
     {"r12": [1, 0, 1]},
     {"r12": [1, 9, *[1, 1] * 5]},
-    {"r4": {11: [1, 1, 1, 1]}},
+    {"r4": {12: [1, 1, 1, 1]}},
     {"r4": {1: [1, 2**31, 0, 0]}},
     {"r6": {512: 1}},
     {"r6": {0: 1}},
@@ -94,6 +101,7 @@ BAD_BEYOND_THE_CDDL = [
 CONTRADICTIONS = [
     {"r10": [2, 0, 0, 1]}, {"r5": [-1], "r10": [2, 0, 0, 1]}, {"r5": [5, -2], "r10": [2, 0, 500_000, 1]},
     {"r10": [0, 0, 0, 1]}, {"r4": {}, "r10": [0, 0, 0, 1]}, {"r5": [], "r10": [0, 0, 0, 1]},
+    {"r2": 3597, "r4": {11: [1, 100, 0, 0]}}, {"r2": 60, "r4": {11: [1, 0, 0, 0]}},
     {"r4": {}, "r5": [], "r10": [0, 1, 1, 1]}, {"r4": {}, "r5": [-4], "r10": [0, 0, 0, 1]},
 ]  # fmt: skip
 

@@ -55,7 +55,8 @@ FLOORS = st.builds(
             5: st.sets(st.integers(1, 6)),
             6: st.sets(st.integers(1, 2)),
             7: st.integers(1, VERSION_MAX),
-        }
+        },
+        optional={8: st.fixed_dictionaries({1: st.integers(3600, DAY_S), 2: st.integers(100, 1_000_000)})},
     ),
 )
 
@@ -96,12 +97,18 @@ def test_a_floor_comes_back(content: dict[int, object]) -> None:
         (3, None),
         (3, 10_000_001),
         (4, -1),
-        (5, [11]),
+        (5, [12]),
         (5, [2, 1]),
         (6, [3]),
         (6, 1),
         (7, 0),
         (8, 1),
+        (8, {}),
+        (8, {1: 3600}),
+        (8, {1: 3599, 2: 100}),
+        (8, {1: 86_401, 2: 100}),
+        (8, {1: 3600, 2: 99}),
+        (8, {1: 3600, 2: 100, 3: 1}),
     ],
 )
 def test_values_no_floor_can_have_do_not_come_back(key: int, value: object) -> None:
@@ -122,6 +129,12 @@ def test_what_is_not_asked_for_is_off(tmp_path: Path) -> None:
     compiled = decompile(compile_policy(quiet, CITY))
     assert (compiled.channels, compiled.footfall, compiled.sources) == ((), None, ())
     assert not {10, 11} & set(cbor2.loads(compiled.encode()))
+
+
+def test_energy_is_a_channel_that_is_asked_for_in_a_table_of_its_own(tmp_path: Path) -> None:
+    asked = policy(tmp_path, more="[energy]").model
+    assert cbor2.loads(compile_policy(asked, CITY))[4] == [1, 2, 3, 4, 5, 6, 11]
+    assert decompile(compile_policy(asked, CITY)).channel_names[-1] == "energy"
 
 
 def test_footfall_and_vision_are_in_it_when_asked_for(tmp_path: Path) -> None:

@@ -50,15 +50,15 @@ def test_a_chips_states_fill_the_day_in_every_budget(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_streams_cannot_sleep_and_is_left_out_by_name(name: str) -> None:
+def test_what_has_to_stay_awake_is_left_out_by_name(name: str) -> None:
     parts = load_parts()
-    streaming = {parts[sensor.part].title for sensor in load(name).sensors if parts[sensor.part].streams}
+    awake = {parts[sensor.part].title for sensor in load(name).sensors if parts[sensor.part].stays_awake}
     always, *asleep = of(name)
     assert always.without == ()
-    assert streaming <= {line.what for line in always.lines}
+    assert awake <= {line.what for line in always.lines}
     for budget in asleep:
-        assert set(budget.without) == streaming
-        assert not streaming & {line.what for line in budget.lines}
+        assert set(budget.without) == awake
+        assert not awake & {line.what for line in budget.lines}
         assert budget.mah < always.mah
 
 
