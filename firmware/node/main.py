@@ -14,6 +14,7 @@ from ports.flash import Files, Nvs
 _PAUSE_BEFORE_RESET_MS = const(10000)
 _GARBAGE_BYTES = const(8192)
 _LISTEN_MS = const(30000)
+_DEEP_SLEEP = const(4)
 
 
 def start(locked: bool = False) -> None:
@@ -63,7 +64,7 @@ async def _run(locked: bool = False) -> None:
             boots.spare(damage)
             pipeline = build.build(config, files, clock, boots)
         if "radio_every" in config and not boots.safe:
-            if locked and not power.woke():
+            if locked and boots.cause != _DEEP_SLEEP:
                 await clock.sleep_ms(_LISTEN_MS)  # asleep it hears nobody: after a reset it can be opened
             with seldom("node.duty") as duty:
                 await duty.turn(pipeline, config, clock)
