@@ -47,15 +47,12 @@ class Work:
 
 
 def always_on_j(work: Work) -> float:
-    """Joules a report as the firmware is today: it never sleeps deeply, because a radar and a fan are on."""
+    """Joules a report of a node that never sleeps deeply, because a radar and a fan are on."""
     return _joules(work.awake(), "idle")
 
 
 def deep_sleep_j(work: Work) -> float:
-    """Joules a report of a node that only measures the air, once a window, and sleeps deeply in between.
-
-    The firmware has no such mode yet: this is what it would save.
-    """
+    """Joules a report of a node that only measures the air, once a window, and sleeps deeply in between."""
     return _joules(work.one_sample(), "deep_sleep")
 
 
