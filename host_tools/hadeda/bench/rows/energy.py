@@ -21,8 +21,8 @@ def rows(conditions: Conditions) -> list[Row]:
         "for 4 s; nearly all of it is the idle CPU"
     )
     asleep = (
-        f"{MODEL}; air alone, once a window, from deep sleep: awake {work.one_sample():.1f} s, radio on for 4 s. A radar "
-        "cannot sleep"
+        f"{MODEL}; air alone, once a window, from deep sleep: awake {work.one_sample():.1f} s, radio on for 4 s. A "
+        "radar cannot sleep"
     )
     return [
         Row("energy per report, as it runs", round(always_on_j(work), 1), "J", on),
