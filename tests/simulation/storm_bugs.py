@@ -7,6 +7,7 @@ would look if somebody had written the node wrongly.
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import Final
 
 from simulated_street import BOARD
@@ -15,7 +16,7 @@ from hadeda.board import load
 from hadeda.emulator import files_in_flash
 
 MAIN: Final = "/main.py"
-AFTER: Final = "from node.main import start  # noqa: E402\n"
+AFTER: Final = "        from node.main import start\n"
 
 # The second report after a boot is forgotten, and so is that there was one
 LOSES_REPORTS: Final = """
@@ -151,4 +152,5 @@ def plant(image: Path, patch: str) -> None:
     board = load(BOARD)
     main = files_in_flash.files(image, board)[MAIN].decode()
     assert AFTER in main
-    files_in_flash.change(image, board, write={MAIN: main.replace(AFTER, AFTER + patch).encode()})
+    planted = AFTER + indent(patch, " " * 8)
+    files_in_flash.change(image, board, write={MAIN: main.replace(AFTER, planted).encode()})

@@ -57,7 +57,8 @@ def postgresql(*settings: str) -> Iterator[Server]:
             raise BenchError(f"initdb failed ({done.stderr.strip()})", "see what it says")
         command = [program, "-D", folder / "data", "-k", folder, "-c", "listen_addresses="]
         command += [part for setting in settings for part in ("-c", setting)]
-        with _running(folder, command, lambda: _accepts(folder / ".s.PGSQL.5432"), cwd=folder, **user) as server:
+        lock_file = folder / "data" / "postmaster.pid"
+        with _running(folder, command, lambda: _is_ready(lock_file), cwd=folder, **user) as server:
             yield server
 
 
@@ -80,10 +81,14 @@ def _program(name: str) -> str:
     return found
 
 
-def _accepts(address: Path | tuple[str, int]) -> bool:
-    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
-    with socket.socket(family) as probe:
-        return not probe.connect_ex(str(address) if isinstance(address, Path) else address)
+def _is_ready(lock_file: Path) -> bool:
+    """Its last line says whether PostgreSQL takes queries; it listens some time before."""
+    return lock_file.exists() and lock_file.read_text().rstrip().endswith("ready")
+
+
+def _accepts(address: tuple[str, int]) -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex(address)
 
 
 @contextmanager
