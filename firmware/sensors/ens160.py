@@ -12,6 +12,7 @@ from micropython import const
 
 from envelope.labels import FAULT_BAD_FRAME, FAULT_IMPLAUSIBLE
 from node.errors import SensorFault
+from sensors.periodic import read_for_ever
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,14 +62,7 @@ class Ens160:
     async def run(self, out: "Output") -> None:
         """Read for ever; a part that is absent, another one, not running or in error raises: it is started anew."""
         await self._start()
-        while True:
-            try:
-                self._pass_on(self._twice(_STATUS, _BURST, _LASTING), out)
-            except SensorFault as fault:
-                if fault.kind != FAULT_BAD_FRAME:
-                    raise
-                out.fault(fault.kind)
-            await self._clock.sleep_ms(self._period_ms)
+        await read_for_ever(self._read, out, self._period_ms, self._clock)
 
     async def _start(self) -> None:
         if self._twice(_PART_ID, len(_ENS160)) != _ENS160:
@@ -92,7 +86,8 @@ class Ens160:
             last = data
         raise SensorFault(FAULT_BAD_FRAME)
 
-    def _pass_on(self, data: bytearray, out: "Output") -> None:
+    async def _read(self, out: "Output") -> None:
+        data = self._twice(_STATUS, _BURST, _LASTING)
         status, tvoc_ppb = data[0], data[2] | data[3] << 8
         if not status & _RUNNING:  # it was reset behind our back
             raise OSError(errno.ETIMEDOUT)

@@ -188,11 +188,12 @@ class Ops243a:
         kmh = number(said["speed"])
         ours = said.get("unit", _UNIT) == _UNIT
         self._configured = self._configured and ours
-        if not ours or not -_FASTEST_KMH <= kmh <= _FASTEST_KMH:
+        magnitude = number(said.get("magnitude", 0))
+        if not ours or not -_FASTEST_KMH <= kmh <= _FASTEST_KMH or not 0 <= magnitude < 1e9:
             self._lines.bad += 1
         elif kmh and self._configured:
             towards = kmh > 0 and said.get("direction") != "outbound"
-            self._see(towards, abs(kmh), number(said.get("magnitude", 0)), out)
+            self._see(towards, abs(kmh), magnitude, out)
 
     def _see(self, towards: bool, kmh: float, magnitude: float, out: "Output") -> None:
         now = self._clock.ticks_ms()

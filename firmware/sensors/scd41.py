@@ -10,8 +10,9 @@ import errno
 
 from micropython import const
 
-from envelope.labels import FAULT_BAD_FRAME, FAULT_IMPLAUSIBLE
+from envelope.labels import FAULT_IMPLAUSIBLE
 from node.errors import SensorFault
+from sensors.periodic import read_for_ever
 from sensors.sensirion import Words
 
 TYPE_CHECKING = False
@@ -61,14 +62,7 @@ class Scd41:
     async def run(self, out: "Output") -> None:
         """Read for ever; a part that is absent, hangs, says nonsense or does not measure raises."""
         await self._start()
-        while True:
-            try:
-                out.reading(_CO2, await self._read())
-            except SensorFault as fault:
-                if fault.kind != FAULT_BAD_FRAME:
-                    raise
-                out.fault(fault.kind)
-            await self._clock.sleep_ms(self._period_ms)
+        await read_for_ever(self._read, out, self._period_ms, self._clock)
 
     async def _start(self) -> None:
         await self._part.tell(_STOP, _STOP_MS)
@@ -76,7 +70,7 @@ class Scd41:
             raise SensorFault(FAULT_IMPLAUSIBLE)
         await self._part.tell(_START, _START_MS)
 
-    async def _read(self) -> int:
+    async def _read(self, out: "Output") -> None:
         for _ in range(_LOOKS):
             if int.from_bytes(await self._part.ask(_READY, 1), "big") & _READY_BITS:
                 break
@@ -86,4 +80,4 @@ class Scd41:
         co2_ppm = int.from_bytes(await self._part.ask(_READ, 1), "big")
         if not _LEAST_PPM <= co2_ppm <= _MOST_PPM:
             raise SensorFault(FAULT_IMPLAUSIBLE)
-        return co2_ppm
+        out.reading(_CO2, co2_ppm)

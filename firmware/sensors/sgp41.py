@@ -11,8 +11,9 @@ seconds of conditioning from idle, and more than ten can damage it.
 
 from micropython import const
 
-from envelope.labels import FAULT_BAD_FRAME, FAULT_IMPLAUSIBLE
+from envelope.labels import FAULT_IMPLAUSIBLE
 from node.errors import SensorFault
+from sensors.periodic import read_for_ever
 from sensors.sensirion import Words
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PART = {"kind": "air", "channels": (9, 10)}
 
-_CHANNELS = (9, 10)  # VOC, NOx
+_VOC, _NOX = const(9), const(10)
 
 _HEATER_OFF = b"\x36\x15"
 _SERIAL = b"\x36\x82"
@@ -55,16 +56,7 @@ class Sgp41:
     async def run(self, out: "Output") -> None:
         """Read for ever; a part that is absent or says nonsense raises."""
         await self._start()
-        while True:
-            try:
-                values = await self._measure()
-                for i, channel in enumerate(_CHANNELS):
-                    out.reading(channel, values[i])
-            except SensorFault as fault:
-                if fault.kind != FAULT_BAD_FRAME:
-                    raise
-                out.fault(fault.kind)
-            await self._clock.sleep_ms(self._period_ms)
+        await read_for_ever(self._measure, out, self._period_ms, self._clock)
 
     async def _start(self) -> None:
         part = self._part
@@ -81,9 +73,10 @@ class Sgp41:
         finally:  # whatever stops it, a measurement ends the conditioning; its value, the first, is to be thrown away
             await part.tell(_MEASURE, 1000)
 
-    async def _measure(self) -> "tuple[int, int]":
-        words = await self._part.ask(_MEASURE, len(_CHANNELS), _MEASURE_MS)
+    async def _measure(self, out: "Output") -> None:
+        words = await self._part.ask(_MEASURE, 2, _MEASURE_MS)
         voc, nox = words[0] << 8 | words[1], words[2] << 8 | words[3]
         if voc in _STUCK or nox in _STUCK:
             raise SensorFault(FAULT_IMPLAUSIBLE)
-        return voc, nox
+        out.reading(_VOC, voc)
+        out.reading(_NOX, nox)

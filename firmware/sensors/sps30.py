@@ -11,8 +11,9 @@ import struct
 
 from micropython import const
 
-from envelope.labels import FAULT_BAD_FRAME, FAULT_IMPLAUSIBLE
+from envelope.labels import FAULT_IMPLAUSIBLE
 from node.errors import SensorFault
+from sensors.periodic import read_for_ever
 from sensors.sensirion import Words
 
 TYPE_CHECKING = False
@@ -68,16 +69,7 @@ class Sps30:
     async def run(self, out: "Output") -> None:
         """Read for ever; a part that is absent, another one, broken, or does not measure raises: it is started anew."""
         await self._start()
-        while True:
-            try:
-                values = await self._read()
-                for channel, place in _PLACES:
-                    out.reading(channel, values[place])
-            except SensorFault as fault:
-                if fault.kind != FAULT_BAD_FRAME:
-                    raise
-                out.fault(fault.kind)
-            await self._clock.sleep_ms(self._period_ms)
+        await read_for_ever(self._read, out, self._period_ms, self._clock)
 
     async def _start(self) -> None:
         part = self._part
@@ -88,8 +80,7 @@ class Sps30:
         await part.tell(_START, _MODE_MS)
         await self._clock.sleep_ms(_WARM_UP_MS)
 
-    async def _read(self) -> "list[int]":
-        """PM1.0, PM2.5, PM4.0 and PM10 in 0.1 ug/m3."""
+    async def _read(self, out: "Output") -> None:
         for _ in range(_LOOKS):
             if (await self._part.ask(_READY, 1))[1] & 1:
                 break
@@ -101,4 +92,5 @@ class Sps30:
         for value in values:
             if status & _BROKEN or not 0 <= value <= _MAXIMUM_UGM3:  # nor is NaN within
                 raise SensorFault(FAULT_IMPLAUSIBLE)
-        return [round(value * _PER_UNIT) for value in values]
+        for channel, place in _PLACES:
+            out.reading(channel, round(values[place] * _PER_UNIT))
