@@ -7,7 +7,8 @@
     tls/ca.pem  ca.key  broker.pem  broker_key.pem
     city.db                                  registry and report store, unless city.toml names a PostgreSQL server
 
-It is built beside its final place and moved there whole, so there is no such thing as half a city.
+It is built beside its final place and moved there whole, so there is no such thing as half a city; but tables that were
+made on a PostgreSQL server stay there when what comes after them fails.
 """
 
 import os

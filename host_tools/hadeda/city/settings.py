@@ -25,6 +25,7 @@ def _without_password(url: str) -> str:
     parts = urlsplit(url)
     if url and parts.scheme != "postgresql":
         raise ValueError("is not empty and does not begin with postgresql://")
+    _ = parts.port  # ValueError where it is none
     if parts.password is not None or "password=" in parts.query:
         raise ValueError("has a password; that belongs into ~/.pgpass or PGPASSWORD")
     return url

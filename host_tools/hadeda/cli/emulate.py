@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hadeda.board import load
+from hadeda.board import Board, load
 from hadeda.cli import output
 from hadeda.cli.options import AirOption, BoardArgument, JsonOption, StreetOption
 from hadeda.emulator.board import EmulatedBoard
@@ -67,20 +67,15 @@ def command(
     described = load(board)
     world = World(street, air, seed=seed or 0)
     serial = SerialPort(serial_link)
-    try:
-        start_s = start.replace(tzinfo=UTC).timestamp()
-        emulated = EmulatedBoard(
-            described,
-            world,
-            seed=seed,
-            start_s=start_s,
-            flash_file=flash,
-            serial=serial,
-            stock_partitions=stock_partitions,
-        )
-    except BaseException:
-        serial.close()
-        raise
+    emulated = _made(
+        serial,
+        described,
+        world,
+        seed=seed,
+        start_s=start.replace(tzinfo=UTC).timestamp(),
+        flash_file=flash,
+        stock_partitions=stock_partitions,
+    )
     if not emulated.interpreter.exact:
         output.say(explain_inexact())
     with ExitStack() as standing:
@@ -93,6 +88,15 @@ def command(
         answer = {"board": described.name, "port": port, "micropython": emulated.interpreter.version}
         text = f"{described.title} on {port} (MicroPython {answer['micropython']})"
         _run(emulated, download, lambda: output.emit(answer, as_json, lambda: text))
+
+
+def _made(serial: SerialPort, board: Board, world: World, **how: Any) -> EmulatedBoard:
+    """The board at that port; the port is closed where there is none to be made."""
+    try:
+        return EmulatedBoard(board, world, serial=serial, **how)
+    except BaseException:
+        serial.close()
+        raise
 
 
 def _run(emulated: EmulatedBoard, download: bool, say: Callable[[], None]) -> None:

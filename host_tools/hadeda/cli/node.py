@@ -1,7 +1,6 @@
 """`hadeda node`: provision a node at its serial port; list, show, command, revoke nodes. Exposes `app`, a group."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -18,13 +17,12 @@ from hadeda.cli.options import BoardOption, CityOption, JsonOption, KeyFileOptio
 from hadeda.cli.unlock import open_city
 from hadeda.collect.explain import RESET_CAUSES
 from hadeda.envelope import labels
-from hadeda.errors import CityError, PortError
+from hadeda.errors import CityError
 from hadeda.policy.compiled import decompile_floor
 from hadeda.policy.files import read_floor
 from hadeda.policy.schema import DAY_S
 from hadeda.provision import steps
-from hadeda.provision.lock import lock_at
-from hadeda.provision.port import NodePort
+from hadeda.provision.port import only_one_in_sight
 from hadeda.registry import Node, find_node, nodes, revoke
 from hadeda.registry.commands import OPERATIONS, RESULTS, Command, commands, queue
 from hadeda.registry.nodes import select_node
@@ -82,26 +80,13 @@ def provision_command(
     cable a floor may be loosened. What fails in the self-test is said and undoes nothing: the exit status is that of
     provisioning, `hadeda node selftest` has its own.
     """
-    from hadeda.cli import selftesting
-    from hadeda.selftest import Check, self_test_at
+    from hadeda.cli.selftesting import Visit
 
-    if port is None:
-        raise PortError("no serial port named", "give --port, such as /dev/ttyUSB0 or what `hadeda emulate` printed")
+    port = port or only_one_in_sight()
     described = load(board)
-    checks: list[Check] = []
-    locked: list[Node] = []
     with open_city(city_dir, key_file) as city:
         _ = city.collector_private  # a wrong passphrase must not be noticed halfway
-
-        def visit(at: NodePort, node: Node) -> None:
-            if selftest:
-                output.say("testing the node")
-                show = partial(selftesting.show, stderr=True)
-                checks.extend(self_test_at(at, city, node, offline=offline, show=show))
-            if lock and not selftesting.failed(checks):
-                lock_at(at, node, city)
-                locked.append(node)
-
+        visit = Visit(city, selftest, offline, lock)
         result = _provision(city, port, described, name=name, replace=replace, policy=policy, floor=floor, visit=visit)
     record = {
         **describe(result.node),
@@ -110,11 +95,10 @@ def provision_command(
         "files": result.files,
         "files_sent": result.sent,
         "bytes_sent": result.bytes_sent,
-        "selftest": selftesting.describe(checks) if selftest else None,
-        "locked": bool(locked),
+        **visit.record(),
     }
-    said = f"{result.node.name} is enrolled ({result.node.node_id[:16]}) and running{', locked' if locked else ''}"
-    output.emit(record, as_json, lambda: f"{said}; {selftesting.verdict(checks)}" if selftest else said)
+    said = f"{result.node.name} is enrolled ({result.node.node_id[:16]}) and running{visit.words()}"
+    output.emit(record, as_json, lambda: said)
 
 
 def _provision(city: City, port: str, board: Board, **wanted: Any) -> steps.Provisioned:

@@ -1,6 +1,8 @@
 """What `hadeda node selftest` does, and what provisioning does of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,16 +10,17 @@ import typer
 
 from hadeda.city import City
 from hadeda.cli import output
-from hadeda.errors import PortError
-from hadeda.selftest import Check, Status, self_test
+from hadeda.provision.lock import lock_at
+from hadeda.provision.port import NodePort, only_one_in_sight
+from hadeda.registry import Node
+from hadeda.selftest import Check, Status, self_test, self_test_at
 
 _COLOURS: Final = {Status.PASS: "green", Status.FAIL: "bold red", Status.SKIPPED: "yellow", Status.NOT_KNOWN: "yellow"}
 
 
 def test(port: str | None, city_dir: Path | None, offline: bool, as_json: bool) -> None:
     """Test the node, say every line as it is known; exit status 1 where one fails."""
-    if port is None:
-        raise PortError("no serial port named", "give --port, such as /dev/ttyUSB0 or what `hadeda emulate` printed")
+    port = port or only_one_in_sight()
     with City.open(city_dir) as city:
         node, checks = self_test(port, city, offline=offline, show=(lambda _: None) if as_json else show)
     record = {"node": node.name, "node_id": node.node_id, "board": node.board, **describe(checks)}
@@ -54,3 +57,33 @@ def verdict(checks: Sequence[Check]) -> str:
     if bad:
         return f"self-test FAILED in {bad} of {len(checks)} lines"
     return f"self-test passed, {good} lines; {len(checks) - good} skipped or not known"
+
+
+@dataclass
+class Visit:
+    """What is done with a node that is enrolled and does not run yet: its self-test, and its lock if nothing failed."""
+
+    city: City
+    selftest: bool
+    offline: bool
+    lock: bool
+    checks: list[Check] = field(default_factory=list)
+    locked: bool = False
+
+    def __call__(self, at: NodePort, node: Node) -> None:
+        """Test it, and lock it."""
+        if self.selftest:
+            output.say("testing the node")
+            show_it = partial(show, stderr=True)
+            self.checks += self_test_at(at, self.city, node, offline=self.offline, show=show_it)
+        if self.lock and not failed(self.checks):
+            lock_at(at, node, self.city)
+            self.locked = True
+
+    def record(self) -> dict[str, Any]:
+        """For scripts."""
+        return {"selftest": describe(self.checks) if self.selftest else None, "locked": self.locked}
+
+    def words(self) -> str:
+        """The end of a sentence about the node."""
+        return (", locked" if self.locked else "") + (f"; {verdict(self.checks)}" if self.selftest else "")

@@ -75,7 +75,7 @@ class Database:
         self._watched: WeakSet[Watched] = WeakSet()
 
     def create(self) -> None:
-        """Make the tables that are not there yet."""
+        """Make the tables that are not there yet; CityError where a PostgreSQL database has a city's already."""
         with self.translated(), self._writing.begin() as connection:
             self.store.create(connection)
             Base.metadata.create_all(connection)

@@ -41,7 +41,11 @@ def sensor_checks(configuration: Mapping[str, Any], observe: Observe) -> list[Ch
     entries = [_brisk(entry) for entry in configuration["sensors"]]
     said = observe(buses, entries, [listening_s(entry) for entry in entries])
     checks = [_judged(entry, buses, one, said) for entry, one in zip(entries, said["sensors"], strict=True)]
-    failing = [index for index, check in enumerate(checks) if check.status == Status.FAIL]
+    failing = [
+        index
+        for index, check in enumerate(checks)
+        if check.status == Status.FAIL and _somebody_may_be_on(said["buses"].get(entries[index].get("bus"), {}))
+    ]
     for first, second in combinations(failing, 2):
         if exchanged := _exchanged(buses, entries[first], entries[second]):
             places, pair = exchanged
@@ -50,8 +54,8 @@ def sensor_checks(configuration: Mapping[str, Any], observe: Observe) -> list[Ch
                 _judged(entry, places, one, there).status == Status.PASS
                 for entry, one in zip(pair, there["sensors"], strict=True)
             ):
-                checks[first] = _swapped(checks[first], entries[first], entries[second])
-                checks[second] = _swapped(checks[second], entries[second], entries[first])
+                checks[first] = _swapped(checks[first], pair[0], entries[first], entries[second])
+                checks[second] = _swapped(checks[second], pair[1], entries[second], entries[first])
     return checks + [_bus(name, bus, said["buses"].get(name, {})) for name, bus in sorted(buses.items())]
 
 
@@ -161,12 +165,19 @@ def _exchanged(
     return places, pair
 
 
-def _swapped(check: Check, entry: Mapping[str, Any], other: Mapping[str, Any]) -> Check:
+def _somebody_may_be_on(bus: Mapping[str, Any]) -> bool:
+    """False for an I2C bus on which nobody answers. On a UART, whoever speaks at another rate is not heard."""
+    return bool(bus.get("seen", True))
+
+
+def _swapped(check: Check, found: Mapping[str, Any], entry: Mapping[str, Any], other: Mapping[str, Any]) -> Check:
+    """`found` is the sensor `entry` where it did answer, `other` what was to be there."""
+    what = "address pins" if entry["bus"] == other["bus"] else "plugs"
     return Check(
         check.name,
         Status.FAIL,
-        f"answers {_place(other)}, where {other['part']} should be",
-        f"exchange the plugs of {entry['part']} and {other['part']}",
+        f"answers {_place(found)}, where {other['part']} should be",
+        f"exchange the {what} of {entry['part']} and {other['part']}",
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hadeda.city import City
+from hadeda.collect.collector import utc_now
 from hadeda.errors import PortError, ProvisionError
 from hadeda.provision.port import NodePort
 from hadeda.provision.steps import standing
@@ -21,12 +22,8 @@ NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError,
 REACH_S = 90.0  # joining, asking for the time, four steps to the broker
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def self_test(
-    port_name: str, city: City, *, offline: bool = False, show: Show = lambda _: None, clock: Clock = _now
+    port_name: str, city: City, *, offline: bool = False, show: Show = lambda _: None, clock: Clock = utc_now
 ) -> tuple[Node, list[Check]]:
     """Test the node on `port_name` and start it again; raises PortError, and ProvisionError where it is none of ours.
 
@@ -51,7 +48,7 @@ def self_test_at(
     *,
     offline: bool = False,
     show: Show = lambda _: None,
-    clock: Clock = _now,
+    clock: Clock = utc_now,
 ) -> list[Check]:
     """Every line of the test of `node`, which is at this port. The node is not started again."""
     visit = _Visit(port, city, node, show, clock)

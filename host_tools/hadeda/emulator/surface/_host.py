@@ -77,17 +77,28 @@ def _erase(partition, address, count):
     _change(opcodes.FLASH_ERASE, address, struct.pack("<I", count))
 
 
+def _whole(work, *arguments):
+    """littlefs relies on it that what it asked for was done: no Ctrl-C and no want of heap gets in between."""
+    try:
+        return work(*arguments)
+    except MemoryError:
+        return work(*arguments)
+    except KeyboardInterrupt:
+        work(*arguments)
+        raise
+
+
 def read_blocks(partition, block, buffer, offset=0):
-    read_flash(_locate(partition, block, offset, len(buffer)), buffer)
+    _whole(read_flash, _locate(partition, block, offset, len(buffer)), buffer)
 
 
 def write_blocks(partition, block, buffer, offset=None):
     view = memoryview(buffer)
     address = _locate(partition, block, offset or 0, len(view))
     if offset is None:
-        _erase(partition, address, len(view))
+        _whole(_erase, partition, address, len(view))
     for start in range(0, len(view), _SECTOR):
-        _change(opcodes.FLASH_WRITE, address + start, bytes(view[start : start + _SECTOR]))
+        _whole(_change, opcodes.FLASH_WRITE, address + start, bytes(view[start : start + _SECTOR]))
 
 
 def control(partition, request, argument):
@@ -96,7 +107,7 @@ def control(partition, request, argument):
     if request == 5:
         return partition._block
     if request == 6:
-        _erase(partition, _locate(partition, argument, 0, partition._block), partition._block)
+        _whole(_erase, partition, _locate(partition, argument, 0, partition._block), partition._block)
         return 0
     return 0 if request in (1, 2, 3) else None
 

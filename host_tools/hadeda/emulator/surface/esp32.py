@@ -109,7 +109,7 @@ class Partition:
     def info(self):
         return self._row
 
-    # In C, as on silicon
+    # Of our interpreter in C, as on silicon
     readblocks = _host.read_blocks
     writeblocks = _host.write_blocks
     ioctl = _host.control
