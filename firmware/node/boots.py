@@ -8,6 +8,8 @@ crashes in safe mode, too; and when it is switched off and on or told to reboot.
 from envelope.labels import RESET_OPENED
 from node.seldom import seldom
 
+DEEP_SLEEP = 4  # machine.DEEPSLEEP_RESET: of the node's own will, once a sample, and no boot that counts
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -10,6 +10,7 @@ asked for the hard reset, it was a panic. A dip that empties RTC memory looks li
 from micropython import const
 
 from envelope.labels import RESET_BROWN_OUT, RESET_ERROR, RESET_OPENED, RESET_PANIC
+from node.boots import DEEP_SLEEP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _FAILED = b"failed"
 _POWER_ON = const(1)
 _HARD = const(2)
 _WATCHDOG = const(3)
-_DEEP_SLEEP = const(4)  # of the node's own will, once a sample: no boot that counts
 _CRASHES = (_WATCHDOG, RESET_BROWN_OUT, RESET_PANIC, RESET_ERROR)
 
 # Every fourth crash is a boot with everything: 3 is the first in safe mode, 4 the next try
@@ -42,8 +42,8 @@ _DAY_S = const(86400)
 def begin(nvs: "Any", power: "Any") -> "tuple[int, int, int, int]":
     """Count this boot: (boots, its cause, crashes in a row, cause of the last one where safe mode is due, else 0)."""
     count, crashes, last = _read(nvs)
-    if power.reset_cause() == _DEEP_SLEEP:
-        return count, _DEEP_SLEEP, crashes, 0
+    if power.reset_cause() == DEEP_SLEEP:
+        return count, RESET_OPENED if nvs.get(_OPENED_KEY) else DEEP_SLEEP, crashes, 0
     mark = power.Retained(_MARK_SLOT)
     cause = _cause(power.reset_cause(), mark.read())
     mark.write(_RUNNING)

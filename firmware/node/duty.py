@@ -10,6 +10,7 @@ from micropython import const
 
 from envelope.labels import CHANNEL_ENERGY
 from node import kept, nap
+from node.boots import DEEP_SLEEP
 from node.channel import Channel
 from ports import sleep
 
@@ -29,8 +30,9 @@ async def turn(pipeline: "Pipeline", config: "Any", clock: "Clock") -> None:
     rest = 1
     if window is None:
         await pipeline.sender.synchronise()
+        pipeline.watchdog.feed()
     else:
-        _resume(pipeline, window, clock.unix_s() - window.kept_s)
+        _resume(pipeline, window, clock.unix_s())
         pipeline.close(window)
         rest = window.rest - 1
         if not rest:
@@ -39,25 +41,35 @@ async def turn(pipeline: "Pipeline", config: "Any", clock: "Clock") -> None:
     if window is None:
         print(f"hadeda: running, {pipeline.store.waiting} reports waiting")
     await nap.sample_into(following, pipeline.sampler, len(config["sensors"]), clock)
-    _keep(pipeline, following, clock.unix_s())
+    following.beside = _beside(pipeline, clock.unix_s())
     nap.sleep_on(following, config, clock)
 
 
-def _keep(pipeline: "Pipeline", window: kept.Kept, now_s: int) -> None:
-    """What the node has in memory beside the window: what it owes the city, and when it sent what."""
-    answer = pipeline.owed.answer
-    window.owed = [list(answer) if answer else None, pipeline.owed.echo]
-    up_s = pipeline.time_sync.uptime_s()
-    window.sent = [[epoch, number, up_s - at_s, trial] for epoch, number, at_s, trial in pipeline.sender.route.sent]
-    window.kept_s = now_s
+def _beside(pipeline: "Pipeline", now_s: int) -> "list[Any]":
+    """What the node has in memory beside the window: cause, debts, what went out when, how well it knows the time."""
+    sender, time_sync, owed = pipeline.sender, pipeline.time_sync, pipeline.owed
+    up_s = time_sync.uptime_s()
+    return [
+        now_s,
+        pipeline.boots.cause,
+        [list(owed.answer) if owed.answer else None, owed.echo],
+        [[epoch, number, up_s - at_s, trial] for epoch, number, at_s, trial in sender.route.sent],
+        [sender.deaf, sender.sent, sender.base, sender.silent, sender.patience],
+        [None if time_sync.set_at_s is None else up_s - time_sync.set_at_s, time_sync.set_by],
+    ]
 
 
-def _resume(pipeline: "Pipeline", window: kept.Kept, slept_s: int) -> None:
-    """The same, and the window, as they were so many seconds ago."""
-    answer, pipeline.owed.echo = window.owed
-    pipeline.owed.answer = tuple(answer) if answer else None
-    up_s = pipeline.time_sync.uptime_s() - slept_s
-    pipeline.sender.route.sent = [(epoch, number, up_s - ago_s, trial) for epoch, number, ago_s, trial in window.sent]
+def _resume(pipeline: "Pipeline", window: kept.Kept, now_s: int) -> None:
+    """All of it, and the window, as they were, so many seconds older."""
+    sender, time_sync, owed, boots = pipeline.sender, pipeline.time_sync, pipeline.owed, pipeline.boots
+    kept_s, cause, (answer, owed.echo), sent, sending, (age_s, time_sync.set_by) = window.beside
+    then_s = time_sync.uptime_s() - (now_s - kept_s)
+    owed.answer = tuple(answer) if answer else None
+    sender.route.sent = [(epoch, number, then_s - ago_s, trial) for epoch, number, ago_s, trial in sent]
+    sender.deaf, sender.sent, sender.base, sender.silent, sender.patience = sending
+    time_sync.set_at_s = None if age_s is None else then_s - age_s
+    if boots.cause == DEEP_SLEEP:
+        boots.cause = cause
     minimiser = pipeline.minimiser
     minimiser.open(pipeline.drbg)
     for channel in window.channels:

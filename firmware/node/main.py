@@ -14,7 +14,6 @@ from ports.flash import Files, Nvs
 _PAUSE_BEFORE_RESET_MS = const(10000)
 _GARBAGE_BYTES = const(8192)
 _LISTEN_MS = const(30000)
-_DEEP_SLEEP = const(4)
 
 
 def start(locked: bool = False) -> None:
@@ -27,12 +26,12 @@ def start(locked: bool = False) -> None:
     except (NodeError, KeyboardInterrupt) as error:
         if locked:
             raise
-        _leave(error)
+        leave(error)
     finally:
         asyncio.new_event_loop()
 
 
-def _leave(error: BaseException) -> None:
+def leave(error: BaseException) -> None:
     """Hand the board to the REPL."""
     if isinstance(error, Unprovisioned):
         print(f"hadeda: not provisioned ({error}), waiting at the REPL")
@@ -64,8 +63,11 @@ async def _run(locked: bool = False) -> None:
             boots.spare(damage)
             pipeline = build.build(config, files, clock, boots)
         if "radio_every" in config and not boots.safe:
-            if locked and boots.cause != _DEEP_SLEEP:
+            from ports import sleep
+
+            if locked and not sleep.woke():
                 await clock.sleep_ms(_LISTEN_MS)  # asleep it hears nobody: after a reset it can be opened
+                pipeline.watchdog.feed()
             with seldom("node.duty") as duty:
                 await duty.turn(pipeline, config, clock)
         del config, build  # the stages have what they need of it

@@ -35,11 +35,8 @@ if TYPE_CHECKING:
     from node.policy import Policy
 
 _PASSAGES_MAX = const(0x3FFFFFFF)
-_FAULT_COUNT_MAX = const(255)
 # A clock that is set by less than this is no jump (node/window.py): a window is that much shorter then
 _SHORTER_S = const(2)
-FAULT_KINDS = 8
-
 # Faults of a traffic sensor after which a count would be too low by an unknown number
 _BLINDING = (FAULT_NO_ANSWER, FAULT_BUS_HUNG, FAULT_DRIVER)
 
@@ -79,7 +76,7 @@ class Minimiser:
         traffic: "dict[int, tuple[int, tuple[str, ...]]]",
         radio: int = -1,
     ) -> None:
-        self.faults = array("B", (0,) * (sensors * FAULT_KINDS))
+        self.faults = array("B", (0,) * (sensors * sample.FAULT_KINDS))
         self._traffic = traffic
         self._radio = radio
         self.footfall: Footfall | None = None
@@ -206,9 +203,9 @@ class Minimiser:
         return noised if noised >= self._policy.k else WITHHELD_BELOW_K
 
     def _add_fault(self, sensor: int, kind: int) -> None:
-        code = sensor * FAULT_KINDS + kind
+        code = sensor * sample.FAULT_KINDS + kind
         # How many frames were bad may follow how many passed: of who sees people only whether there were any is told
-        most = 1 if sensor in self._traffic or sensor == self._radio else _FAULT_COUNT_MAX
+        most = 1 if sensor in self._traffic or sensor == self._radio else sample.FAULT_COUNT_MAX
         if self.faults[code] < most:
             self.faults[code] += 1
         if kind in _BLINDING:

@@ -28,7 +28,13 @@ _PATIENCE_MS = const(60000)
 
 def between_samples() -> None:
     """Where the board has just woken: sample and sleep on. Returns where it is not in the midst of a window."""
-    asyncio.run(_between_samples())
+    try:
+        asyncio.run(_between_samples())
+    except KeyboardInterrupt as interrupt:
+        from node.main import leave
+
+        leave(interrupt)
+        raise
 
 
 async def _between_samples() -> None:

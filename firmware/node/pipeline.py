@@ -73,7 +73,7 @@ class Pipeline:
         self.policy: Policy | None = None
         self._taken: tuple[bytes, bytes] | None = None
         self.drbg = drbg
-        self._boots = boots
+        self.boots = boots
         self._event = sample.empty_event()
         sampler.queue.on_full = self._take_events
         self._take_policy()
@@ -112,7 +112,7 @@ class Pipeline:
         granted = ledger.spend(cost, self.policy.epsilon_day if self.policy else 0, length_s)
         aggregates = self.minimiser.release(granted)
         self._report(window.start_s, length_s, window.quality, aggregates, cost if granted else 0)
-        self._boots.window_closed(self.time_sync.uptime_s())
+        self.boots.window_closed(self.time_sync.uptime_s())
 
     def report_now(self) -> None:
         """An extra report that says how the node is and nothing of the street: the open window is left alone."""

@@ -27,6 +27,9 @@ READING = 1  # sensor, channel, scaled value
 PASSAGE = 2  # class index, direction index, speed in km/h
 FAULT = 3  # sensor, kind, 0
 EVENT_SIZE = 4
+# Faults are counted by sensor * FAULT_KINDS + kind, up to so many
+FAULT_KINDS = 8
+FAULT_COUNT_MAX = 255
 
 _CAPACITY = const(64)
 _PAUSE_FIRST_MS = const(1000)

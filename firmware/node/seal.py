@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Sealer:
     """Seals under the node's current epoch, from the node to the collector."""
 
-    def __init__(self, keychain: "Keychain", randomness: "Randomness") -> None:
+    def __init__(self, keychain: "Keychain", randomness: "Randomness", direction: int = DIRECTION_UP) -> None:
+        self._direction = direction
         self._keychain = keychain
         self._drbg = randomness.drbg
 
@@ -32,7 +33,7 @@ class Sealer:
             report,
             keychain.epoch_keys,
             keychain.epoch,
-            DIRECTION_UP,
+            self._direction,
             sequence,
             keychain.node_id,
             keychain.collector_id,

@@ -69,11 +69,11 @@ class Sender:
         self._time_sync = time_sync
         self._randomness = randomness
         self._mailbox = mailbox
-        self._deaf = False
-        self._sent = 0  # index of the last report the broker acknowledged, this time round
-        self._base = 0
-        self._silent = 0
-        self._patience = _PATIENCE_FIRST
+        self.deaf = False
+        self.sent = 0  # index of the last report the broker acknowledged, this time round
+        self.base = 0
+        self.silent = 0
+        self.patience = _PATIENCE_FIRST
         self._due = asyncio.Event()
         self._closed_ms = 0
         self._task: Any = None
@@ -169,7 +169,7 @@ class Sender:
             topics = await self._subscribe(client)
             await self._publish_ready(client, ready)
             count = await self._drain(client, SESSION_MAX)
-            self._deaf = False
+            self.deaf = False
             try:
                 if topics is not None:
                     await self._read_letters(client, topics, ready)
@@ -183,8 +183,8 @@ class Sender:
 
     async def _subscribe(self, client: mqtt.Client) -> "list[str] | None":
         """Listen in this session, unless the last one failed listening. The topics, None when no letters come."""
-        topics: list[str] | None = None if self._deaf else self._attempt(self._mailbox.topics)
-        self._deaf = topics is not None  # until the reports are out
+        topics: list[str] | None = None if self.deaf else self._attempt(self._mailbox.topics)
+        self.deaf = topics is not None  # until the reports are out
         if topics is not None:
             await self._within(client.subscribe(topics), _ANSWER_MS)
         return topics
@@ -197,27 +197,27 @@ class Sender:
         """Publish what waits in the outbox, oldest first, `most` reports at most; how many it were."""
         count = 0
         while count < most:
-            oldest = self._store.after(self._sent)
+            oldest = self._store.after(self.sent)
             if oldest is None:
                 break
             if count:
                 await self._clock.sleep_ms(_BREATH_MS // 2 + self._randomness.below(_BREATH_MS))
             self.route.note(oldest[1])
             await self._within(client.publish(self.route.broker["topic"], oldest[1]), _ANSWER_MS)
-            self._sent = oldest[0]
+            self.sent = oldest[0]
             count += 1
         return count
 
     def _wait_for_receipt(self) -> None:
         """A session is over in which everything was out and letters were read: begin again where none comes."""
         store = self._store
-        if store.base != self._base:
-            self._base, self._silent, self._patience = store.base, 0, _PATIENCE_FIRST
+        if store.base != self.base:
+            self.base, self.silent, self.patience = store.base, 0, _PATIENCE_FIRST
             return
-        self._silent += 1
-        if store.waiting and self._silent >= self._patience:
-            self._silent, self._patience = 0, min(2 * self._patience, _PATIENCE_LAST)
-            self._sent = store.base
+        self.silent += 1
+        if store.waiting and self.silent >= self.patience:
+            self.silent, self.patience = 0, min(2 * self.patience, _PATIENCE_LAST)
+            self.sent = store.base
 
     async def _read_letters(self, client: mqtt.Client, topics: "list[str]", announced: "bytes | None") -> None:
         """Handle what the broker has for us, and send what came of it; `announced` is the ready message sent before.

@@ -55,8 +55,8 @@ class TimeSync:
         self._ledger = ledger
         self._ticks = clock.ticks_ms()
         self._up_ms = 0
-        self._set_at_s: int | None = None  # uptime
-        self._set_by = CLOCK_NEVER
+        self.set_at_s: int | None = None  # uptime
+        self.set_by = CLOCK_NEVER
         self.window_s = 0
         if clock.unix_ms() + BACK_MS < ledger.end_s * 1000:
             clock.set_unix_ms(ledger.end_s * 1000)  # the power was gone, and the calendar with it
@@ -73,16 +73,16 @@ class TimeSync:
 
     def _age_s(self) -> int:
         """How long ago the clock was set in this boot."""
-        return _TRUSTED_FOR_S if self._set_at_s is None else self.uptime_s() - self._set_at_s
+        return _TRUSTED_FOR_S if self.set_at_s is None else self.uptime_s() - self.set_at_s
 
     def quality(self) -> int:
         """labels.CLOCK_*: never set, free-running, or set within the last day, by whom."""
         if self._age_s() < _GOOD_FOR_S:
-            return self._set_by
+            return self.set_by
         return CLOCK_FREE_RUNNING if self._ledger.clock_set and self._clock.unix_s() >= _EARLIEST_S else CLOCK_NEVER
 
     def due(self) -> bool:
-        return bool(self._host) and (self._set_by != CLOCK_SYNCHRONISED or self._age_s() >= _EVERY_S)
+        return bool(self._host) and (self.set_by != CLOCK_SYNCHRONISED or self._age_s() >= _EVERY_S)
 
     async def sync(self) -> bool:
         """Ask once, with the radio up. False when there was no answer to believe; the clock is then left alone."""
@@ -114,6 +114,6 @@ class TimeSync:
 
     def _set(self, unix_ms: int, by: int) -> None:
         self._clock.set_unix_ms(unix_ms)
-        self._set_at_s = self.uptime_s()
-        self._set_by = by
+        self.set_at_s = self.uptime_s()
+        self.set_by = by
         self._ledger.clock_set = True

@@ -21,9 +21,20 @@ _held: "list[object]" = []
 
 def open_up() -> None:
     """Start again softly, with the REPL in the place of the node, for ten minutes."""
+    _mark()
+    machine.soft_reset()
+
+
+def stay() -> None:
+    """Whoever is at work has ten minutes from now: they are against forgetting, not against him."""
+    if left_ms():
+        _mark()
+    hold()
+
+
+def _mark() -> None:
     now: int = time.ticks_ms()  # type: ignore[assignment]  # an int, whatever the stubs call it
     power.Retained(_MARK_SLOT).write(_MARK + now.to_bytes(4, "big"))
-    machine.soft_reset()
 
 
 def left_ms() -> int:

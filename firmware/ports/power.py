@@ -8,7 +8,7 @@ from micropython import const
 # Long enough for a technician at the REPL, short enough for a lamp post; see ports/maintenance.py
 _WATCHDOG_MS = const(120000)
 _SLOT = const(16)
-_SLOTS = const(2)
+SLOTS_SIZE = 32  # two slots, at the beginning of RTC memory
 
 
 def reset_cause() -> int:
@@ -69,6 +69,6 @@ class Retained:
 def rtc_memory() -> bytearray:
     """All of it, the slots at least."""
     memory = bytearray(machine.RTC().memory())
-    if len(memory) < _SLOTS * _SLOT:
-        memory.extend(bytes(_SLOTS * _SLOT - len(memory)))
+    if len(memory) < SLOTS_SIZE:
+        memory.extend(bytes(SLOTS_SIZE - len(memory)))
     return memory

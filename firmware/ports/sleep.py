@@ -5,11 +5,10 @@ from binascii import crc32
 import machine
 from micropython import const
 
-from ports.power import rtc_memory
+from ports.power import SLOTS_SIZE, rtc_memory
 
-_SLOTS = const(32)  # bytes, which belong to ports.power.Retained
 _SUM = const(4)
-_MAX = const(2048 - 32 - 4)
+_MAX = const(2048 - 32 - 4)  # behind the slots and the sum
 
 
 def woke() -> bool:
@@ -26,13 +25,13 @@ def set_aside(data: bytes) -> None:
     """Keep up to 2012 bytes over a deep sleep."""
     if len(data) > _MAX:
         raise ValueError("too much for RTC memory")
-    machine.RTC().memory(rtc_memory()[:_SLOTS] + crc32(data).to_bytes(_SUM, "big") + data)
+    machine.RTC().memory(rtc_memory()[:SLOTS_SIZE] + crc32(data).to_bytes(_SUM, "big") + data)
 
 
 def take_back() -> bytes:
     """What was set aside, once; b"" when nothing was, or it is damaged."""
     memory = rtc_memory()
-    data = bytes(memory[_SLOTS + _SUM :])
+    data = bytes(memory[SLOTS_SIZE + _SUM :])
     if data:
-        machine.RTC().memory(memory[:_SLOTS])
-    return data if crc32(data).to_bytes(_SUM, "big") == memory[_SLOTS : _SLOTS + _SUM] else b""
+        machine.RTC().memory(memory[:SLOTS_SIZE])
+    return data if crc32(data).to_bytes(_SUM, "big") == memory[SLOTS_SIZE : SLOTS_SIZE + _SUM] else b""

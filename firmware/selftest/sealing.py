@@ -6,12 +6,12 @@ Its direction is one that no collector opens, and what is in it is no report: it
 import json
 from binascii import hexlify, unhexlify
 
-from envelope import cbor, cose, ecdsa
-from envelope.errors import FaultDetected
+from envelope import cbor, ecdsa
 from envelope.labels import DIRECTION_SELF_TEST, SELF_TEST_NONCE
 from node.keychain import Keychain
 from node.keystore import open_keystore
 from node.randomness import Randomness
+from node.seal import Sealer
 from ports import entropy, power, radio
 from ports.flash import Files, KeyPartition, Nvs
 
@@ -27,23 +27,5 @@ def seal(nonce_hex: str) -> None:
     finally:
         radio.noise_off()
     payload = cbor.encode({SELF_TEST_NONCE: unhexlify(nonce_hex)})
-    try:
-        sealed = _seal(payload, keychain, randomness)
-    except FaultDetected:
-        sealed = _seal(payload, keychain, randomness)
+    sealed = Sealer(keychain, randomness, DIRECTION_SELF_TEST).seal(payload)
     print("SELFTEST", json.dumps({"sealed": hexlify(sealed).decode(), "kernel": ecdsa.kernel}))
-
-
-def _seal(payload: bytes, keychain: Keychain, randomness: Randomness) -> bytes:
-    sequence = keychain.spend()  # first, whatever happens after; as in node/seal.py
-    return cose.seal(
-        payload,
-        keychain.epoch_keys,
-        keychain.epoch,
-        DIRECTION_SELF_TEST,
-        sequence,
-        keychain.node_id,
-        keychain.collector_id,
-        keychain.secrets.private,
-        randomness.drbg,
-    )

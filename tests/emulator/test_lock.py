@@ -422,6 +422,15 @@ def test_a_node_that_sleeps_deeply_is_as_locked_and_opens_after_a_reset(tmp_path
         post.power_on()
         post.run_beside(lambda: lock.open_port(post.port, post.city))
         assert b"hadeda: open for 600 s" in post.emulated.output
+        post.power_off()
+        post.power_on()
+        told = post.run_until_known(lambda: opened_in(post), 12)
+        assert told, post.explain("the city does not hear of it")
+
+
+def opened_in(post: LampPost) -> bool | None:
+    """True when a report says that the port was opened."""
+    return any(report.health.reset_cause == labels.RESET_OPENED for report in post.stored) or None
 
 
 def test_a_board_is_locked_by_provisioning_if_that_is_wanted_and_by_a_command(

@@ -11,6 +11,7 @@ from simulated_street import SEED, WINDOW_US
 
 from hadeda.board import Board, load
 from hadeda.board.schema import DeepSleep
+from hadeda.collect.collector import Status
 from hadeda.registry import reports
 from hadeda.simulate.faults import Faults
 from hadeda.simulate.profiles import PROFILES
@@ -18,7 +19,6 @@ from hadeda.simulate.provisioning import prepare
 from hadeda.simulate.street import Street, Wanted
 
 SOLAR = "esp32-c3-devkitm-1-solar"
-DEEPSLEEP_RESET = 4
 BuildStreet = Callable[..., Street]
 
 
@@ -44,6 +44,8 @@ def build_street(tmp_path: Path) -> Iterator[BuildStreet]:
 def test_windows_lie_back_to_back_and_the_radio_is_on_after_every_fourth(build_street: BuildStreet) -> None:
     board = load(SOLAR)
     street = build_street(board, 9.9)
+    outcomes: list[Status] = []
+    street.on_outcome.append(lambda outcome: outcomes.append(outcome.status))
     street.run(lambda _: None)
     assert street.violations == []
     (post,) = street.posts
@@ -58,7 +60,9 @@ def test_windows_lie_back_to_back_and_the_radio_is_on_after_every_fourth(build_s
     assert post.emulated.radio.sessions == 4
     assert len(found) == 9
     assert {report.health.boots for report in found} == {1}, "waking up is no boot"
-    assert {report.health.reset_cause for report in found[1:]} == {DEEPSLEEP_RESET}
+    assert {report.health.reset_cause for report in found} == {1}, "nor a reset to tell of"
+    assert {report.clock for report in found} == {"synchronised"}
+    assert outcomes.count(Status.REPEATED) == 0, "what the broker has taken is sent again"
 
 
 def test_between_samples_nothing_is_written_to_the_flash(build_street: BuildStreet) -> None:

@@ -54,10 +54,10 @@ import gc
 gc.threshold(2048)
 try:
     try:
-        from ports.maintenance import hold
+        from ports.maintenance import stay
     except ImportError:  # of an older firmware
-        from ports.power import hold
-    hold()
+        from ports.power import hold as stay
+    stay()
 except ImportError:
     pass
 """

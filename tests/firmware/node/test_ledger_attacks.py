@@ -81,7 +81,7 @@ def _dip(board, _pipeline):
 
 
 def _reboot_command(_board, pipeline):
-    pipeline._boots.reset()
+    pipeline.boots.reset()
 
 
 def _released(report):
@@ -296,7 +296,7 @@ def test_reboots_within_a_window_release_nothing_and_buy_nothing():
     for start_again in (_power_cut, _dip, _reboot_command):
         notes, pipelines = _started_again_and_again(start_again)
         assert [_released(report) for report in notes.reports] == [[] for _ in notes.reports]
-        safe = [pipeline._boots.safe for pipeline in pipelines]
+        safe = [pipeline.boots.safe for pipeline in pipelines]
         if start_again is _dip:
             assert safe[:8] == [0, 0, 0, labels.RESET_BROWN_OUT, 0] + 3 * [labels.RESET_BROWN_OUT]
         else:

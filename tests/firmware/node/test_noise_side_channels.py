@@ -9,8 +9,9 @@ from envelope import labels
 from envelope.drbg import Drbg
 from node import sample
 from node.health import Health
-from node.minimise import FAULT_KINDS, Minimiser
+from node.minimise import Minimiser
 from node.policy import Policy
+from node.sample import FAULT_KINDS
 
 PEN = Pen()
 AIR, RADAR, CAMERA, RADIO = range(4)
