@@ -50,6 +50,13 @@ HUNG_S = 60.0  # real seconds without a request, in virtual time, until a fed wa
 
 SLEEP = struct.Struct("<QIB")
 UART_BITS = (1 << opcodes.READY_CONSOLE) - (1 << opcodes.READY_UART)
+# Requests that change nothing but the parts themselves
+LOOKING = frozenset(
+    (
+        *(opcodes.SLEEP, opcodes.WDT_FEED, opcodes.WLAN_STATUS, opcodes.BLE_HEARD),
+        *(opcodes.I2C_WRITE, opcodes.I2C_READ, opcodes.UART_ANY, opcodes.UART_READ, opcodes.UART_WRITE),
+    )
+)
 
 
 @dataclass(slots=True)
@@ -129,6 +136,8 @@ class EmulatedBoard:
             self.selector.register(serial, selectors.EVENT_READ, self._on_typed)
         self._handlers = self._all_handlers()
         self._asked = [0] * 256
+        self._alone_until_us = 0  # nothing reaches it from outside before that moment, but what its radio brings
+        self._noted = False  # since it last slept it asked for something that leaves a trace
 
     def now(self) -> float:
         """The world's time in seconds."""
@@ -194,6 +203,7 @@ class EmulatedBoard:
         self._booted = False
         self._wake_us = None
         self._boot_us = self.clock.now_us() if start.cause != SOFT_RESET else self._boot_us
+        self._alone_until_us = 0
         self.nvs.restart()
         self._processor = Processor(self.interpreter, self.board.budgets.heap_kb * 1024, self.flash.fd)
         self._silent_since: float | None = None
@@ -326,12 +336,14 @@ class EmulatedBoard:
     def _patience(self) -> float:
         return 0.5 if self._processor is not None and self.watchdog.due_us is not None else 5.0
 
-    def live(self, at_us: int) -> None:
+    def live(self, at_us: int, alone_until_us: int = 0) -> None:
         """Go on to `at_us`, its next moment, and let its program have the turn until it sleeps or loses its power.
 
-        For whoever moves boards by themselves in virtual time: nobody outside is looked for.
+        For whoever moves boards by themselves in virtual time: nobody outside is looked for. A program that only looks
+        around, and has no socket open, may have its turn until `alone_until_us`, however often it sleeps meanwhile.
         """
         self.clock.advance(at_us, math.inf)
+        self._alone_until_us, self._noted = alone_until_us, False
         self._after_wait()
         self.compute()
 
@@ -423,6 +435,7 @@ class EmulatedBoard:
         if spent_us:
             self.clock.spend(spent_us)
         self._asked[opcode] += 1
+        self._noted |= opcode not in LOOKING
         if opcode == opcodes.SLEEP:
             self._sleep(*SLEEP.unpack(payload))
         elif opcode == opcodes.EXIT:
@@ -468,11 +481,21 @@ class EmulatedBoard:
         if self._processor is None:
             return
         uptime_us = self.clock.now_us() - self._boot_us
-        reply = pack(status, self._ready(), uptime_us, self.rtc.time_us(), answer)
+        reply = pack(status, self._ready(), uptime_us, self.rtc.time_us(), self._free_us(), answer)
         try:
             self._processor.wire.send(reply)
         except OSError:
             return  # it just died; the wire's end will tell
+
+    def _free_us(self) -> int:
+        """How long it may sleep without telling, from now on."""
+        if self._noted or not self._alone_until_us or self.radio.sockets:
+            return 0
+        until_us = self._alone_until_us
+        for us in (self.radio.next_event_us(), self.watchdog.due_us):
+            if us is not None and us < until_us:
+                until_us = us
+        return max(0, until_us - self.clock.now_us() - 1)
 
     def _ready(self) -> int:
         typed = self._processor is not None and self._processor.has_input()

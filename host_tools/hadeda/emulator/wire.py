@@ -10,19 +10,20 @@ REQUESTS = {
     opcode: name.lower() for name, opcode in vars(opcodes).items() if name.isupper() and not name.startswith(_NOT)
 }
 TICKS_MASK = 0x3FFFFFFF
-_REQUEST = struct.Struct("<BH")
-_REPLY = struct.Struct("<BIIIII")
+_REQUEST = struct.Struct("<BI")
+_REPLY = struct.Struct("<BIIIIIHI")
 
 
 def unpack(packet: bytes) -> tuple[int, int, bytes]:
-    """(opcode, board time in microseconds that the program used up by looking at its clock, payload)."""
+    """(opcode, board time in microseconds that has passed since the last reply, payload)."""
     opcode, spent_us = _REQUEST.unpack_from(packet)
     return opcode, spent_us, packet[_REQUEST.size :]
 
 
-def pack(status: int, ready: int, uptime_us: int, rtc_us: int, answer: bytes) -> bytes:
-    """A reply: the ready mask, time since boot, time since 2000-01-01 by the board's RTC, and the answer."""
+def pack(status: int, ready: int, uptime_us: int, rtc_us: int, free_us: int, answer: bytes) -> bytes:
+    """A reply: the ready mask, time since boot, time since 2000-01-01 by the board's RTC, time of its own, the answer."""
     seconds, micros = divmod(rtc_us, 1_000_000)
-    milliseconds = uptime_us // 1000 & TICKS_MASK
-    head = _REPLY.pack(status, ready, milliseconds, uptime_us & TICKS_MASK, seconds & 0xFFFFFFFF, micros)
+    whole_ms, below_ms = divmod(uptime_us, 1000)
+    ticks = whole_ms & TICKS_MASK, uptime_us & TICKS_MASK
+    head = _REPLY.pack(status, ready, *ticks, seconds & 0xFFFFFFFF, micros, below_ms, free_us)
     return head + answer

@@ -112,9 +112,9 @@ class LampPost:
         if self.emulated.powered:
             self.clock.advance(at_us, 1.0)
 
-    def live(self, at_us: int) -> None:
-        """Go to `at_us`, its next moment, and let it compute until it sleeps."""
-        self.emulated.live(at_us)
+    def live(self, at_us: int, until_us: int) -> None:
+        """Go to `at_us`, its next moment, and let it compute until it sleeps, or on to `until_us` if it is alone."""
+        self.emulated.live(at_us, min(until_us, self.windows.ends_us))
         self._rest()
 
     def _compute(self) -> None:

@@ -195,7 +195,7 @@ class Street:
             while (next_us := post.next_us) is not None and next_us <= last_us:
                 if not post.alone and next_us >= _or_never(self.agenda.next_us):
                     break
-                post.live(next_us)
+                post.live(next_us, last_us)
 
     def _fault(self, at_us: int) -> None:
         for post in self.posts:

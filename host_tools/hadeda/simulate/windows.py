@@ -60,6 +60,12 @@ class Windows:
         return self.opened - self._first, self._certain - self._sealed_before
 
     @property
+    def ends_us(self) -> int:
+        """When the window that is open now ends by the calendar; 0 where none is."""
+        now_us, calendar_us = self._read_clock()
+        return now_us + self._window_us - calendar_us % self._window_us if self.running else 0
+
+    @property
     def _certain(self) -> int:
         """Sealed in the life of the node in which it was found."""
         return len(self._sealed.numbers) - self._sealed.late

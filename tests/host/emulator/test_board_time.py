@@ -86,6 +86,65 @@ def test_25_minutes_of_sleeping_tasks_take_under_a_second() -> None:
         assert stamps[1] - stamps[0] == 1500
 
 
+STAMPS = """\
+import time
+stamps = []
+for ms in (1, 333, 2500, 400_001):
+    for _ in range(5):
+        time.sleep_ms(ms)
+        time.sleep_us(ms)
+        stamps.append((time.ticks_ms(), time.ticks_us(), time.time_ns()))
+print('end', stamps)
+"""
+TRACES = """\
+import time
+for second in range(3):
+    print('trace', second)
+    time.sleep(1)
+    with open('trace', 'w') as file:
+        file.write('x')
+    time.sleep(1)
+print('end')
+"""
+
+
+def left_alone(main: str, alone_for_us: int) -> tuple[bytes, int, dict[bytes, int]]:
+    """What it prints, of how many sleeps it tells, and when each line was heard, where nobody else is about."""
+    heard: dict[bytes, int] = {}
+    with on_bench() as board:
+        start_main(board, main)
+        asked, began_us = board.asked()["sleep"], board.clock.now_us()
+
+
+        def hear(data: bytes) -> None:
+            heard.update(dict.fromkeys(data.split(), board.clock.now_us() - began_us))
+
+        board.console.on_output = hear
+        board.compute()
+        while not board.waits_for_typing:
+            now_us = board.next_moment_us or 0
+            board.live(now_us, now_us + alone_for_us)
+        return bytes(board.output), board.asked()["sleep"] - asked, heard
+
+
+def test_a_board_that_is_left_alone_tells_of_fewer_sleeps_and_lives_the_same() -> None:
+    told, sleeps, _ = left_alone(STAMPS, 0)
+    alone, fewer, _ = left_alone(STAMPS, 3_600_000_000)
+    hurried, some, _ = left_alone(STAMPS, 700_000)
+    assert b"end" in told
+    assert alone == hurried == told
+    assert fewer < some < sleeps
+    assert fewer <= 2
+
+
+def test_what_leaves_a_trace_is_told_with_the_next_sleep() -> None:
+    told, sleeps, when = left_alone(TRACES, 0)
+    alone, as_many, still_when = left_alone(TRACES, 3_600_000_000)
+    assert b"trace 2" in told
+    assert (alone, as_many) == (told, sleeps)
+    assert still_when == when
+
+
 def life(image: Path, seed: int) -> tuple[bytes, bytes]:
     """Console output and flash of a board that starts from this image."""
     with on_bench(seed=seed, flash_file=image) as board:

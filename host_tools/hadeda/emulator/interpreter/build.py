@@ -25,7 +25,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PATCHES_NOT_WANTED = ("0006-extmod-Use-system-mbedtls.patch",)
 # C functions that variant/host replaces
 WRAPPED = [
-    *("mp_hal_ticks_ms", "mp_hal_time_ns", "mp_module_get_builtin"),
+    *("mp_hal_ticks_ms", "mp_hal_time_ns", "mp_module_get_builtin", "write"),
     *("gc_init", "gc_collect_start", "gc_collect_root", "gc_collect_end", "gc_alloc", "gc_info"),
 ]
 COMPILERS = ("gcc", "make", "pkg-config", "patch")

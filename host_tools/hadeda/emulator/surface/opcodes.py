@@ -1,11 +1,15 @@
 """Requests a board process makes of the host; the one table both ends of the wire read.
 
-request: opcode u8, spent_us u16, payload
+request: opcode u8, spent_us u32, payload
 reply: status u8, ready u32, ticks_ms u32, ticks_us u32, seconds u32 (since 2000-01-01 by the board's RTC), micros u32,
-payload. Little endian, one packet each.
+below_ms u16 (microseconds of ticks_ms that are not a whole one yet), free_us u32, payload. Little endian, one packet
+each.
+
+`spent_us` is board time that has passed since the last reply; in `free_us` from now on nothing reaches the board from
+outside, and nobody looks at it: sleeps that end by then need not be told.
 """
 
-REPLY_HEADER = 21
+REPLY_HEADER = 27
 TICKS_OFFSET = 5  # these, and SLEEP, are also in interpreter/variant/host/modhost.c; FLASH_ in flash.c
 PAYLOAD_MAX = 4096  # of a reply: one flash sector
 STATUS_OK = 0
