@@ -21,7 +21,7 @@ def unpack(packet: bytes) -> tuple[int, int, bytes]:
 
 
 def pack(status: int, ready: int, uptime_us: int, rtc_us: int, free_us: int, answer: bytes) -> bytes:
-    """A reply: the ready mask, time since boot, time since 2000-01-01 by the board's RTC, time of its own, the answer."""
+    """A reply: ready mask, time since boot, time since 2000-01-01 by the board's RTC, time of its own, answer."""
     seconds, micros = divmod(rtc_us, 1_000_000)
     whole_ms, below_ms = divmod(uptime_us, 1000)
     ticks = whole_ms & TICKS_MASK, uptime_us & TICKS_MASK
