@@ -115,7 +115,6 @@ def left_alone(main: str, alone_for_us: int) -> tuple[bytes, int, dict[bytes, in
         start_main(board, main)
         asked, began_us = board.asked()["sleep"], board.clock.now_us()
 
-
         def hear(data: bytes) -> None:
             heard.update(dict.fromkeys(data.split(), board.clock.now_us() - began_us))
 
