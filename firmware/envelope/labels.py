@@ -176,6 +176,7 @@ ENERGY_STEP_MIN = 100  # Wh
 
 SOURCE_FOOTFALL = 1
 SOURCE_VISION = 2
+SOURCE_PRESENCE = 3  # a plain input that cannot tell who it is, people on foot among them
 
 CLOCK_NEVER = 0
 CLOCK_FREE_RUNNING = 1

@@ -48,6 +48,7 @@ from envelope.labels import (
     SET_POLICY_POLICY,
     SET_POLICY_RELEASE,
     SOURCE_FOOTFALL,
+    SOURCE_PRESENCE,
     SOURCE_VISION,
 )
 from node.errors import PolicyRefused
@@ -71,7 +72,7 @@ _SPEED_MAX = const(300)
 _NAME_MAX = const(64)
 _ENERGY_STEP_MAX = const(1000000)
 _CHANNELS = range(1, 12)  # labels.CHANNELS
-_SOURCES = (SOURCE_FOOTFALL, SOURCE_VISION)
+_SOURCES = (SOURCE_FOOTFALL, SOURCE_VISION, SOURCE_PRESENCE)
 
 
 def by_command(secrets: "Secrets", arguments: "Map") -> "tuple[bytes, bytes]":

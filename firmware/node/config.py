@@ -43,6 +43,8 @@ _BROKER = {
 }
 _I2C = {"kind": (str, True), "id": (int, True), "scl": (int, True), "sda": (int, True), "freq": (int, True)}
 _UART = {"kind": (str, True), "id": (int, True), "tx": (int, True), "rx": (int, True), "baudrate": (int, True)}
+_GPIO = {"kind": (str, True), "pin": (int, True), "pull": (str, True)}
+_BUSES = {"i2c": _I2C, "uart": _UART, "gpio": _GPIO}
 _SENSOR = {
     "part": (str, True),
     "bus": (str, False),
@@ -144,9 +146,11 @@ def _check_led(led: "Any") -> None:
 def _check_bus(where: str, bus: "Any") -> None:
     _check_type(where, bus, dict)
     kind = bus.get("kind")
-    if kind not in ("i2c", "uart"):
-        raise ConfigError(f"{where}.kind is {kind!r}, not i2c or uart")
-    _check_map(where, bus, _I2C if kind == "i2c" else _UART)
+    if kind not in _BUSES:
+        raise ConfigError(f"{where}.kind is {kind!r}, not one of i2c, uart and gpio")
+    _check_map(where, bus, _BUSES[kind])
+    if bus.get("pull", "internal") not in ("internal", "external"):
+        raise ConfigError(f"{where}.pull is {bus['pull']!r}, not internal or external")
 
 
 def _check_sensor(where: str, sensor: "Any", buses: "dict[str, Any]") -> None:

@@ -1,4 +1,4 @@
-"""Buses made from the configuration: a busio-shaped I2C, and UARTs that are read when it is time to."""
+"""Buses made from the configuration: a busio-shaped I2C, UARTs that are read when it is time to, plain inputs."""
 
 from machine import I2C, UART, Pin
 from micropython import const
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ports.clock import Clock
+    from ports.gpio import Input
 
 # The radar says up to 370 bytes a second, is listened to once in two, and signing holds the loop for about another
 _RECEIVE_BUFFER = const(2048)
@@ -30,11 +31,15 @@ class Uart:
         self._uart.write(data)
 
 
-def open_bus(entry: "dict[str, Any]", clock: "Clock") -> "BusioI2C | Uart":
+def open_bus(entry: "dict[str, Any]", clock: "Clock") -> "BusioI2C | Uart | Input":
     """The bus of one entry of the configuration's `buses`."""
     if entry["kind"] == "i2c":
         i2c = I2C(entry["id"], scl=Pin(entry["scl"]), sda=Pin(entry["sda"]), freq=entry["freq"])
         return BusioI2C(i2c, clock)
+    if entry["kind"] == "gpio":
+        from ports.gpio import Input
+
+        return Input(entry)
     uart = UART(
         entry["id"],
         baudrate=entry["baudrate"],

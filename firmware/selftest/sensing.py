@@ -62,6 +62,17 @@ class _Line:
         return count
 
 
+class _Levels:
+    """How often a ports.gpio.Input was seen low and high: its driver may not look at it for a while."""
+
+    def __init__(self, line: "Any") -> None:
+        self._line = line
+        self.levels = [0, 0]
+
+    def look(self) -> None:
+        self.levels[self._line.high()] += 1
+
+
 def observe(buses: "dict[str, Any]", entries: "list[Any]", listen_s: "list[int]") -> None:
     """Print {"buses": by name, "sensors": in the order of the entries}; entries as in the configuration."""
     clock = Clock()
@@ -76,15 +87,18 @@ def observe(buses: "dict[str, Any]", entries: "list[Any]", listen_s: "list[int]"
             counts[name] = _Wires(i2c)
             opened[name] = BusioI2C(counts[name], clock)
         else:
-            opened[name] = counts[name] = open_bus(entry, clock)
+            opened[name] = open_bus(entry, clock)
             if entry["kind"] == "uart":
-                opened[name] = counts[name] = _Line(counts[name])
+                opened[name] = counts[name] = _Line(opened[name])
+            else:
+                counts[name] = _Levels(opened[name])
     drivers = [sensors.open_sensor(entry, opened, clock) for entry in entries]
     sampler = Sampler(drivers, [0] * len(entries), clock, [entry["period_s"] for entry in entries])
     parts = [sensors.part(entry) for entry in entries]
-    heard = asyncio.run(_listen(sampler, parts, listen_s, clock))
+    lines = [counts[name] for name in counts if buses[name]["kind"] == "gpio"]
+    heard = asyncio.run(_listen(sampler, parts, listen_s, clock, lines))
     for name in counts:
-        figures = {what: getattr(counts[name], what, None) for what in ("transfers", "errors", "heard")}
+        figures = {what: getattr(counts[name], what, None) for what in ("transfers", "errors", "heard", "levels")}
         said[name] = dict(said.get(name, {}), **figures)
     print("SELFTEST", json.dumps({"buses": said, "sensors": heard}))
 
@@ -99,7 +113,7 @@ def _scanned(i2c: I2C) -> "dict[int, int]":
 
 
 async def _listen(
-    sampler: Sampler, parts: "list[dict[str, Any]]", listen_s: "list[int]", clock: Clock
+    sampler: Sampler, parts: "list[dict[str, Any]]", listen_s: "list[int]", clock: Clock, lines: "list[_Levels]"
 ) -> "list[dict[str, Any]]":
     said: list[dict[str, Any]] = [
         {"kind": part["kind"], "channels": part["channels"], "readings": {}, "faults": {}} for part in parts
@@ -110,6 +124,8 @@ async def _listen(
     while any(not _settled(said[i]) and waited_ms < listen_s[i] * 1000 for i in range(len(said))):
         await clock.sleep_ms(_POLL_MS)
         waited_ms += _POLL_MS
+        for line in lines:
+            line.look()
         while sampler.take(event):
             _note(said, event)
     sampler.stop()

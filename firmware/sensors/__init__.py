@@ -1,8 +1,8 @@
 """One part, one file. A part's module has PART, what it is, and `open(entry, bus, clock)`, which makes its driver.
 
-PART is {"kind": "air" | "traffic" | "radio", "channels": ids of labels.CHANNELS} and, where a policy has to allow
-passages of it, "source": labels.SOURCE_* and "classes": what it counts. A driver has `async def run(self, out)`: it
-runs for ever, says what it sees through `out` (node.sample.Output) and raises when it cannot go on.
+PART is {"kind": "air" | "traffic" | "energy" | "radio", "channels": ids of labels.CHANNELS} and, where a policy has to
+allow passages of it, "source": labels.SOURCE_* and "classes": what it counts. A driver has `async def run(self, out)`:
+it runs for ever, says what it sees through `out` (node.sample.Output) and raises when it cannot go on.
 """
 
 TYPE_CHECKING = False

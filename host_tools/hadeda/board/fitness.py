@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hadeda.board.parts import Part, load_parts
+from hadeda.board.road_users import ANYBODY
 from hadeda.board.rules import counted
 from hadeda.board.schema import Board
 from hadeda.envelope import labels
@@ -24,7 +25,8 @@ def shortfalls(board: Board, policy: Compiled) -> list[str]:
             f"policy {policy.name} {policy.version} allows nothing that {board.name} can sense",
             f"it counts {_listed(classes)} and measures {_listed(channels)}",
         )
-    return list(_missing(board, policy, classes, channels)) + list(_speeds(policy, [row for _, row in counting]))
+    mine = [row for _, row in counting if set(row.classes) & set(policy.cells.classes)]
+    return [*_missing(board, policy, classes, channels), *_directions(policy, mine), *_speeds(policy, mine)]
 
 
 def _missing(board: Board, policy: Compiled, classes: set[str], channels: set[str]) -> Iterator[str]:
@@ -45,15 +47,28 @@ def _missing(board: Board, policy: Compiled, classes: set[str], channels: set[st
         for sensor in board.sensors:
             if sensor.part in CAMERAS:
                 yield f"the policy allows no camera: the {sensor.part} stays unused"
+    if labels.SOURCE_PRESENCE not in policy.sources:
+        for sensor in board.sensors:
+            if ANYBODY in load_parts()[sensor.part].classes:
+                yield f"the policy allows no presence input: the {sensor.part} stays unused"
+
+
+def _directions(policy: Compiled, counting: list[Part]) -> Iterator[str]:
+    """Sensors that tell no direction for which the policy has a cell."""
+    for row in counting:
+        if not set(row.directions) & set(policy.cells.directions):
+            yield (
+                f"the {row.title} counts {' and '.join(row.directions)}, and the policy has cells for "
+                f"{_listed(set(policy.cells.directions))} only: what it counts is dropped"
+            )
 
 
 def _speeds(policy: Compiled, counting: list[Part]) -> Iterator[str]:
     """Bands outside of what the sensors that count for this policy can measure."""
     edges = policy.cells.speed_bands_kmh
-    mine = [row for row in counting if set(row.classes) & set(policy.cells.classes)]
     if not edges:
         return
-    for row in mine:
+    for row in counting:
         if row.speeds_kmh is None:
             yield f"the {row.title} measures no speeds: all it counts is in the lowest band, below {edges[0]} km/h"
             continue

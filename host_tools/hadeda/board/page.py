@@ -7,7 +7,7 @@ from hadeda.board import energy, partitions
 from hadeda.board.files import board_file, load
 from hadeda.board.parts import Part, Wire, load_parts
 from hadeda.board.rules import SLOTS
-from hadeda.board.schema import Board, I2cBus, Sensor
+from hadeda.board.schema import Board, GpioBus, Sensor, controller, speed
 from hadeda.power.budget import TYPICAL, budgets
 
 PAGE = "README.md"
@@ -122,12 +122,14 @@ def _wiring(board: Board, sensor: Sensor, part: Part) -> str:
     for end, wire in ends:
         left = f"{end} {'─' * (width - len(end))}" if end else f"{'(not connected)':<{width + 1}}"
         lines.append(f"{left}  {wire.pin}")
+        if wire.to == "pin" and isinstance(bus, GpioBus) and bus.pull == "external":
+            lines.append(f"{end} {'─' * (width - len(end))}  10 kΩ ── 3V3")
     notes = [f"- {wire.pin}: {wire.note}." for wire in part.wiring if wire.note]
-    speed = f"{bus.freq_hz // 1000} kHz" if isinstance(bus, I2cBus) else f"{bus.baud} baud"
     extra = [f"- {note}" for note in part.notes]
     if part.warm_up_s:
         extra.insert(0, f"- Warm-up: {part.warm_up_s} s.")
-    source = f"{part.maker} {part.title}, on {where} at {speed}. Source: {part.datasheet}."
+    how = f", held high by an {bus.pull} pull-up" if isinstance(bus, GpioBus) else f" at {speed(bus)}"
+    source = f"{part.maker} {part.title}, on {where}{how}. Source: {part.datasheet}."
     if part.package:
         source += f" Driver: `{part.package}`."
     return (
@@ -153,7 +155,7 @@ def _buses(board: Board) -> str:
     rows = []
     for name, bus in board.buses.items():
         for key, (pin, _drives) in bus.pins().items():
-            rows.append((f"GPIO{pin}", board.header_of(pin), f"{name} ({bus.kind.upper()}{bus.id})", key))
+            rows.append((f"GPIO{pin}", board.header_of(pin), f"{name} ({controller(bus)})", key))
     if board.led:
         what = "a plain LED, lit when high" if board.led.kind == "gpio" else "one WS2812"
         rows.append((f"GPIO{board.led.pin}", board.header_of(board.led.pin), f"LED ({what})", board.led.kind))

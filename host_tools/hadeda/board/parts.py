@@ -48,7 +48,7 @@ class Wire(Strict):
     """A pin of the part and what it goes to: a supply, a pin of the bus, `address`, or `open`."""
 
     pin: Text
-    to: Literal["3V3", "5V", "GND", "scl", "sda", "tx", "rx", "address", "open"]
+    to: Literal["3V3", "5V", "GND", "scl", "sda", "tx", "rx", "pin", "address", "open"]
     note: Text | None = None
 
 
@@ -66,11 +66,12 @@ class Part(Strict):
     title: Text
     maker: Text
     kind: Literal["air", "traffic", "energy", "radio"]
-    bus: Literal["i2c", "uart"] | None = None  # a radio is the chip's own
+    bus: Literal["i2c", "uart", "gpio"] | None = None  # a radio is the chip's own
     datasheet: Text
     package: Text | None = None  # the driver's package on PyPI, where it is not our own
     streams: bool = False  # speaks by itself, is not read at a period
     classes: tuple[Word, ...] = Field(default=(), strict=False)  # the road users it can tell, of a traffic part
+    directions: tuple[Word, ...] = Field(default=("approaching", "receding"), strict=False)  # it tells, as classes
     speeds_kmh: tuple[int, int] | None = Field(default=None, strict=False)  # slowest and fastest it measures, if any
     min_period_s: Annotated[int, Field(ge=1)] = 1
     warm_up_s: Annotated[int, Field(ge=0)] = 0

@@ -113,7 +113,7 @@ def _said(given: str | int | float) -> str:
 
 
 _TOML_BITS = 64
-_BUSES = "'i2c', 'uart'"
+_BUSES = "'i2c', 'uart', 'gpio'"
 _WORDS = {
     "dict_type": "should be a table",
     "greater_than": "should be more than {gt}",

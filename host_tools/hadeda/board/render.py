@@ -7,7 +7,7 @@ board.toml is called for people (`freq_hz`, `baud`) and what `machine` calls it 
 from collections.abc import Mapping
 from typing import Any
 
-from hadeda.board.schema import Board, Bus, I2cBus, Sensor
+from hadeda.board.schema import Board, Bus, GpioBus, I2cBus, Sensor
 from hadeda.envelope import labels
 from hadeda.policy.compiled import decompile_floor
 from hadeda.policy.floors import require_kept
@@ -70,6 +70,8 @@ def _broker(network: NodeNetwork) -> dict[str, Any]:
 def _bus(bus: Bus) -> dict[str, Any]:
     if isinstance(bus, I2cBus):
         return {"kind": bus.kind, "id": bus.id, "scl": bus.scl, "sda": bus.sda, "freq": bus.freq_hz}
+    if isinstance(bus, GpioBus):
+        return {"kind": bus.kind, "pin": bus.pin, "pull": bus.pull}
     return {"kind": bus.kind, "id": bus.id, "tx": bus.tx, "rx": bus.rx, "baudrate": bus.baud}
 
 

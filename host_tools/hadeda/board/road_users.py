@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-LUMPED: Final = {"vehicle": ("bicycle", "motorcycle", "car", "bus", "truck")}
 ON_FOOT: Final = "person"
+ANYBODY: Final = "presence"
+_VEHICLES: Final = ("bicycle", "motorcycle", "car", "bus", "truck")
+LUMPED: Final = {"vehicle": _VEHICLES, ANYBODY: (ON_FOOT, "vehicle", *_VEHICLES)}
+EITHER: Final = "either"  # the direction of what a sensor tells none of
 
 
 def sharing(cls: str) -> tuple[str, ...]:

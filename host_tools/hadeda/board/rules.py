@@ -11,9 +11,10 @@ from hadeda.board.chips import CHIPS, Chip
 from hadeda.board.parts import Part
 from hadeda.board.problems import Problem, close_to
 from hadeda.board.road_users import sharing
-from hadeda.board.schema import Board, Bus, I2cBus, Sensor, UartBus
+from hadeda.board.schema import Board, Bus, GpioBus, I2cBus, Sensor, UartBus
 
 CONSOLE_UART = 0
+POINT_TO_POINT = ("uart", "gpio")  # kinds of bus with one part and no addresses
 SLOTS = 2  # of firmware: while one runs, the next is written beside it
 
 
@@ -29,6 +30,7 @@ def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
             _pins(board, chip),
             _led(board, chip),
             _pin_conflicts(board),
+            _pulls(board, chip),
             _controllers(board, chip),
             _rates(board, chip, parts),
             _unused_buses(board),
@@ -73,9 +75,11 @@ def _wired(board: Board) -> Iterator[tuple[str, str, int, bool]]:
 
 def _pins(board: Board, chip: Chip) -> Iterator[Problem]:
     led_out = {label for labels in board.headers.values() for label in labels if isinstance(label, int)}
-    usable = [pin for pin in chip.free() if (not led_out or pin in led_out) and str(pin) not in board.onboard]
-    choose = "use one of " + ", ".join(map(str, usable))
+    usable = [
+        pin for pin in chip.free(drives=False) if (not led_out or pin in led_out) and str(pin) not in board.onboard
+    ]
     for table, key, pin, drives in _wired(board):
+        choose = "use one of " + ", ".join(str(pin) for pin in usable if not chip.why_not(pin, drives))
         if reason := chip.why_not(pin, drives):
             yield Problem(table, key, reason, choose)
         elif use := board.onboard.get(str(pin)):
@@ -110,9 +114,19 @@ def _pin_conflicts(board: Board) -> Iterator[Problem]:
             owner[pin] = f"{table} {key}"
 
 
+def _pulls(board: Board, chip: Chip) -> Iterator[Problem]:
+    """A plain input that nobody pulls reads whatever is in the air."""
+    for name, bus in board.buses.items():
+        if isinstance(bus, GpioBus) and bus.pull == "internal" and bus.pin in chip.input_only:
+            what = f"GPIO{bus.pin} is input-only on {chip.title} and has no pull-up of its own"
+            yield Problem(f"[bus.{name}]", "pull", what, 'put a resistor to 3V3 there and say "external"')
+
+
 def _controllers(board: Board, chip: Chip) -> Iterator[Problem]:
     owner: dict[tuple[str, int], str] = {}
     for name, bus in board.buses.items():
+        if isinstance(bus, GpioBus):  # every pin is one
+            continue
         table = f"[bus.{name}]"
         count = chip.i2c_count if isinstance(bus, I2cBus) else chip.uart_count
         first = 0 if isinstance(bus, I2cBus) else CONSOLE_UART + 1
@@ -137,6 +151,7 @@ def _rates(board: Board, chip: Chip, parts: dict[str, Part]) -> Iterator[Problem
             limit, whose = min(limits)
             if bus.freq_hz > limit:
                 yield Problem(table, "freq_hz", f"{bus.freq_hz} is more than {whose} allows", f"at most {limit}")
+        if not isinstance(bus, UartBus):
             continue
         limit = chip.uart_max_baud
         if bus.baud > limit:
@@ -188,8 +203,8 @@ def _own_radio(table: str, sensor: Sensor, row: Part) -> Iterator[Problem]:
 
 def _address(table: str, sensor: Sensor, row: Part | None, bus: Bus | None) -> Iterator[Problem]:
     kind = bus.kind if bus is not None else row.bus if row is not None else None
-    if kind == "uart" and sensor.address is not None:
-        yield Problem(table, "address", "a part on a UART has no address", "take it out")
+    if kind in POINT_TO_POINT and sensor.address is not None:
+        yield Problem(table, "address", f"a part on a {kind.upper()} has no address", "take it out")
     if kind != "i2c" or row is None:
         return
     possible = " or ".join(f"0x{address.value:02x}" for address in row.address)
@@ -214,7 +229,7 @@ def _period(table: str, sensor: Sensor, row: Part) -> Iterator[Problem]:
 
 
 def _sharing(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
-    """Two parts on one I2C address, or on one UART, or two for the one radio."""
+    """Two parts on one I2C address, on one UART or one pin, or two for the one radio."""
     taken: dict[tuple[str | None, int | None], str] = {}
     for index, sensor in enumerate(board.sensors):
         row = parts.get(sensor.part)
@@ -229,10 +244,9 @@ def _sharing(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
         place = (sensor.bus, sensor.address if bus.kind == "i2c" else None)
         if place not in taken:
             taken[place] = f"{_table(index)} ({sensor.part})"
-        elif bus.kind == "uart":
-            yield Problem(
-                _table(index), "bus", f"{sensor.bus!r} already belongs to {taken[place]}", "one part for each UART"
-            )
+        elif bus.kind in POINT_TO_POINT:
+            what = f"{sensor.bus!r} already belongs to {taken[place]}"
+            yield Problem(_table(index), "bus", what, f"one part for each {bus.kind.upper()}")
         else:
             spare = [address.value for address in row.address if address.value != sensor.address] if row else []
             yield Problem(

@@ -90,7 +90,34 @@ class UartBus(Strict):
         return {"tx": (self.tx, True), "rx": (self.rx, False)}
 
 
-Bus: TypeAlias = I2cBus | UartBus
+class GpioBus(Strict):
+    """One plain input: `pin`, held high where nobody else holds it by the chip's own pull-up or by a resistor outside.
+
+    It rests low: a cable that is cut reads high, which no detector says for long.
+    """
+
+    kind: Literal["gpio"]
+    pin: Pin
+    pull: Literal["internal", "external"]
+
+    def pins(self) -> dict[str, tuple[int, bool]]:
+        """Key in board.toml -> (GPIO, whether the chip drives it)."""
+        return {"pin": (self.pin, False)}
+
+
+Bus: TypeAlias = I2cBus | UartBus | GpioBus
+
+
+def speed(bus: Bus) -> str:
+    """How fast a bus is, for people; a plain input has no speed."""
+    if isinstance(bus, I2cBus):
+        return f"{bus.freq_hz // 1000} kHz"
+    return f"{bus.baud} baud" if isinstance(bus, UartBus) else ""
+
+
+def controller(bus: Bus) -> str:
+    """What of the chip works a bus, for people, such as "UART1"."""
+    return "GPIO" if isinstance(bus, GpioBus) else f"{bus.kind.upper()}{bus.id}"
 
 
 class Sensor(Strict):

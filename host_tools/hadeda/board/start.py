@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hadeda.board.files import FILE, board_file, load
 from hadeda.board.problems import read_toml, shown
-from hadeda.board.schema import Board, I2cBus
+from hadeda.board.schema import Board, GpioBus, I2cBus
 from hadeda.errors import BoardError
 from hadeda.paths import BOARDS
 
@@ -46,9 +46,13 @@ def start(name: str, board: Board, origin: str) -> str:
     if board.sleep is not None:
         lines += ["", "# [sleep]", f"# radio_every = {board.sleep.radio_every}     # windows"]
     for bus_name, bus in board.buses.items():
-        lines += ["", f"# [bus.{bus_name}]", f'# kind = "{bus.kind}"', f"# id = {bus.id}"]
+        lines += ["", f"# [bus.{bus_name}]", f'# kind = "{bus.kind}"']
+        lines += [] if isinstance(bus, GpioBus) else [f"# id = {bus.id}"]
         lines += [f"# {key} = {pin}" for key, (pin, _drives) in bus.pins().items()]
-        lines += [f"# freq_hz = {bus.freq_hz}" if isinstance(bus, I2cBus) else f"# baud = {bus.baud}"]
+        if isinstance(bus, GpioBus):
+            lines += [f'# pull = "{bus.pull}"']
+        else:
+            lines += [f"# freq_hz = {bus.freq_hz}" if isinstance(bus, I2cBus) else f"# baud = {bus.baud}"]
     lines += ["", "# One sensor said here replaces all those of the base: say every one that is on this board."]
     for sensor in board.sensors:
         lines += ["# [[sensor]]", f'# part = "{sensor.part}"']

@@ -12,7 +12,7 @@ from hadeda.board import page as pages
 from hadeda.board import start as starting
 from hadeda.board.energy import BOOT_S
 from hadeda.board.problems import Problem, shown
-from hadeda.board.schema import Name
+from hadeda.board.schema import Name, controller, speed
 from hadeda.cli import output
 from hadeda.cli.options import BoardArgument, JsonOption, PortOption, SeedOption
 from hadeda.errors import BoardError
@@ -208,7 +208,7 @@ def _drawn(board: boards.Board) -> "RenderableType":
         for sensor in board.sensors
     ]
     pins = [
-        (f"GPIO{pin}", board.header_of(pin), name, key, f"{bus.kind.upper()}{bus.id}", _speed(bus))
+        (f"GPIO{pin}", board.header_of(pin), name, key, controller(bus), speed(bus))
         for name, bus in board.buses.items()
         for key, (pin, _drives) in bus.pins().items()
     ]
@@ -225,7 +225,3 @@ def _drawn(board: boards.Board) -> "RenderableType":
         output.table("Pins", ("pin", "header", "bus", "signal", "controller", "speed"), pins),
         output.table("Budgets", ("what", "at most"), limits),
     )
-
-
-def _speed(bus: boards.I2cBus | boards.UartBus) -> str:
-    return f"{bus.freq_hz // 1000} kHz" if isinstance(bus, boards.I2cBus) else f"{bus.baud} baud"

@@ -1,18 +1,19 @@
-"""The board's buses with the parts on them, as board.toml wires them: I2C transactions, UART lines, pins, LED, ADC."""
+"""The board's buses with the parts on them, as board.toml wires them: I2C, UART lines, plain inputs, LED, ADC."""
 
 import struct
 from collections.abc import Callable
 
 from hadeda.board import Board
-from hadeda.board.schema import I2cBus, UartBus
+from hadeda.board.schema import GpioBus, I2cBus, UartBus
 from hadeda.emulator import chips
-from hadeda.emulator.chips.base import BusHung, Chip, I2cChip, Nack, UartChip
+from hadeda.emulator.chips.base import BusHung, Chip, GpioChip, I2cChip, Nack, UartChip
 from hadeda.emulator.errors import ENODEV, ETIMEDOUT, BoardOSError
 from hadeda.emulator.led import Led
 from hadeda.emulator.surface import opcodes
 from hadeda.scenario import World
 
 I2C_TIMEOUT_US = 50_000  # machine.I2C's default
+PULL_UP = 2  # machine.Pin's
 BITS_PER_BYTE = 10  # start, eight data bits, stop; on I2C nine and some idle
 
 
@@ -64,7 +65,12 @@ class Wiring:
         self.parts: list[tuple[str, Chip]] = []
         self.lines: dict[int, SerialLine] = {}
         self._i2c: dict[tuple[int, int], dict[int, I2cChip]] = {}
-        self._pins: dict[int, int] = {}
+        self._pins: dict[int, int] = {}  # what the board drives
+        self._inputs: dict[int, GpioChip] = {}
+        self._pulls: dict[int, int] = {}  # what the chip pulls an input to, 0 or 1
+        plain = [bus for bus in board.buses.values() if isinstance(bus, GpioBus)]
+        self._resistors = {bus.pin for bus in plain if bus.pull == "external"}
+        self._input_only = board.silicon.input_only
         self.led = Led(board.led, now) if board.led else None
         for bus in board.buses.values():
             if isinstance(bus, I2cBus):
@@ -81,6 +87,8 @@ class Wiring:
         bus = board.buses[sensor.bus]
         if isinstance(bus, I2cBus):
             self.add_i2c(bus.scl, bus.sda, sensor.address or 0, chip)  # type: ignore[arg-type]
+        elif isinstance(bus, GpioBus):
+            self._inputs[bus.pin] = chip  # type: ignore[assignment]
         else:
             self.lines[bus.id] = SerialLine(chip, bus)  # type: ignore[arg-type]
 
@@ -175,16 +183,35 @@ class Wiring:
         return b""
 
     def chip_reset(self) -> None:
-        """A reset other than a soft one: every pin is an input again."""
+        """A reset other than a soft one: every pin is an input again, and nothing pulls at it."""
         self._pins.clear()
+        self._pulls.clear()
         if self.led is not None:
             self.led.chip_reset()
 
     def power_down(self) -> None:
         """The supply is gone."""
         self._pins.clear()
+        self._pulls.clear()
         if self.led is not None:
             self.led.power_down()
+
+    def _pin_input(self, payload: bytes) -> bytes:
+        pin, pull = payload
+        self._pins.pop(pin, None)
+        if pin not in self._input_only:  # they have no pulls, and the port does not mind
+            self._pulls[pin] = int(pull == PULL_UP)
+        return b""
+
+    def _pin_read(self, payload: bytes) -> bytes:
+        """What the board drives, else what is on the pin, else what pulls at it; 0 where nothing does."""
+        pin = payload[0]
+        level = self._pins.get(pin)
+        if level is None and pin in self._inputs:
+            level = self._inputs[pin].level(self._now())
+        if level is None:
+            level = pin in self._resistors or self._pulls.get(pin, 0)
+        return bytes([level])
 
     def _pin_write(self, payload: bytes) -> bytes:
         pin, level = payload
@@ -207,7 +234,8 @@ class Wiring:
             opcodes.UART_ANY: self._uart_any,
             opcodes.UART_READ: self._uart_read,
             opcodes.UART_WRITE: self._uart_write,
-            opcodes.PIN_READ: lambda payload: bytes([self._pins.get(payload[0], 0)]),
+            opcodes.PIN_INPUT: self._pin_input,
+            opcodes.PIN_READ: self._pin_read,
             opcodes.PIN_WRITE: self._pin_write,
             opcodes.PIN_BITS: self._pin_bits,
             opcodes.ADC_READ: lambda _: struct.pack("<H", 0),

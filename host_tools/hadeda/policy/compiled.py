@@ -7,7 +7,8 @@
 
 `city` is the thumbprint of the city's policy key (32 bytes): what is for another city does not fit. Epsilons are
 micro-units. Purpose, legal basis, retention and contact are the city's promise to people and stay out: a node could
-not keep them. Key 11 names the sources beside radar (1: footfall, 2: vision) and is absent where there are none.
+not keep them. Key 11 names the sources beside what tells vehicles alone (1: footfall, 2: vision, 3: presence) and is
+absent where there are none.
 A floor without key 8 has no energy told.
 """
 

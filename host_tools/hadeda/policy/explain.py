@@ -112,6 +112,11 @@ def leaves(policy: Policy) -> list[str]:
         f"({', '.join(traffic.classes)}), by direction ({', '.join(traffic.directions)}), by speed ({bands})",
         f"no such number when it is below {traffic.k} after noise: then only that it was below",
     ]
+    if policy.presence is not None:
+        found.append(
+            "among those who passed, whoever made a plain detector respond: it cannot tell somebody on foot from a "
+            "cyclist, a vehicle or a dog, and neither can the number"
+        )
     if policy.air.channels:
         names = ", ".join(CHANNEL_WORDS.get(name, name) for name in policy.air.channels)
         found.append(f"the air: {names}; number of readings, mean, lowest and highest of the window, without noise")

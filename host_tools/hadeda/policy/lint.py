@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RELEASED_MIN = 0.5  # of its windows; a cell below is more hole than number
 GENEROUS = 2_000_000
+SOURCE_WORDS = {"vision": "a camera", "presence": "a presence input"}
 COARSER = (2, 3, 4, 6, 8, 12, 16, 24, 48, 96)
 
 
@@ -34,7 +35,7 @@ def lint(policy: Read[Policy], floor: Read[Floor] | None = None, street: "Street
 def contradictions(policy: Read[Policy]) -> list[Finding]:
     """What cannot all be meant at once."""
     from hadeda.board.road_users import clashes
-    from hadeda.policy.street import BY_CAMERA
+    from hadeda.policy.street import ONLY_BY
 
     traffic = policy.model.traffic
     found = [
@@ -46,16 +47,12 @@ def contradictions(policy: Read[Policy]) -> list[Finding]:
         )
         for one, other in clashes(traffic.classes)
     ]
-    seen = [name for name in traffic.classes if name in BY_CAMERA]
-    if seen and policy.model.vision is None:
-        found.append(
-            policy.finding(
-                "traffic",
-                "classes",
-                f"only a camera counts {', '.join(map(repr, seen))}, and the policy has no table [vision]",
-                "add it, or count vehicles",
-            )
-        )
+    for source, classes in ONLY_BY.items():
+        seen = [name for name in traffic.classes if name in classes]
+        if seen and source not in policy.model.sources:
+            what = f"only {SOURCE_WORDS[source]} counts {', '.join(map(repr, seen))}"
+            what += f", and the policy has no table [{source}]"
+            found.append(policy.finding("traffic", "classes", what, "add it, or count vehicles"))
     if policy.model.windows_paid == 0:
         spent, day = decimal_text(policy.model.spent_per_window), decimal_text(traffic.epsilon_day)
         found.append(

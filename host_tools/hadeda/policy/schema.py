@@ -31,7 +31,11 @@ RETENTION_MAX_DAYS = 3650
 
 CHANNEL_IDS = {name: number for number, (name, _unit, _scale) in labels.CHANNELS.items()}
 ENERGY = labels.CHANNELS[labels.CHANNEL_ENERGY][0]
-SOURCE_IDS = {"footfall": labels.SOURCE_FOOTFALL, "vision": labels.SOURCE_VISION}
+SOURCE_IDS = {
+    "footfall": labels.SOURCE_FOOTFALL,
+    "vision": labels.SOURCE_VISION,
+    "presence": labels.SOURCE_PRESENCE,
+}
 
 
 def _refused(what: str) -> PydanticCustomError:
@@ -220,6 +224,10 @@ class Vision(Strict):
     """Allows a camera module that gives boxes as a source of passages. The table has no keys: it is there or not."""
 
 
+class Presence(Strict):
+    """Allows a plain input that cannot tell who passes, people on foot among them. No keys: it is there or not."""
+
+
 class Energy(Strict):
     """Allows the energy of the metered circuit, as coarse as the floor wants it. No keys: it is there or not."""
 
@@ -238,6 +246,7 @@ class Policy(Strict):
     traffic: Traffic
     footfall: Footfall | None = None
     vision: Vision | None = None
+    presence: Presence | None = None
     energy: Energy | None = None
 
     @property
@@ -289,7 +298,9 @@ class Never(Strict):
     """What no policy may turn on."""
 
     channels: Channels = Field(strict=False)
-    sources: Annotated[tuple[Literal["footfall", "vision"], ...], AfterValidator(_different)] = Field(strict=False)
+    sources: Annotated[tuple[Literal["footfall", "vision", "presence"], ...], AfterValidator(_different)] = Field(
+        strict=False
+    )
 
 
 class FloorEnergy(Strict):

@@ -10,24 +10,26 @@ from typing import Final
 
 import numpy as np
 
-from hadeda.board.road_users import LUMPED, ON_FOOT
+from hadeda.board.road_users import ANYBODY, EITHER, LUMPED, ON_FOOT
 from hadeda.policy.compiled import Cells
 from hadeda.policy.noise import Counts, Mask
 from hadeda.policy.schema import DAY_S, Policy, Traffic
 from hadeda.scenario import Passage, World
 from hadeda.scenario.table import HOUR_S
 
-# Who of the scenario is counted under which class. A radar sees everything on the road as a vehicle, nobody on foot;
-# the others are a camera's. The street's counter did not tell trucks from buses, nor motorcycles from cars.
+# Who of the scenario is counted under which class. A radar sees everything on the road as a vehicle, nobody on foot; a
+# presence input does not tell who it is; the others are a camera's. The street's counter did not tell trucks from
+# buses, nor motorcycles from cars.
 COUNTED_AS: Final = {
     "vehicle": ("car", "heavy", "bike"),
     "person": ("pedestrian",),
     "bicycle": ("bike",),
     "car": ("car",),
     "truck": ("heavy",),
+    ANYBODY: ("car", "heavy", "bike", "pedestrian"),
 }
-# What a radar cannot tell
-BY_CAMERA: Final = (ON_FOOT, *LUMPED["vehicle"])
+# What only one kind of source counts, which a policy has to allow by a table of its name
+ONLY_BY: Final = {"vision": (ON_FOOT, *LUMPED["vehicle"]), "presence": (ANYBODY,)}
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,15 @@ class Tally:
         self._edges = sorted({cell.low for cell in cells})
 
     def place(self, passage: Passage) -> int | None:
-        """The one cell of a passage, by its place; None where there is none and the node would drop it."""
+        """The one cell of a passage, by its place; None where there is none and the node would drop it.
+
+        What tells no direction tells no speed: it counts in the lowest band.
+        """
         low = max(edge for edge in self._edges if passage.speed_kmh >= edge)
         for counted_as, kinds in COUNTED_AS.items():
-            key = (counted_as, passage.direction, low)
-            if passage.kind in kinds and key in self._index:
-                return self._index[key]
+            for key in ((counted_as, passage.direction, low), (counted_as, EITHER, 0)):
+                if passage.kind in kinds and key in self._index:
+                    return self._index[key]
         return None
 
     def counts(self, world: World, start_s: float, end_s: float) -> list[int]:

@@ -85,6 +85,9 @@ def _judged(
     name = f"sensor {entry['part']} {_place(entry)}"
     bus = told["buses"].get(entry.get("bus"), {})
     faults = {int(kind): count for kind, count in said["faults"].items()}
+    levels = bus.get("levels")
+    if levels and not (all(levels) and faults):
+        return _contact(name, levels)
     torn = faults.get(labels.FAULT_BAD_FRAME, 0)
     if torn <= TORN_FRAMES:
         faults.pop(labels.FAULT_BAD_FRAME, None)
@@ -96,11 +99,21 @@ def _judged(
     if said["kind"] == "radio":
         return Check(name, Status.NOT_KNOWN, "it listens only under a policy that has a use for it")
     heard = bus.get("heard")
-    if heard is None:
-        return Check(name, Status.NOT_KNOWN, "it is silent until somebody passes", "pass it and look at a report")
     if not heard:
         return Check(name, Status.FAIL, "says nothing", _advice(entry, buses, bus, {labels.FAULT_NO_ANSWER: 1}))
     return Check(name, Status.PASS, f"answers ({heard} bytes in {STREAM_S} s)")
+
+
+def _contact(name: str, levels: Sequence[int]) -> Check:
+    """A contact does not say who it is, nor that it is there: at rest it is as silent as an empty street."""
+    low, high = levels
+    if not low:
+        advice = "check its supply, the cable, which contact is used; a cut cable reads so"
+        return Check(name, Status.FAIL, f"does not come to rest: high at each of {high} looks", advice)
+    if not high:
+        found = f"at rest at each of {low} looks: whether it would tell of anybody is not known"
+        return Check(name, Status.NOT_KNOWN, found, "have somebody pass it during the test")
+    return Check(name, Status.PASS, f"goes high and comes to rest ({high} of {low + high} looks high)")
 
 
 def _readings(name: str, said: Mapping[str, Any]) -> Check:
@@ -153,6 +166,8 @@ def _exchanged(
     """Buses and sensors as they would be with both parts at each other's place; None where they cannot be."""
     first, second = one.get("bus"), other.get("bus")
     if first is None or second is None or buses[first]["kind"] != buses[second]["kind"] or one["part"] == other["part"]:
+        return None
+    if buses[first]["kind"] == "gpio":  # a level is nobody's in particular
         return None
     if buses[first]["kind"] == "uart":
         speeds = {first: buses[second]["baudrate"], second: buses[first]["baudrate"]}

@@ -7,7 +7,7 @@ from pathlib import Path
 from hadeda.emulator.chips.base import Chip
 from hadeda.errors import BoardError
 
-_NOT_PARTS = {"__init__", "base", "faults", "sensirion"}
+_NOT_PARTS = {"__init__", "base", "faults", "pulses", "sensirion"}
 
 
 def names() -> list[str]:

@@ -1,4 +1,4 @@
-"""What a chip model is: the two buses' shapes, what a bus can do wrong, and the world a chip feels.
+"""What a chip model is: the shapes of buses and plain inputs, what a bus can do wrong, and the world a chip feels.
 
 A chip file has `CHIP`, its class, made as `CHIP(world, seed)`. The same world and seed, spoken to at the same moments,
 answers the same bytes. `now` is board time in Unix seconds on the world's scale and never goes back.
@@ -65,10 +65,20 @@ class UartChip(Protocol):
         ...
 
 
+class GpioChip(Protocol):
+    """What is on a plain input: a contact, or an output of its own."""
+
+    on_event: OnEvent | None
+
+    def level(self, now: float) -> bool | None:
+        """High or low as it holds the pin; None: it does not, as an open contact."""
+        ...
+
+
 class RadioChip(Protocol):
     """What the chip's own radio hears; see emulator/bluetooth.py."""
 
     on_event: OnEvent | None
 
 
-Chip: TypeAlias = I2cChip | UartChip | RadioChip
+Chip: TypeAlias = I2cChip | UartChip | GpioChip | RadioChip

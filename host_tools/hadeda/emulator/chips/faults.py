@@ -17,6 +17,12 @@ On a UART:
     Garbage     noise bytes between transmissions; some of them look like the beginning of a frame.
     Dropping    bytes are lost by chance.
 
+On a plain input:
+
+    Cut         the cable is off: nobody holds the pin.
+    Shorted     the pin is at ground for good: a welded contact, a crushed cable.
+    Chattering  a loose clamp: every few hundredths of a second the cable is off, or not, by chance.
+
 All chance is drawn from `seed`: the same seed and the same calls give the same faults.
 """
 
@@ -24,11 +30,12 @@ import math
 import random
 from collections.abc import Iterable
 
-from hadeda.emulator.chips.base import BusHung, I2cChip, Nack, OnEvent, UartChip
+from hadeda.emulator.chips.base import BusHung, GpioChip, I2cChip, Nack, OnEvent, UartChip
 
 _PIECE_PAUSE_S = 0.020
 _LARGEST_PIECE = 7
 _MOST_GARBAGE = 16
+_CHATTER_S = 0.03
 # First bytes of the frames our parts speak: what a parser must not fall for.
 _TEMPTING = bytes([0x42, 0x4D, 0xF4, 0xF3, 0xFD, 0xFC])
 
@@ -273,3 +280,43 @@ class Dropping(_UartFault):
 
     def _after(self, data: bytes) -> bytes:
         return bytes(byte for byte in data if self._rng.random() >= self._probability)
+
+
+class Cut:
+    """A GpioChip with its cable off."""
+
+    def __init__(self, chip: GpioChip, start_s: float = -math.inf, end_s: float = math.inf, *, seed: int = 0) -> None:
+        self.chip = chip
+        self.period = Period(start_s, end_s)
+        self.seed = seed
+
+    @property
+    def on_event(self) -> OnEvent | None:
+        return self.chip.on_event
+
+    @on_event.setter
+    def on_event(self, callback: OnEvent | None) -> None:
+        self.chip.on_event = callback
+
+    def level(self, now: float) -> bool | None:
+        level = self.chip.level(now)
+        return self._wire(level, now) if now in self.period else level
+
+    def _wire(self, level: bool | None, now: float) -> bool | None:  # noqa: ARG002
+        """What the pin sees of a level."""
+        return None
+
+
+class Shorted(Cut):
+    """The pin is at ground."""
+
+    def _wire(self, level: bool | None, now: float) -> bool | None:  # noqa: ARG002
+        return False
+
+
+class Chattering(Cut):
+    """The cable is off and on, by chance."""
+
+    def _wire(self, level: bool | None, now: float) -> bool | None:
+        moment = math.floor(now / _CHATTER_S)
+        return level if random.Random(f"chatter {self.seed} {moment}").random() < 0.5 else None

@@ -27,6 +27,8 @@ class Pin:
             raise ValueError("pin can only be input")
         if value is not None:
             self.value(value)
+        if mode == self.IN:
+            _wire.request(opcodes.PIN_INPUT, bytes((self._number, pull if pull and pull > 0 else 0)))
 
     def value(self, level=None):
         if level is None:
@@ -43,7 +45,7 @@ class Pin:
         self.value(0)
 
     def irq(self, handler=None, trigger=3, wake=None):
-        """Pin interrupts are not modelled: nothing in the world of an emulated street pulls a bare pin."""
+        """Pin interrupts are not modelled: what is on a bare pin is looked at."""
         raise NotImplementedError("pin interrupts are not emulated")
 
     def __repr__(self):

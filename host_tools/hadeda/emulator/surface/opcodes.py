@@ -41,6 +41,7 @@ UART_WRITE = 15  # id u8, data
 PIN_READ = 16  # pin u8
 PIN_WRITE = 17  # pin u8, level u8
 ADC_READ = 18  # pin u8
+PIN_INPUT = 20  # pin u8, pull u8: it drives no more; PULL_DOWN, PULL_UP or none
 PIN_BITS = 19  # pin u8, data that is sent out of it bit by bit
 
 FLASH_WRITE = 21  # address u32, data
