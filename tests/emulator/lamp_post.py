@@ -11,7 +11,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -474,11 +474,14 @@ def make_template(
     every_source: bool = False,
     channels: Sequence[str] = (),
     energy: bool = False,
+    lines: Mapping[str, str] | None = None,
+    more: str = "",
 ) -> Template:
     """Provision a new node of a new city, through mpremote and the board's serial port.
 
     `every_source`: its policy has people, footfall and vision too, and its floor allows them. `channels`: it has
-    these of the air, the street's if none. `energy`: it has energy, in hours and steps of 100 Wh.
+    these of the air, the street's if none. `energy`: it has energy, in hours and steps of 100 Wh. `lines` stand in the
+    place of those of its policy that begin with their keys, `more` at its end.
     """
     flash, unenrolled = folder / "flash.bin", folder / "unenrolled.bin"
     parcels = shipment()
@@ -492,7 +495,9 @@ def make_template(
         make_city(folder / "city", broker_port) as city,
         PluggedIn(board, flash, serial=serial, stock_partitions=stock_partitions) as plugged,
     ):
-        sign_loose_policy(city, 2, WINDOW_S, every_source=every_source, channels=channels, energy=energy)
+        sign_loose_policy(
+            city, 2, WINDOW_S, every_source=every_source, channels=channels, energy=energy, lines=lines, more=more
+        )
         steps.provision(serial.path, board, city, name=NAME, step=keep, now=plugged.now)
     return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript), stock_partitions)
 
@@ -505,15 +510,19 @@ def sign_loose_policy(
     every_source: bool = False,
     channels: Sequence[str] = (),
     energy: bool = False,
+    lines: Mapping[str, str] | None = None,
+    more: str = "",
 ) -> None:
     """Let the city sign a policy that shows a test nearly the true counts, over a floor that allows it.
 
     `every_source`: it counts people too, by camera, and listens for footfall. `channels`: these of the air, or the
-    street's. `energy`: energy too, in windows of an hour whatever `window_s` says.
+    street's. `energy`: energy too, in windows of an hour whatever `window_s` says. `lines` and `more` as make_template.
     """
     policy, floor = city.directory / "policy.toml", city.directory / "floor.toml"
-    lines = {start: line.format(version=version, window_s=window_s) for start, line in LOOSE_POLICY.items()}
-    _replace_lines(policy, lines)
+    loose = {start: line.format(version=version, window_s=window_s) for start, line in LOOSE_POLICY.items()}
+    _replace_lines(policy, loose | dict(lines or {}))
+    with policy.open("a", encoding="utf-8") as file:
+        file.write(more)
     _replace_lines(floor, LOOSE_FLOOR)
     if channels:
         _replace_lines(policy, {"channels": f"channels = {json.dumps(list(channels))}"})

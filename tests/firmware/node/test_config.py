@@ -86,6 +86,13 @@ def test_values_that_cannot_be_are_errors():
     _refused(lambda c: c.update({"version": 2}), "version")
     _refused(lambda c: c["broker"].update({"port": 0}), "broker.port")
     _refused(lambda c: c["buses"]["i2c0"].update({"kind": "can"}), "buses.i2c0.kind", "can")
+    loop = {"kind": "gpio", "pin": 34, "pull": "external"}
+    _refused(lambda c: c["buses"].update({"loop": {"kind": "gpio", "pin": 34}}), "buses.loop", "pull")
+    _refused(lambda c: c["buses"].update({"loop": dict(loop, pull="down")}), "buses.loop.pull", "down")
+    _refused(lambda c: c["buses"].update({"loop": dict(loop, id=1)}), "buses.loop", "id")
+    wired = good()
+    wired["buses"]["loop"] = loop
+    config.check(wired)
     _refused(lambda c: c["buses"]["uart1"].pop("tx"), "buses.uart1", "tx")
     _refused(lambda c: c["buses"].update({1: c["buses"]["uart1"]}), "name 1 of buses")
     _refused(lambda c: c["sensors"][1].update({"bus": "uart9"}), "sensors[1].bus", "uart9")

@@ -221,7 +221,7 @@ def test_channels_and_sources_are_known_each_once_in_order():
     assert set(accept._CHANNELS) == set(labels.CHANNELS)
     for channels in ([0], [12], [1, 1], [2, 1], [-1], [True], ["1"], None, 1, {}, {1: 1}):
         _policy_refused("channels" if channels is not None else "lacks", channels=channels)
-    for sources in ([], [0], [3], [2, 2], [2, 1], [True], 2, {}):
+    for sources in ([], [0], [4], [2, 2], [2, 1], [True], 2, {}):
         _policy_refused("sources", sources=sources)
     _policy_refused("belong together", sources=[1])
     _policy_refused("belong together", footfall={1: 5, 2: 1})

@@ -109,3 +109,31 @@ def test_footfall_takes_a_part_that_listens_and_a_policy_that_lets_it(camera_tex
     file = tmp_path / "board.toml"
     file.write_text(camera_text + '\n[[sensor]]\npart = "ble_footfall"\nperiod_s = 0\n', encoding="utf-8")
     assert "the policy allows no footfall: the ble_footfall stays unused" in shortfalls(load(file), policy(["car"]))
+
+
+LOOP = "esp32-devkitc-v4-loop"
+
+
+def test_a_contact_tells_no_direction_and_a_policy_needs_one_for_it() -> None:
+    said = shortfalls(load(LOOP), policy(["vehicle"]))
+    assert said[-2:] == [
+        "the TD136 loop detector counts either, and the policy has cells for approaching, receding only: what it counts "
+        "is dropped",
+        "the TD136 loop detector measures no speeds: all it counts is in the lowest band, below 30 km/h",
+    ]
+    cells = {1: ["vehicle"], 2: ["either"], 3: []}
+    said = shortfalls(load(LOOP), decompile(dumps(policy_map(bytes(32), p4=[1, 2, 3], p5=cells))))
+    assert said == []
+
+
+def test_a_motion_detector_counts_only_where_the_policy_has_presence(tmp_path: Path) -> None:
+    text = (BOARDS / LOOP / "board.toml").read_text(encoding="utf-8")
+    file = tmp_path / "board.toml"
+    file.write_text(text.replace('part = "td136"', 'part = "hc_sr501"'), encoding="utf-8")
+    assert "classes" not in node_config(load(file), NETWORK, AUTHORITIES, POLICY, FLOOR)["sensors"][1]
+    cells = {1: ["presence"], 2: ["either"], 3: []}
+    unused = "the policy allows no presence input: the hc_sr501 stays unused"
+    assert unused in shortfalls(load(file), decompile(dumps(policy_map(bytes(32), p5=cells))))
+    assert unused not in shortfalls(load(file), decompile(dumps(policy_map(bytes(32), p5=cells, p11=[3]))))
+    with pytest.raises(PolicyError, match="it counts presence"):
+        shortfalls(load(file), policy(["vehicle"], p4=[7]))

@@ -145,6 +145,91 @@ def test_input_only_pin_may_receive(tmp_path: Path) -> None:
     assert load(file).buses["uart1"].pins()["rx"] == (34, False)
 
 
+LOOP = """
+[bus.loop]
+kind = "gpio"
+pin = {pin}
+pull = "{pull}"
+
+[[sensor]]
+part = "td136"
+bus = "loop"
+period_s = 0
+classes = ["vehicle"]
+"""
+
+
+def with_loop(pin: int | str, pull: str = "internal") -> str:
+    """The DevKitC without its radar, and with a contact on a pin."""
+    text = (BOARDS / "esp32-devkitc-v4" / "board.toml").read_text(encoding="utf-8")
+    text = re.sub(r"\[bus\.uart2\].*?(?=\[\[sensor)", "", text, flags=re.DOTALL)
+    text = re.sub(r'\[\[sensor\]\]\npart = "ld2451".*', "", text, flags=re.DOTALL)
+    return text + LOOP.format(pin=pin, pull=pull)
+
+
+@pytest.mark.parametrize(("pin", "pull"), [(27, "internal"), (27, "external"), (34, "external"), (39, "external")])
+def test_a_plain_input_may_be_on_any_free_pin(tmp_path: Path, pin: int, pull: str) -> None:
+    file = tmp_path / "board.toml"
+    file.write_text(with_loop(pin, pull), encoding="utf-8")
+    assert load(file).buses["loop"].pins() == {"pin": (pin, False)}
+
+
+@pytest.mark.parametrize(
+    ("pin", "pull", "key", "words"),
+    [
+        (34, "internal", "pull", 'GPIO34 is input-only on ESP32 and has no pull-up of its own; put a resistor to 3V3'),
+        (12, "internal", "pin", "GPIO12 is a strapping pin of ESP32: its level at reset decides the voltage of"),
+        (6, "external", "pin", "GPIO6 is kept for the flash"),
+        (3, "internal", "pin", "GPIO3 is kept for the console"),
+        (24, "internal", "pin", "ESP32 has no GPIO24; use one of 4, "),
+        (20, "internal", "pin", "GPIO20 is on none of the board's headers"),
+        (25, "internal", "pin", "GPIO25 is already [bus.uart1] tx"),
+        (27, "down", "pull", "should be 'internal' or 'external', not 'down'"),
+        ('"27"', "internal", "pin", "should be a whole number"),
+    ],
+)
+def test_a_plain_input_keeps_the_rules_of_pins(
+    broken: Broken, pin: int | str, pull: str, key: str, words: str
+) -> None:
+    problem = _only(broken(with_loop(pin, pull)))
+    assert (problem.table, problem.key) == ("[bus.loop]", key)
+    assert words in str(problem)
+
+
+def test_input_only_pins_are_offered_to_inputs_alone(broken: Broken) -> None:
+    def choice(problem: Problem) -> list[str]:
+        return problem.todo.removeprefix("use one of ").split(", ")
+
+    assert {"34", "39"} <= set(choice(_only(broken(with_loop(6)))))
+    text = (BOARDS / "esp32-devkitc-v4" / "board.toml").read_text(encoding="utf-8")
+    assert not {"34", "39"} & set(choice(_only(broken(text.replace("scl = 22", "scl = 6")))))
+
+
+def test_a_plain_input_has_one_part_no_address_and_no_period(broken: Broken) -> None:
+    found = {(problem.table, problem.key): str(problem) for problem in broken(
+        with_loop(27).replace("period_s = 0\nclasses", "period_s = 5\naddress = 0x20\nclasses")
+        + '\n[[sensor]]\npart = "hc_sr501"\nbus = "loop"\nperiod_s = 0\n'
+    )}  # fmt: skip
+    assert "'loop' already belongs to [[sensor]] 3 (td136); one part for each GPIO" in found["[[sensor]] 4", "bus"]
+    assert "a part on a GPIO has no address" in found["[[sensor]] 3", "address"]
+    assert "is not read; say 0" in found["[[sensor]] 3", "period_s"]
+    assert "'presence' is already counted by [[sensor]] 3 (td136), as 'vehicle'" in found["[[sensor]] 4", "classes"]
+    assert len(found) == 4
+
+
+def test_a_part_for_a_plain_input_is_on_no_other_bus_and_no_other_part_on_it(broken: Broken) -> None:
+    text = with_loop(27)
+    problem = _only(broken(text.replace('part = "td136"', 'part = "ld2451"')))
+    assert "the HLK-LD2451 is wired to uart, 'loop' is gpio" in problem.what
+    wrong = [p for p in broken(text.replace('part = "pms5003"', 'part = "hc_sr501"')) if "is wired to" in p.what]
+    assert [problem.what for problem in wrong] == ["the HC-SR501 motion detector is wired to gpio, 'uart1' is uart"]
+
+
+def test_a_plain_input_cannot_be_on_a_board_that_sleeps_deeply(broken: Broken) -> None:
+    found = broken(with_loop(27).replace("[micropython]", "[sleep]\nradio_every = 4\n\n[micropython]"))
+    assert "the TD136 loop detector has to be listened to all the time" in str(_only(found))
+
+
 def test_all_mistakes_of_a_file_are_reported_at_once(broken: Broken, toml_text: str) -> None:
     text = toml_text.replace("scl = 9", "scl = 22").replace("tx = 17", "tx = 19").replace("0x76", "0x40")
     places = {(problem.table, problem.key) for problem in broken(text)}

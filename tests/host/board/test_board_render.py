@@ -132,3 +132,9 @@ def test_the_boards_are_what_the_first_node_needs(name: str) -> None:
     board: Board = load(name)
     assert {sensor.part for sensor in board.sensors} == {"bme280", "pms5003", "ld2451"}
     assert all(board.header_of(pin) for bus in board.buses.values() for pin, _drives in bus.pins().values())
+
+
+def test_a_plain_input_is_a_pin_and_who_pulls_it() -> None:
+    config = node_config(load("esp32-devkitc-v4-loop"), NETWORK, AUTHORITIES, POLICY, FLOOR)
+    assert config["buses"]["loop"] == {"kind": "gpio", "pin": 34, "pull": "external"}
+    assert config["sensors"][1] == {"part": "td136", "bus": "loop", "period_s": 0}

@@ -8,6 +8,7 @@ from hadeda.emulator.chips.base import BusHung, I2cChip, Nack, UartChip
 from hadeda.emulator.chips.bme280 import Bme280
 from hadeda.emulator.chips.ld2451 import Ld2451
 from hadeda.emulator.chips.pms5003 import Pms5003
+from hadeda.emulator.chips.td136 import Td136
 from hadeda.scenario import Passage
 
 CARS = [Passage(NOW + 3 * n, "car", "approaching", 50.0) for n in range(40)]
@@ -147,3 +148,33 @@ def test_a_fault_passes_on_events_baud_rate_and_commands() -> None:
     ask(wire, NOW + 0.5)
     assert wire.on_event is not None
     assert told[-1] == "21.50 degC, 45.0 %, 1013.2 hPa"
+
+
+def levels(chip: Td136) -> list[bool | None]:
+    """What a pin sees in a minute, a hundred times a second."""
+    return [chip.level(NOW + step / 100) for step in range(6000)]
+
+
+def test_faults_of_a_plain_input_act_on_the_wire_and_only_while_they_are_there() -> None:
+    world = standing(*(Passage(NOW + at, "car", "approaching", 36.0) for at in (5, 25, 45)))
+    clean = levels(Td136(world))
+    assert set(clean) == {None, False}
+    cut = levels(faults.Cut(Td136(world), NOW + 20, NOW + 40))
+    shorted = levels(faults.Shorted(Td136(world), NOW + 20, NOW + 40))
+    loose = levels(faults.Chattering(Td136(world), NOW + 20, NOW + 40, seed=1))
+    for faulty in (cut, shorted, loose):
+        assert faulty[:2000] + faulty[4000:] == clean[:2000] + clean[4000:]
+    assert set(cut[2000:4000]) == {None}
+    assert set(shorted[2000:4000]) == {False}
+    assert 800 < sum(level is None for level in loose[2000:4000]) < 1300
+    assert loose == levels(faults.Chattering(Td136(world), NOW + 20, NOW + 40, seed=1))
+    assert loose != levels(faults.Chattering(Td136(world), NOW + 20, NOW + 40, seed=2))
+
+
+def test_a_fault_of_a_plain_input_passes_on_events() -> None:
+    told: list[str] = []
+    chip = faults.Cut(Td136(standing(Passage(NOW + 1, "car", "approaching", 36.0))))
+    chip.on_event = lambda _, text: told.append(text)
+    assert chip.on_event is not None
+    levels(chip)
+    assert told == ["car on the loop"]

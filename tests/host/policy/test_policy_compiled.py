@@ -20,8 +20,9 @@ WINDOWS = [s for s in range(WINDOW_MIN_S, DAY_S + 1) if DAY_S % s == 0]
 WORDS = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), min_size=1, max_size=4, unique=True)
 
 
-def _policy(footfall: CompiledFootfall | None, vision: bool, **others: Any) -> Compiled:
-    return Compiled(footfall=footfall, sources=(1,) * (footfall is not None) + (2,) * vision, **others)
+def _policy(footfall: CompiledFootfall | None, vision: bool, presence: bool, **others: Any) -> Compiled:
+    sources = (1,) * (footfall is not None) + (2,) * vision + (3,) * presence
+    return Compiled(footfall=footfall, sources=sources, **others)
 
 
 POLICIES = st.builds(
@@ -43,6 +44,7 @@ POLICIES = st.builds(
     footfall=st.none()
     | st.builds(CompiledFootfall, k=st.integers(1, K_MAX), epsilon_release=st.integers(1, EPSILON_RELEASE_MAX)),
     vision=st.booleans(),
+    presence=st.booleans(),
 )
 FLOORS = st.builds(
     lambda content: {**content, 5: sorted(content[5]), 6: sorted(content[6])},
@@ -99,7 +101,7 @@ def test_a_floor_comes_back(content: dict[int, object]) -> None:
         (4, -1),
         (5, [12]),
         (5, [2, 1]),
-        (6, [3]),
+        (6, [4]),
         (6, 1),
         (7, 0),
         (8, 1),
@@ -137,10 +139,11 @@ def test_energy_is_a_channel_that_is_asked_for_in_a_table_of_its_own(tmp_path: P
     assert decompile(compile_policy(asked, CITY)).channel_names[-1] == "energy"
 
 
-def test_footfall_and_vision_are_in_it_when_asked_for(tmp_path: Path) -> None:
+def test_footfall_vision_and_presence_are_in_it_when_asked_for(tmp_path: Path) -> None:
     assert cbor2.loads(compile_policy(read_policy(BELOW_FLOOR).model, CITY))[10] == {1: 1, 2: 2_000_000}
     assert cbor2.loads(compile_policy(read_policy(BELOW_FLOOR).model, CITY))[11] == [1]
     assert cbor2.loads(compile_policy(policy(tmp_path, more="[vision]").model, CITY))[11] == [2]
+    assert cbor2.loads(compile_policy(policy(tmp_path, more="[presence]\n[vision]").model, CITY))[11] == [2, 3]
 
 
 @settings(deadline=None)

@@ -224,7 +224,7 @@ def test_a_file_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
     [
         ("min_k", "min_k = 0", "[counts] min_k: should be at least 1"),
         ("max_epsilon_per_day", "", "[counts] max_epsilon_per_day: is missing"),
-        ("sources", 'sources = ["radar"]', "sources 1: should be 'footfall' or 'vision'"),
+        ("sources", 'sources = ["radar"]', "sources 1: should be 'footfall', 'vision' or 'presence'"),
         ("min_seconds", "min_seconds = nan", "should be a whole number"),
         ("[never]", "[newer]", "newer: unknown key"),
     ],

@@ -74,10 +74,11 @@ def test_a_channel_never_allowed_is_an_error(tmp_path: Path) -> None:
     assert finding.line == line_number(STREET, "channels")
 
 
-def test_vision_never_allowed_is_an_error(tmp_path: Path) -> None:
-    floor = written(tmp_path, {"sources": 'sources = ["vision"]'}, source=FLOOR).rename(tmp_path / "strict.toml")
-    (finding,) = below_floor(policy(tmp_path, more="[vision]"), read_floor(floor).model)
-    assert finding.key == "vision"
+@pytest.mark.parametrize("source", ["vision", "presence"])
+def test_what_sees_people_never_allowed_is_an_error(source: str, tmp_path: Path) -> None:
+    floor = written(tmp_path, {"sources": f'sources = ["{source}"]'}, source=FLOOR).rename(tmp_path / "strict.toml")
+    (finding,) = below_floor(policy(tmp_path, more=f"[{source}]"), read_floor(floor).model)
+    assert finding.key == source
 
 
 @pytest.mark.parametrize("content", ["", "min_k = ", "[counts]\nmin_k = 0", "\x00", "[never]\nsources = 1"])
@@ -109,6 +110,14 @@ def test_classes_of_a_camera_want_its_table(tmp_path: Path) -> None:
     (finding,) = contradictions(policy(tmp_path, camera))
     assert "only a camera counts 'person'" in finding.what
     assert contradictions(policy(tmp_path, camera, "[vision]")) == []
+
+
+def test_presence_wants_its_table_and_shares_everybody(tmp_path: Path) -> None:
+    (finding,) = contradictions(policy(tmp_path, {"classes": 'classes = ["presence"]'}))
+    assert "only a presence input counts 'presence', and the policy has no table [presence]" in finding.what
+    assert contradictions(policy(tmp_path, {"classes": 'classes = ["presence"]'}, "[presence]")) == []
+    (finding,) = contradictions(policy(tmp_path, {"classes": 'classes = ["presence", "vehicle"]'}, "[presence]"))
+    assert "'presence' and 'vehicle' share passages" in finding.what
 
 
 def test_a_day_that_does_not_pay_for_one_window_is_a_contradiction(tmp_path: Path) -> None:

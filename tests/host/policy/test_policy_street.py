@@ -57,3 +57,13 @@ def test_a_window_of_a_day_is_one_row_a_day(world: World, tmp_path: Path) -> Non
     street = Street.of(policy(tmp_path, {"seconds": "seconds = 86400"}).model, world)
     assert street.counts.shape == (28, 4)
     assert street.known.all()
+
+
+def test_what_tells_no_direction_and_no_speed_counts_everybody_once(tmp_path: Path, world: World) -> None:
+    lines = {"directions": 'directions = ["either"]', "speed_bands_kmh": "speed_bands_kmh = [30]"}
+    hour = int(world.start_s) + 8 * 3600
+    for cls, kinds in (("vehicle", ("car", "heavy", "bike")), ("presence", ("car", "heavy", "bike", "pedestrian"))):
+        asked = policy(tmp_path, {**lines, "classes": f'classes = ["{cls}"]'}, "[presence]")
+        street = Street.of(asked.model, world)
+        wanted = sum(passage.kind in kinds for passage in world.passages(hour, hour + 900))
+        assert list(street.counts[(hour - street.start_s) // 900]) == [wanted, 0]
