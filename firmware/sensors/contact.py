@@ -28,6 +28,8 @@ DIRECTION = "either"
 _SPEED_KMH = const(0)
 
 LOOK_MS = 50
+# While nobody is there it is looked at less often: a pulse lasts far longer
+_WATCH_MS = const(200)
 # In looks: a change that lasts as long has happened; bounces take some milliseconds
 _SETTLED = const(2)
 # So often a pulse may be broken by a bounce
@@ -83,7 +85,7 @@ class Contact:
         """Wait for a pulse and for its end: how long it was, 0 where it was broken more often than contacts bounce."""
         length = low = breaks = 0
         while low < _SETTLED:
-            await self._clock.sleep_ms(LOOK_MS)
+            await self._clock.sleep_ms(LOOK_MS if length else _WATCH_MS)
             out.alive()
             if self._line.high():
                 breaks += low
