@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class Input:
-    """`entry` is the configuration's: pin, and pull, which holds it high where nobody else does (internal, external)."""
+    """`entry` is the configuration's: pin, and pull, internal or external: what holds it high where nobody else does."""
 
     def __init__(self, entry: "dict[str, Any]") -> None:
         self._pin = Pin(entry["pin"], Pin.IN, Pin.PULL_UP if entry["pull"] == "internal" else None)

@@ -357,14 +357,21 @@ def test_a_window_cut_shorter_than_the_floor_tells_no_counts_and_costs_nothing()
 
 
 def test_a_camera_counts_only_where_the_policy_allows_it():
-    camera = {2: (0, ()), 1: (labels.SOURCE_VISION, ("bike",))}
-    minimiser = _minimiser(traffic=camera)
+    _check_source(labels.SOURCE_VISION)
+
+
+def test_a_presence_input_counts_only_where_the_policy_allows_it():
+    _check_source(labels.SOURCE_PRESENCE)
+
+
+def _check_source(source):
+    minimiser = _minimiser(traffic={2: (0, ()), 1: (source, ("bike",))})
     minimiser.add(_event(sample.FAULT, 1, labels.FAULT_NO_ANSWER, 0))  # nobody asked it
     assert minimiser.cost(WINDOW_S) == EPSILON
     assert minimiser.release(True).traffic == _told([0] * 8, _noise()) + [WITHHELD_POLICY] * 8
-    minimiser = _minimiser(traffic=camera, sources=[labels.SOURCE_VISION])
+    minimiser = _minimiser(traffic={2: (0, ()), 1: (source, ("bike",))}, sources=[source])
     assert _released(minimiser).traffic == _told([0] * 16, _noise())
-    minimiser = _minimiser(traffic={1: (labels.SOURCE_VISION, ("bike",))})
+    minimiser = _minimiser(traffic={1: (source, ("bike",))})
     assert minimiser.cost(WINDOW_S) == 0
     assert minimiser.release(True).traffic == [WITHHELD_POLICY] * 16
 

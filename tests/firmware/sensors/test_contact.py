@@ -49,14 +49,17 @@ def _run(part, level, seconds):
     return asyncio.run(play())
 
 
-def _pulses(part, starts, bounce=None):
-    """A level of pulses at these seconds; `bounce(after)` is the level so many milliseconds after an edge, or None."""
+def _pulses(part, starts, bounce=None, within=0.2):
+    """A level of pulses at these seconds.
+
+    `bounce(after)` is the level so many milliseconds after an edge, at most `within` seconds, or None: as without it.
+    """
 
     def level(at):
         for start in starts:
             start += START_S[part]
             for edge in (start, start + PULSE_S[part]):
-                if bounce is not None and 0 <= at - edge < 0.2:
+                if bounce is not None and 0 <= at - edge < within:
                     chance = bounce(round((at - edge) * 1000))
                     if chance is not None:
                         return chance
@@ -97,6 +100,18 @@ def test_bounces_shorter_than_a_look_make_no_second_passage_and_lose_none():
             starts = [5 * number + shift for number in range(20)]
             out, raised = _run(td136, _pulses(td136, starts, bounce), 110)
             assert (out.passages, out.faults, raised) == ([VEHICLE] * 20, [], None), (milliseconds, shift)
+
+
+def test_a_glitch_within_a_pulse_makes_no_second_passage():
+    for shift in (0.3, 0.5, 0.7):
+
+        def dip(after, shift=shift):
+            return False if round(shift * 1000) <= after < round(shift * 1000) + 45 else None
+
+        starts = [5 * number for number in range(20)]
+        level = _pulses(td136, starts, dip, within=1.0)
+        out, raised = _run(td136, level, 110)
+        assert (out.passages, out.faults, raised) == ([VEHICLE] * 20, [], None), shift
 
 
 def test_spikes_are_no_passages():

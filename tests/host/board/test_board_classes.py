@@ -117,8 +117,8 @@ LOOP = "esp32-devkitc-v4-loop"
 def test_a_contact_tells_no_direction_and_a_policy_needs_one_for_it() -> None:
     said = shortfalls(load(LOOP), policy(["vehicle"]))
     assert said[-2:] == [
-        "the TD136 loop detector counts either, and the policy has cells for approaching, receding only: what it counts "
-        "is dropped",
+        "the TD136 loop detector counts either, and the policy has cells for approaching, receding only: "
+        "what it counts is dropped",
         "the TD136 loop detector measures no speeds: all it counts is in the lowest band, below 30 km/h",
     ]
     cells = {1: ["vehicle"], 2: ["either"], 3: []}

@@ -177,7 +177,7 @@ def test_a_plain_input_may_be_on_any_free_pin(tmp_path: Path, pin: int, pull: st
 @pytest.mark.parametrize(
     ("pin", "pull", "key", "words"),
     [
-        (34, "internal", "pull", 'GPIO34 is input-only on ESP32 and has no pull-up of its own; put a resistor to 3V3'),
+        (34, "internal", "pull", "GPIO34 is input-only on ESP32 and has no pull-up of its own; put a resistor to 3V3"),
         (12, "internal", "pin", "GPIO12 is a strapping pin of ESP32: its level at reset decides the voltage of"),
         (6, "external", "pin", "GPIO6 is kept for the flash"),
         (3, "internal", "pin", "GPIO3 is kept for the console"),
@@ -188,9 +188,7 @@ def test_a_plain_input_may_be_on_any_free_pin(tmp_path: Path, pin: int, pull: st
         ('"27"', "internal", "pin", "should be a whole number"),
     ],
 )
-def test_a_plain_input_keeps_the_rules_of_pins(
-    broken: Broken, pin: int | str, pull: str, key: str, words: str
-) -> None:
+def test_a_plain_input_keeps_the_rules_of_pins(broken: Broken, pin: int | str, pull: str, key: str, words: str) -> None:
     problem = _only(broken(with_loop(pin, pull)))
     assert (problem.table, problem.key) == ("[bus.loop]", key)
     assert words in str(problem)

@@ -57,7 +57,7 @@ def test_both_edges_bounce_for_so_long_and_by_seed(bounce_s: float) -> None:
     assert seen == list(changes(Td136(world, 1, bounce_s=bounce_s), 4))
     assert seen != list(changes(Td136(world, 2, bounce_s=bounce_s), 4))
     for edge in (0.96, 1.96):
-        assert 0 < sum(edge - STEP_S <= at < edge + bounce_s + STEP_S for at, _ in seen)
+        assert sum(edge - STEP_S <= at < edge + bounce_s + STEP_S for at, _ in seen) > 0
     late_s = [min(abs(at - edge - bounce_s / 2) for edge in (0.96, 1.96)) for at, _ in seen]
     assert max(late_s) < bounce_s / 2 + 2 * STEP_S
 

@@ -1,4 +1,4 @@
-"""A bare pin reads what is soldered to it, else what pulls at it; by the board's clock, and the same for the same seed."""
+"""A bare pin reads what is soldered to it, else what pulls at it; by the board's clock."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ BUSES = {
     "i2c0": {"kind": "i2c", "id": 0, "scl": 9, "sda": 8, "freq": 100000},
     "uart1": {"kind": "uart", "id": 1, "tx": 17, "rx": 18, "baudrate": 9600},
     "uart2": {"kind": "uart", "id": 2, "tx": 4, "rx": 5, "baudrate": 115200},
+    "loop": {"kind": "gpio", "pin": 34, "pull": "external"},
 }
 BME280 = {"part": "bme280", "bus": "i2c0", "address": 0x76, "period_s": 10}
 WEATHER = {"1": [3, 2000, 2100, 2050], "2": [3, 5000, 5100, 5050], "3": [3, 101300, 101310, 101305]}
@@ -237,3 +238,49 @@ def test_two_sensors_that_fail_for_different_reasons_are_not_called_swapped() ->
     checks = sensor_checks({"sensors": [particles, radar], "buses": {n: BUSES[n] for n in ("uart1", "uart2")}}, observe)
     assert tried[1] == [("pms5003", "uart2", 9600), ("ld2451", "uart1", 115200)]
     assert all("exchange" not in check.advice for check in checks)
+
+
+CONTACT = {"part": "td136", "bus": "loop", "period_s": 0}
+
+
+def contact(levels: list[int], **faults: int) -> dict[str, Check]:
+    said = {"kind": "traffic", "channels": [], "readings": {}, "faults": {kind[1:]: n for kind, n in faults.items()}}
+    figures = {"transfers": None, "errors": None, "heard": None, "levels": levels}
+    return {check.name: check for check in sense([CONTACT], [said], loop=figures)}
+
+
+@pytest.mark.parametrize(
+    ("levels", "faults", "status", "says"),
+    [
+        ([120, 0], {}, Status.NOT_KNOWN, "at rest at each of 120 looks: whether it would tell of anybody is not known"),
+        ([108, 12], {}, Status.PASS, "goes high and comes to rest (12 of 120 looks high)"),
+        ([0, 120], {}, Status.FAIL, "does not come to rest: high at each of 120 looks"),
+        ([0, 120], {"f1": 2}, Status.FAIL, "does not come to rest"),
+        ([60, 60], {"f1": 1}, Status.FAIL, "does not answer (1x)"),
+    ],
+)
+def test_a_contact_passes_only_when_it_was_seen_to_change(
+    levels: list[int], faults: dict[str, int], status: Status, says: str
+) -> None:
+    checks = contact(levels, **faults)
+    check = checks["sensor td136 on loop"]
+    assert check.status == status
+    assert says in check.found
+    assert (check.advice != "") == (status != Status.PASS)
+    assert checks["bus loop"].status == Status.NOT_KNOWN
+
+
+def test_two_contacts_that_fail_are_not_tried_at_each_other_s_place() -> None:
+    """A level is nobody's in particular: whatever hangs there would fit anywhere."""
+    asked = []
+
+    def observe(_buses: object, entries: Sequence[object], _listen: object) -> dict[str, Any]:
+        asked.append(entries)
+        said = {"kind": "traffic", "channels": [], "readings": {}, "faults": {"1": 1}}
+        return {"sensors": [said] * 2, "buses": {name: {"levels": [0, 120]} for name in ("loop", "door")}}
+
+    entries = [CONTACT, {"part": "hc_sr501", "bus": "door", "period_s": 0}]
+    plain = {"kind": "gpio", "pin": 27, "pull": "internal"}
+    checks = sensor_checks({"sensors": entries, "buses": {"loop": BUSES["loop"], "door": plain}}, observe)
+    assert [check.status for check in checks[:2]] == [Status.FAIL] * 2
+    assert len(asked) == 1
