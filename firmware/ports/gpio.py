@@ -8,10 +8,11 @@ if TYPE_CHECKING:
 
 
 class Input:
-    """`entry` is the configuration's: pin, and pull, internal or external: what holds it high where nobody else does."""
+    """`entry` is the configuration's: pin, and pull, who holds it high where nobody else does: internal or external."""
 
     def __init__(self, entry: "dict[str, Any]") -> None:
-        self._pin = Pin(entry["pin"], Pin.IN, Pin.PULL_UP if entry["pull"] == "internal" else None)
+        pull = Pin.PULL_UP if entry["pull"] == "internal" else None
+        self._pin = Pin(entry["pin"], Pin.IN, pull)  # type: ignore[arg-type]  # None: no pull, whatever the stubs say
 
     def high(self) -> bool:
         """Its level now."""
