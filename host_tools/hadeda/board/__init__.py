@@ -2,16 +2,14 @@
 
 from hadeda.board.files import board_file, load, names
 from hadeda.board.parts import Part, load_parts
-from hadeda.board.schema import Board, I2cBus, Sensor, UartBus
+from hadeda.board.schema import Board, Sensor
 from hadeda.errors import BoardError
 
 __all__ = [
     "Board",
     "BoardError",
-    "I2cBus",
     "Part",
     "Sensor",
-    "UartBus",
     "board_file",
     "load",
     "load_parts",

@@ -42,6 +42,11 @@ def test_an_epsilon_that_protects_nobody_is_called_that(tmp_path: Path) -> None:
     assert "protects nobody" in text
 
 
+def test_presence_is_said_when_it_is_on(tmp_path: Path) -> None:
+    assert not any("dog" in line for line in leaves(read_policy(STREET).model))
+    assert any("somebody on foot from a cyclist" in line for line in leaves(policy(tmp_path, more="[presence]").model))
+
+
 def test_footfall_is_said_when_it_is_on(tmp_path: Path) -> None:
     assert not any("radio" in line for line in leaves(read_policy(STREET).model))
     on = policy(tmp_path, more="[footfall]\nk = 10\nepsilon_per_release = 0.5").model
