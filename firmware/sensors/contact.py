@@ -1,10 +1,9 @@
 """How a detector on a plain input is read: whole pulses are counted, and all else is a fault; the line rests low.
 
-Who passes makes one pulse. A detector bounds its length by itself, whoever stands before it, so that a line that stays
-high tells of the line and never of the street: where a contact pulls it low at rest, so does a cable that is cut, a
-supply that failed, a contact that does not close. The other way round there is nothing to tell: a line that is always
-low is what an empty street is, and "nobody, all day" would be an exact count. Neither is for how long somebody stood
-there: a share of the window has no bound that one passage adds to it, and so no noise that hides it.
+Who passes makes one pulse. A detector bounds its length by itself, whoever stands before it, so a line that stays high
+tells of the line and never of the street: its cable is cut, its contact does not close, its detector has no supply. Of
+a line that stays low there is nothing to tell: so does an empty street, and "nobody, all day" would be an exact count.
+Nor for how long somebody stood there: what one passage adds to that has no bound, and so there is no noise to hide it.
 
 The line is looked at, and no edge interrupts: MicroPython's interrupts on these chips wait in a short queue until the
 interpreter comes to them. A contact that bounces fills it, the last edge is lost, and whoever is at the cable could
