@@ -17,7 +17,7 @@ from mutate import mutated
 # Each example of these boots a node, fills a disk or asks a database
 SLOW = {"host/collector": 15, "node/command": 30, "node/mail": 40, "node/letter": 60, "host/board_file": 60}
 EXAMPLES = 200
-WIRES = ("ld2451", "ops243a", "pms5003", "pzem004t", "grove_vision", "i2c_air")
+WIRES = ("contact", "ld2451", "ops243a", "pms5003", "pzem004t", "grove_vision", "i2c_air")
 NO_CBOR = {f"node/{name}" for name in ("outbox", "records", "mqtt", "ntp", *WIRES)}
 CBOR = [name for name in cases.NAMES if name not in NO_CBOR and not name.endswith("_file")]
 
