@@ -2,8 +2,9 @@
 
 The driver is told that the chip measures by itself, and gets its registers through `Registers`: one forced measurement
 a period, fetched in one burst, as the datasheet has it (BST-BME280-DS002, sections 3.5.1 and 4). The chip has no
-checksum anywhere, so two things guard against a value that only looks right: whatever is read is read twice and must be
-the same, and the data must not hold the pattern of a measurement that never happened. Limits: sections 1.2 and 5.4.
+checksum anywhere, so three things guard against a value that only looks right: whatever is read is read twice and must
+be the same, the chip must still be set as it was told, and its data must not be those of one that never measured.
+Limits: sections 1.2 and 5.4.
 """
 
 import errno
@@ -32,13 +33,17 @@ _RANGE = ((-4000, 8500), (0, 10000), (30000, 110000))
 
 # What starts one measurement of everything at oversampling x1: ctrl_hum, ctrl_meas
 _MEASURE = b"\xf2\x01\xf4\x25"
-# From the status register to the last of the data: one burst
-_BURST = const(0xF3)
-_BURST_FROM = b"\xf3"
-_BURST_SIZE = const(12)
+# From ctrl_hum, with status and ctrl_meas behind it, to the last of the data: one burst
+_BURST = const(0xF2)
+_BURST_FROM = b"\xf2"
+_BURST_SIZE = const(13)
+_STATUS = const(1)
+_CTRL_MEAS = const(2)
 _MEASURING = const(0x08)
-# Pressure, temperature and humidity before any conversion, or with a channel switched off
-_NEVER = b"\x80\x00\x00"
+_MODE = const(0x03)
+# Pressure and temperature before any conversion (one of them alone, or humidity's, may be weather)
+_DATA = const(5)
+_NEVER = b"\x80\x00\x00\x80\x00\x00"
 
 # Start: soft reset and calibration
 _START_MS = const(200)
@@ -88,12 +93,13 @@ class Registers:
         """Take the measurement over; False while the chip is at it."""
         data = self._data
         self._bus.writeto_then_readfrom(self._address, _BURST_FROM, data)
-        if data[0] & _MEASURING:
+        if data[_STATUS] & _MEASURING:
             return False
         self._bus.writeto_then_readfrom(self._address, _BURST_FROM, self._again)
         # A chip that was reset behind our back, or never measured, holds a pattern that looks like weather
-        never = data[4:7] == _NEVER or data[7:10] == _NEVER or data[10:12] == _NEVER[:2]
-        if never or data != self._again:
+        told = data[0] == _MEASURE[1] and data[_CTRL_MEAS] | _MODE == _MEASURE[3] | _MODE
+        never = data[_DATA : _DATA + len(_NEVER)] == _NEVER
+        if not told or never or data != self._again:
             raise SensorFault(FAULT_IMPLAUSIBLE)
         return True
 

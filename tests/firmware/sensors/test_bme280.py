@@ -50,21 +50,23 @@ class Chip:
         self.asleep = False
         self.damage = None
         self.transactions = 0
-        self._reset_data()
+        self.raw = (_RAW_PRESSURE, _RAW_TEMPERATURE, _RAW_HUMIDITY)
+        self.reset()
 
     def _put(self, at, value):
         self.registers[at] = value & 0xFF
         self.registers[at + 1] = value >> 8 & 0xFF
 
-    def _reset_data(self):
+    def reset(self):
+        self.registers[0xF2] = self.registers[0xF4] = 0
         self.registers[0xF7:0xFF] = b"\x80\x00\x00\x80\x00\x00\x80\x00"
 
     def _measure(self):
         if self.asleep:
             return
-        for at, raw in ((0xF7, _RAW_PRESSURE), (0xFA, _RAW_TEMPERATURE)):
+        for at, raw in ((0xF7, self.raw[0]), (0xFA, self.raw[1])):
             self.registers[at : at + 3] = (raw << 4).to_bytes(3, "big")
-        self.registers[0xFD:0xFF] = _RAW_HUMIDITY.to_bytes(2, "big")
+        self.registers[0xFD:0xFF] = self.raw[2].to_bytes(2, "big")
         self.busy_polls = self.busy_for
 
     def _transact(self, address):
@@ -84,7 +86,7 @@ class Chip:
         for at in range(1, len(data), 2):
             register = data[at - 1]
             if register == 0xE0:
-                self._reset_data()
+                self.reset()
             else:
                 self.registers[register] = data[at]
             if register == 0xF4 and data[at] & 3 == 1:
@@ -93,10 +95,10 @@ class Chip:
 
     def readfrom_into(self, address, buffer):
         self._transact(address)
-        data = bytearray(self.registers[self.pointer : self.pointer + len(buffer)])
-        if self.pointer == 0xF3:
-            data[0] = 8 if self.busy_polls else 0
+        if self.pointer <= 0xF3 < self.pointer + len(buffer):
+            self.registers[0xF3] = 8 if self.busy_polls else 0
             self.busy_polls = max(0, self.busy_polls - 1)
+        data = bytearray(self.registers[self.pointer : self.pointer + len(buffer)])
         if self.damage is not None:
             self.damage(self.pointer, data)
         buffer[:] = data
@@ -177,6 +179,32 @@ def test_a_chip_that_never_finishes_measuring_meets_the_deadline():
 
 def test_a_chip_that_never_measures_gives_no_weather():
     readings, faults, _, _ = _run(lambda chip: setattr(chip, "asleep", True), readings=2)
+    assert readings == []
+    assert set(faults) == {labels.FAULT_IMPLAUSIBLE}
+
+
+def test_weather_in_the_middle_of_a_channels_scale_is_weather():
+    for raw in ((_RAW_PRESSURE, _RAW_TEMPERATURE, 0x8000), (0x80000, _RAW_TEMPERATURE, _RAW_HUMIDITY)):
+        readings, faults, _, _ = _run(lambda chip, raw=raw: setattr(chip, "raw", raw), readings=2)
+        assert (len(readings), faults) == (6, [])
+
+
+def test_a_channel_that_is_switched_off_gives_no_weather():
+    def forget(chip, _out):
+        chip.registers[0xF2] = 0
+
+    readings, faults, _, _ = _run(readings=2, during=forget)
+    assert readings == []
+    assert set(faults) == {labels.FAULT_IMPLAUSIBLE}
+
+
+def test_a_chip_that_is_reset_while_it_measures_gives_no_weather():
+    def dip(chip, _out):
+        if chip.registers[0xF4]:
+            chip.reset()
+            chip.busy_polls = 0
+
+    readings, faults, _, _ = _run(readings=2, during=dip)
     assert readings == []
     assert set(faults) == {labels.FAULT_IMPLAUSIBLE}
 

@@ -71,6 +71,7 @@ class I2c:
         self.registers[0x88:0xA0] = TRIMMING
         self.registers[0xA1] = 75
         self.registers[0xE1:0xE8] = HUMIDITY
+        self.registers[0xF2], self.registers[0xF4] = 0x01, 0x24  # as it is told each time
         self.registers[0xF7:0xFF] = DATA
 
     def writeto(self, _address, data, _stop=True):
