@@ -5,17 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from hadeda.board import load
+from hadeda.board import Board, load
 from hadeda.city import City
 from hadeda.cli import output
 from hadeda.cli.options import CityOption, JsonOption, NodeArgument, PortOption
 from hadeda.errors import FlashError
 from hadeda.provision.port import only_one_in_sight
-from hadeda.registry import find_node
+from hadeda.registry import Node, find_node
 from hadeda.security import fuses, hardening
-from hadeda.security.fuses import Place
-from hadeda.security.standing import CLOSED, Standing, standing
-from hadeda.security.whose import is_node
+from hadeda.security.fuses import Fuses, Place
+from hadeda.security.standing import CLOSED, SEALED, Standing, standing
+from hadeda.security.whose import Known, is_node
 
 VirtualOption = Annotated[
     Path | None,
@@ -64,24 +64,27 @@ def harden_command(
         raise FlashError(f"there is no profile {profile}", f"one of {', '.join(hardening.PROFILES)}")
     with City.open(city_dir) as city:
         found = find_node(city.database, node)
-    place = _place(port, virtual, load(found.board).chip)
+    board = load(found.board)
+    place = _place(port, virtual, board.chip)
     before = fuses.read(place)
-    if standing(before).profile == profile:
-        answer = {"node": found.name, "profile": profile, "steps": [], "ran": False}
-        output.emit(answer, as_json, lambda: f"{found.name} is {profile} already: there is nothing to do")
+    if standing(before).profile == profile:  # of whatever chip it is: a sealed one does not say whose
+        answer: dict[str, Any] = {"node": None, "chip": str(place), "profile": profile, "steps": [], "ran": False}
+        output.emit(answer, as_json, lambda: f"{place} is {profile} already: there is nothing to do")
         return
     steps = hardening.steps(before, profile, found.name, keys)
     todo = hardening.pending(steps, before)
     if not as_json or run:
         _print(steps, todo, place, to_stdout=not as_json)
     if run:
-        # Once something is burned or erased, the flash does not tell any more; then the keys' folder does
-        untouched = all(step in todo for step in steps if step.tool != "espsecure")
-        if place.port and untouched and not is_node(place, load(found.board), found.identity):
-            raise FlashError(f"the board on {place.port} is not {found.name}", "nothing was burned: plug that one in")
-        _run(found.name, profile, place, todo, keys)
+        known = Known(keys, found.name) if profile == SEALED else None
+        _require_node(place, board, found, before, known, hardening.keeps_flash(steps, todo))
+        _confirm(found.name, profile, keys)
+        if known is not None:
+            known.keep(before.mac())
+        hardening.run(place, board, todo, output.say)
+        output.say(f"{place} is {profile}")
     rows = [_described(step, place, step in todo) for step in steps]
-    answer = {"node": found.name, "profile": profile, "steps": rows, "ran": run}
+    answer = {"node": found.name, "chip": str(place), "profile": profile, "steps": rows, "ran": run}
     if as_json:
         output.print_json(answer)
 
@@ -114,8 +117,16 @@ def _print(steps: list[hardening.Step], todo: list[hardening.Step], place: Place
         say(f"{number:2}. [{mark}] {step.what}\n      {step.command(place)}")
 
 
-def _run(name: str, profile: str, place: Place, todo: list[hardening.Step], folder: Path) -> None:
-    """Run the steps if the node's name is typed; raises FlashError otherwise."""
+def _require_node(place: Place, board: Board, node: Node, found: Fuses, known: Known | None, has_flash: bool) -> None:
+    """Raise FlashError for another chip than the node's; its flash tells as long as it has one."""
+    if known is not None:
+        known.require(found.mac(), must_be=not has_flash)
+    if place.port and has_flash and not is_node(place.port, board, node.identity):
+        raise FlashError(f"the board on {place.port} is not {node.name}", "nothing was burned: plug that one in")
+
+
+def _confirm(name: str, profile: str, folder: Path) -> None:
+    """Raise FlashError unless all is there and the node's name is typed."""
     missing = [image for image in hardening.IMAGES if not (folder / image).exists()] if profile != CLOSED else []
     if missing:
         raise FlashError(
@@ -124,5 +135,3 @@ def _run(name: str, profile: str, place: Place, todo: list[hardening.Step], fold
     typed = typer.prompt(f"Nothing undoes this. Type the node's name to make {name} {profile}", err=True)
     if typed != name:
         raise FlashError(f"{typed!r} is not the node's name", "nothing was burned")
-    hardening.run(place, todo, output.say)
-    output.say(f"{name} is {profile}")

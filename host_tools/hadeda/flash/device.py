@@ -9,7 +9,7 @@ This is the only module that drives esptool; what it prints goes nowhere, its pr
 import contextlib
 import errno
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
@@ -50,11 +50,17 @@ class Flashed:
 
 
 def flash(port: str, board: Board, firmware: Firmware, progress: Progress, *, keys_may_go: bool = False) -> Flashed:
-    """Make the board's flash what `layout` says. Raises `PortError` and `FlashError`, saying what became of it.
+    """Make the board's flash what `layout` says, as `rewrite` does."""
+    return rewrite(port, board, regions(board, firmware), progress, keys_may_go=keys_may_go)
+
+
+def rewrite(
+    port: str, board: Board, written: list[Region], progress: Progress, *, keys_may_go: bool = False
+) -> Flashed:
+    """Erase the board's flash and write these. Raises `PortError` and `FlashError`, saying what became of it.
 
     A node's keys are only erased when they may go: its city would have to enrol it anew.
     """
-    written = regions(board, firmware)
     with _quiet(progress), _Connection(port, board, progress) as chip:
         chip.require_what_the_board_says()
         chip.begin()
@@ -66,6 +72,17 @@ def flash(port: str, board: Board, firmware: Firmware, progress: Progress, *, ke
         chip.verify(flash_image(board, written))
         restarted = chip.restart()
     return Flashed(board.silicon.title, board.flash_mb, sum(len(region.data) for region in written), restarted)
+
+
+def digests(port: str, board: Board, pieces: Iterable[tuple[int, int]]) -> list[str]:
+    """MD5, in hexadecimal, of pieces (address, size) of a board's flash, which stays as it is. Raises as `rewrite`."""
+    progress = Progress()
+    with _quiet(progress), _Connection(port, board, progress) as chip:
+        chip.require_what_the_board_says()
+        chip.attach()
+        found = [chip.digest(address, size) for address, size in pieces]
+        chip.restart()
+    return found
 
 
 class _Connection:
@@ -117,7 +134,7 @@ class _Connection:
         """Load esptool's stub, speed up, find the flash and hold its size to board.toml."""
         self._chip = self._do("load the flasher", lambda: cmds.run_stub(self._chip))
         self._do("change the speed", lambda: self._chip.change_baud(FAST_BAUD))
-        self._do("find the flash", lambda: cmds.attach_flash(self._chip))
+        self.attach()
         size = self._do("find the flash", lambda: cmds.detect_flash_size(self._chip))
         if size is None:
             raise FlashError(f"the flash of the board on {self.port} does not say its size", "nothing was changed")
@@ -128,15 +145,22 @@ class _Connection:
                 "name the right board, or say its flash_mb in a board.toml of your own; nothing was changed",
             )
 
+    def attach(self) -> None:
+        """Have the loader, or the stub, find its flash."""
+        self._do("find the flash", lambda: cmds.attach_flash(self._chip))
+
     def require_no_keys(self) -> None:
         """Nothing is where a node of this board has its keys."""
         row = partitions.find(partitions.hadeda(self.board.flash_mb), partitions.KEYS)
-        digest = self._do("look for keys", lambda: self._chip.flash_md5sum(row.address, row.size))
-        if digest != hashlib.md5(ERASED * row.size).hexdigest():
+        if self.digest(row.address, row.size) != hashlib.md5(ERASED * row.size).hexdigest():
             raise FlashError(
                 f"the board on {self.port} has something where a node keeps its keys",
                 "nothing was changed; with --yes it is erased, and a node that it was must be provisioned again",
             )
+
+    def digest(self, address: int, size: int) -> str:
+        """MD5 of a piece of flash."""
+        return str(self._do("look for keys", lambda: self._chip.flash_md5sum(address, size)))
 
     def erase(self) -> None:
         """All of it: nothing of an earlier life stays."""

@@ -1,12 +1,10 @@
 """A chip's eFuses, read and burned by espefuse: on a board in its loader, or in a file of espefuse's virtual ones.
 
-espefuse is run as a program of its own. What it asks before it burns is not asked again: hardening.py asks for more.
+What espefuse asks before it burns is not asked again: hardening.py asks for more.
 """
 
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hadeda.board.chips import CHIPS
-from hadeda.errors import FlashError, PortError
+from hadeda.errors import FlashError
 from hadeda.flash.device import has_lines
+from hadeda.security import espressif
 
-LIMIT_S: Final = 120
+MAC_SIZE: Final = 6
 _CHIP = re.compile(r"Detecting chip type\.* *(\S+)")
 
 
@@ -28,6 +27,9 @@ class Place:
     port: str | None
     virtual: Path | None = None
     chip: str | None = None
+
+    def __str__(self) -> str:
+        return f"the chip on {self.port}" if self.virtual is None else f"the virtual chip in {self.virtual}"
 
     def options(self) -> list[str]:
         """What tells espefuse where they are."""
@@ -58,6 +60,10 @@ class Fuses:
         """The number in it; 0 where this chip has no such eFuse, or nobody can read it."""
         fuse = self.by_name.get(name)
         return (fuse.value or 0) if fuse else 0
+
+    def mac(self) -> str:
+        """What the factory burned, colons between the bytes."""
+        return self.value("MAC").to_bytes(MAC_SIZE).hex(":")
 
     def write_protected(self, name: str) -> bool:
         """Whether it cannot be changed any more."""
@@ -90,22 +96,8 @@ def read(place: Place) -> Fuses:
 
 
 def run(place: Place, *arguments: str) -> str:
-    """One command of espefuse; what it said. Raises FlashError with its last words."""
-    command = [sys.executable, "-m", "espefuse", *place.options(), "--do-not-confirm", *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise PortError(f"no chip answers on {place.port}", "hold BOOT, press RESET, let go of BOOT") from error
-    if done.returncode == 0:
-        return done.stdout
-    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    last = said[-1].strip() if said else "nothing"
-    if re.search(r"No serial data|Failed to connect|Could not open|Timed out", done.stdout + done.stderr):
-        raise PortError(
-            f"no chip answers on {place.port}",
-            "hold BOOT, press RESET, let go of BOOT; a chip whose download mode is off never answers again",
-        )
-    raise FlashError(f"espefuse {arguments[0]} failed: {last}", "read what it says, and the chip again")
+    """One command of espefuse; what it said. Raises PortError, and FlashError with its last words."""
+    return espressif.run("espefuse", *arguments, options=[*place.options(), "--do-not-confirm"], port=place.port)
 
 
 def _number(raw: str) -> int | None:

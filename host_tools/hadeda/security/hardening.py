@@ -10,21 +10,25 @@ calls it vulnerable for certain inputs), and costs nothing to avoid where RSA is
               encryption: the stock image does not write to encrypted partitions, nor does its bootloader check anything
 """
 
-import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hadeda.board import Board
 from hadeda.board.chips import CHIPS
+from hadeda.city.keyfile import replace_private_file
 from hadeda.errors import FlashError
+from hadeda.flash import device
+from hadeda.flash.layout import Region
+from hadeda.security import espressif
 from hadeda.security import fuses as reading
 from hadeda.security.fuses import Fuses, Place
-from hadeda.security.standing import CLOSED, OFF, SEALED, standing
+from hadeda.security.key_blocks import Key, keys
+from hadeda.security.standing import CLOSED, OFF, PURPOSE_DIGESTS, SEALED, standing
 
 ESP32_REVISION_MIN: Final = 3  # secure boot v2 and a download mode that can be switched off
-LIMIT_S: Final = 300
 TABLE_AT, APPLICATION_AT = 0x8000, 0x10000
 TABLE: Final = "partition-table.bin"
 IMAGES: Final = ("bootloader.bin", TABLE, "micropython.bin")
@@ -33,12 +37,17 @@ PROFILES: Final = (CLOSED, SEALED)
 
 @dataclass(frozen=True)
 class Step:
-    """One command of `tool`. `done` tells from the eFuses, or a file it makes, that it was run."""
+    """One command of `tool`. `done` tells from the eFuses, or the key that it makes, that it was run.
+
+    `made` is the file that one of espsecure's leaves, `images` what one of esptool's writes, by address.
+    """
 
     what: str
     tool: str
     arguments: tuple[str, ...]
     done: Callable[[Fuses], bool]
+    made: Path | None = None
+    images: Mapping[int, Path] = field(default_factory=dict)
 
     @property
     def is_for_good(self) -> bool:
@@ -59,16 +68,17 @@ def steps(found: Fuses, profile: str, name: str, folder: Path) -> list[Step]:
     return _closed(found.chip) if profile == CLOSED else _sealed(found.chip, name, folder)
 
 
-def run(place: Place, todo: list[Step], say: Callable[[str], None]) -> None:
-    """Run these steps; each is over, or not begun, when this is interrupted. Raises FlashError, PortError."""
+def run(place: Place, board: Board, todo: list[Step], say: Callable[[str], None]) -> None:
+    """Run these steps; interrupted, `steps` says from the chip what is left. Raises FlashError, PortError."""
     for step in todo:
         say(step.what)
         if step.tool == "espefuse":
             reading.run(place, *step.arguments)
-        elif step.tool == "espsecure":
-            _run("espsecure", *step.arguments)
-        elif place.virtual is None:
-            _run(step.tool, "--chip", str(place.chip), "--port", str(place.port), *step.arguments)
+        elif step.made is not None:
+            _leave(step, step.made)
+        elif place.port is not None:
+            written = [Region(file.name, address, file.read_bytes()) for address, file in step.images.items()]
+            device.rewrite(place.port, board, written, device.Progress(), keys_may_go=True)
         else:
             say("left out: there is no flash beside virtual eFuses")
 
@@ -78,12 +88,18 @@ def pending(todo: list[Step], found: Fuses) -> list[Step]:
     return [step for step in todo if not step.done(found)]
 
 
-def _run(tool: str, *arguments: str) -> None:
-    command = [sys.executable, "-m", tool, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-    if done.returncode:
-        said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise FlashError(f"{tool} {arguments[0]} failed: {' '.join(said[-1:])}", "mend that, and run it again")
+def keeps_flash(steps: list[Step], todo: list[Step]) -> bool:
+    """Whether the flash is as the node left it: nothing of `steps` erases it, or a key has to be burned before."""
+    return not any(step.images for step in steps) or any(step.arguments[0] == "burn-key" for step in todo)
+
+
+def _leave(step: Step, made: Path) -> None:
+    """Have espsecure make a file, whole or not at all, and for nobody else to read."""
+    with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+        beside = Path(folder) / made.name
+        arguments = [str(beside) if argument == str(made) else argument for argument in step.arguments]
+        espressif.run(step.tool, *arguments)
+        replace_private_file(made, beside.read_bytes())
 
 
 def _refuse(found: Fuses, profile: str, name: str, folder: Path) -> None:
@@ -100,23 +116,16 @@ def _refuse(found: Fuses, profile: str, name: str, folder: Path) -> None:
         return
     if now.download_mode == OFF and now.lacks:
         raise FlashError("the chip is closed: it takes no encrypted firmware any more", "it stays as it is")
-    for block, key in _key_blocks(found.chip, name):
-        if key and found.is_used(block) and not (folder / key).exists():
-            raise FlashError(
-                f"there is a key in {block} already, and {folder} has no {key}",
-                "name the folder that this board's keys are in, or take another board",
-            )
-
-
-def _key_blocks(chip: str, name: str) -> list[tuple[str, str]]:
-    """Blocks for keys, and the files that they come from."""
-    if chip == "esp32":
-        return [("BLOCK1", f"{name}-flash.key"), ("BLOCK2", "secure-boot.pem")]
-    return [
-        ("BLOCK_KEY0", f"{name}-flash.key"),
-        ("BLOCK_KEY1", "secure-boot.pem"),
-        ("BLOCK_KEY2", f"{name}-nvs.key"),
-    ]
+    ours = keys(found.chip, name, folder)
+    for key in ours:
+        key.require_ours(found)
+    blocks = [key.block for key in ours]
+    others = [n for n, purpose in found.purposes().items() if purpose in PURPOSE_DIGESTS]
+    for block in (f"BLOCK_KEY{n}" for n in others):
+        if block not in blocks:
+            raise FlashError(f"somebody's signing key is in {block} already", "take another board")
+    if found.value("SECURE_BOOT_KEY_REVOKE0"):
+        raise FlashError("the chip takes no first signing key any more: it is revoked", "take another board")
 
 
 def _burn(what: str, *names: str) -> Step:
@@ -148,45 +157,50 @@ def _closed(chip: str) -> list[Step]:
 
 
 def _sealed(chip: str, name: str, folder: Path) -> list[Step]:
-    first = chip == "esp32"
+    ours = keys(chip, name, folder)
     return [
-        *_prepared(chip, name, folder),
-        *(_keys_of_esp32(name, folder) if first else _keys(name, folder)),
-        *_written(chip, name, folder),
-        *(_shut_esp32() if first else _shut(chip)),
+        *_prepared(chip, name, folder, ours),
+        *(Step(key.what, "espefuse", key.arguments(), key.is_burned) for key in ours),
+        _written(chip, name, folder),
+        *(_shut_esp32() if chip == "esp32" else _shut(chip)),
     ]
 
 
-def _prepared(chip: str, name: str, folder: Path) -> list[Step]:
-    """On this machine: keys, signed images, encrypted ones."""
-    flash_key, boot_key = str(folder / f"{name}-flash.key"), str(folder / "secure-boot.pem")
+def _prepared(chip: str, name: str, folder: Path, ours: list[Key]) -> list[Step]:
+    """On this machine: keys, once; what is made from them and the images, anew each time until the chip has it."""
+    flash, boot = ours[0], ours[-1]
+    flash_key, boot_key, digest = str(flash.source), str(boot.source), str(boot.file)
     todo = [
-        _make("make the key that encrypts this node's flash", flash_key, "generate-flash-encryption-key", flash_key),
-        _make(
+        _make_key("make the key that encrypts this node's flash", flash.source, "generate-flash-encryption-key"),
+        _make_key(
             "make the key that signs the city's firmware; it is kept like the release key",
-            boot_key,
-            *("generate-signing-key", "--version", "2", "--scheme", "rsa3072", boot_key),
+            boot.source,
+            *("generate-signing-key", "--version", "2", "--scheme", "rsa3072"),
         ),
-        _make(
+        Step(
             "take its digest",
-            str(folder / "secure-boot.digest"),
-            *("digest-sbv2-public-key", "--keyfile", boot_key, "--output", str(folder / "secure-boot.digest")),
+            "espsecure",
+            ("digest-sbv2-public-key", "--keyfile", boot_key, "--output", digest),
+            boot.is_burned,
+            boot.file,
+        ),
+        *(
+            _make_key("make the key that NVS is encrypted from", nvs.source, "generate-flash-encryption-key")
+            for nvs in ours[1:-1]
         ),
     ]
-    if chip != "esp32":
-        nvs_key = str(folder / f"{name}-nvs.key")
-        todo.append(_make("make the key that NVS is encrypted from", nvs_key, "generate-flash-encryption-key", nvs_key))
     aes = () if chip == "esp32" else ("--aes-xts",)
     for image, address in _places(chip).items():
-        plain = str(folder / image)
+        plain = folder / image
         if image != TABLE:
-            signed = str(folder / f"signed-{image}")
-            sign = ("sign-data", "--version", "2", "--keyfile", boot_key, "--output", signed, plain)
-            todo.append(_make(f"sign {image}", signed, *sign))
+            signed = folder / f"signed-{image}"
+            sign = ("--version", "2", "--keyfile", boot_key, "--output", str(signed), str(plain))
+            todo.append(Step(f"sign {image}", "espsecure", ("sign-data", *sign), _encrypts, signed))
             plain = signed
-        sealed = str(folder / f"{name}-{image}")
-        where = ("--keyfile", flash_key, "--address", hex(address), "--output", sealed)
-        todo.append(_make(f"encrypt {image} for this node", sealed, "encrypt-flash-data", *aes, *where, plain))
+        sealed = folder / f"{name}-{image}"
+        where = ("--keyfile", flash_key, "--address", hex(address), "--output", str(sealed), str(plain))
+        encrypt = ("encrypt-flash-data", *aes, *where)
+        todo.append(Step(f"encrypt {image} for this node", "espsecure", encrypt, _encrypts, sealed))
     return todo
 
 
@@ -194,40 +208,21 @@ def _places(chip: str) -> dict[str, int]:
     return {"bootloader.bin": CHIPS[chip].bootloader_at, TABLE: TABLE_AT, "micropython.bin": APPLICATION_AT}
 
 
-def _make(what: str, made: str, *arguments: str) -> Step:
-    return Step(what, "espsecure", arguments, lambda _found: Path(made).exists())
+def _make_key(what: str, key: Path, *arguments: str) -> Step:
+    return Step(what, "espsecure", (*arguments, str(key)), lambda _found: key.exists(), key)
 
 
-def _key(what: str, block: str, file: Path, purpose: str, field: str = "") -> Step:
-    """Burn a key; espefuse closes it against reading where that is what its purpose needs, and against writing."""
-    name = field or block
-    arguments = ("burn-key", name, str(file), *((purpose,) if purpose else ()))
-    return Step(what, "espefuse", arguments, lambda found: found.is_used(block))
+def _encrypts(found: Fuses) -> bool:
+    """Whether the chip decrypts its flash already: what is in it then is what was written."""
+    return found.value("FLASH_CRYPT_CNT" if found.chip == "esp32" else "SPI_BOOT_CRYPT_CNT") > 0
 
 
-def _keys(name: str, folder: Path) -> list[Step]:
-    return [
-        _key("burn the key that encrypts the flash", "BLOCK_KEY0", folder / f"{name}-flash.key", "XTS_AES_128_KEY"),
-        _key("burn the key that NVS is encrypted from", "BLOCK_KEY2", folder / f"{name}-nvs.key", "HMAC_UP"),
-        _key("burn the digest of the signing key", "BLOCK_KEY1", folder / "secure-boot.digest", "SECURE_BOOT_DIGEST0"),
-    ]
-
-
-def _keys_of_esp32(name: str, folder: Path) -> list[Step]:
-    return [
-        _key("burn the key that encrypts the flash", "BLOCK1", folder / f"{name}-flash.key", "", "flash_encryption"),
-        _key("burn the digest of the signing key", "BLOCK2", folder / "secure-boot.digest", "", "secure_boot_v2"),
-    ]
-
-
-def _written(chip: str, name: str, folder: Path) -> list[Step]:
+def _written(chip: str, name: str, folder: Path) -> Step:
     """The flash, before the chip decrypts and checks it: until here a board can be flashed anew in the clear."""
-    pairs = [text for image, at in _places(chip).items() for text in (hex(at), str(folder / f"{name}-{image}"))]
-    counter = "FLASH_CRYPT_CNT" if chip == "esp32" else "SPI_BOOT_CRYPT_CNT"
-    return [
-        Step("erase the flash", "esptool", ("erase-flash",), lambda found: found.value(counter) > 0),
-        Step("write what was encrypted", "esptool", ("write-flash", *pairs), lambda found: found.value(counter) > 0),
-    ]
+    images = {at: folder / f"{name}-{image}" for image, at in _places(chip).items()}
+    pairs = [text for at, file in images.items() for text in (hex(at), str(file))]
+    arguments = ("write-flash", "--erase-all", *pairs)
+    return Step("erase the flash and write what was encrypted", "esptool", arguments, _encrypts, None, images)
 
 
 def _shut_esp32() -> list[Step]:

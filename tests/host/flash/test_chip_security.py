@@ -1,7 +1,9 @@
 """What a chip in its loader says of its security, read through the port."""
 
 import json
+from pathlib import Path
 
+import pytest
 from plugged_in import PluggedIn
 from sealing import enrolled
 from sqlalchemy import update
@@ -13,11 +15,13 @@ from hadeda.board.partitions import KEYS, find, hadeda
 from hadeda.city import City
 from hadeda.cli.main import app
 from hadeda.registry import Node, find_node
+from hadeda.security import fuses, hardening
 from hadeda.security.fuses import Place
 from hadeda.security.whose import is_node
 from node.keystore import Secrets, _pack, _to_row
 
 BOARD = "esp32-c3-devkitm-1"
+FIRST_WORD = 0x6000882C  # EFUSE_RD_WR_DIS_REG of the C3; words and bits as espefuse's tables have them
 IDENTITY = b"\x04" + bytes(range(64))
 
 
@@ -34,9 +38,10 @@ def test_a_board_is_known_by_the_public_key_in_either_sector_and_by_no_other() -
     for sector in (0, 1):
         with PluggedIn(board) as plugged:
             put_keys(plugged, board, sector)
-            place = Place(plugged.port, None, board.chip)
-            assert is_node(place, board, IDENTITY)
-            assert not is_node(place, board, IDENTITY[:-1] + b"x")
+            before = plugged.flash.erases, plugged.flash.programs
+            assert is_node(plugged.port, board, IDENTITY)
+            assert not is_node(plugged.port, board, IDENTITY[:-1] + b"x")
+            assert (plugged.flash.erases, plugged.flash.programs) == before
 
 
 def test_another_board_than_the_nodes_is_not_hardened_whatever_is_typed(city: City) -> None:
@@ -54,11 +59,49 @@ def test_another_board_than_the_nodes_is_not_hardened_whatever_is_typed(city: Ci
         assert (asked.exit_code, "'another' is not the node's name" in asked.stderr) == (1, True), asked.output
 
 
+def test_another_board_is_not_closed_either_if_something_of_it_was_burned(city: City) -> None:
+    enrolled(city, "corner")
+    with city.database.write() as session:
+        session.execute(update(Node).values(board=BOARD))
+    board = load(BOARD)
+    command = ["node", "harden", "corner", "--run", "--city", str(city.directory), "--port"]
+    with PluggedIn(board) as plugged:
+        put_keys(plugged, board, 0)
+        plugged.loader.burn({FIRST_WORD + 4: 1 << 9 | 1 << 19})  # DIS_USB_JTAG, DIS_PAD_JTAG
+        done = CliRunner().invoke(app, [*command, plugged.port], input="corner\n")
+    assert "[done] switch JTAG off" in done.stdout
+    assert (done.exit_code, "is not corner: nothing was burned" in done.stderr) == (1, True), done.output
+
+
+@pytest.mark.parametrize(("name", "at"), [(BOARD, 0x60008844), ("esp32-devkitc-v4", 0x3FF5A004)])
+def test_the_mac_is_read_as_it_is_printed_on_boards(name: str, at: int) -> None:
+    board = load(name)
+    with PluggedIn(board) as plugged:
+        plugged.loader.burn({at: 0x33445566, at + 4: 0x1122})
+        assert fuses.read(Place(plugged.port, None, board.chip)).mac() == "11:22:33:44:55:66"
+
+
+def test_a_node_that_is_sealed_has_nothing_in_its_flash_but_what_was_encrypted(tmp_path: Path) -> None:
+    board = load(BOARD)
+    names = ("bootloader.bin", "partition-table.bin", "micropython.bin")
+    for number, image in enumerate(names):
+        (tmp_path / f"corner-{image}").write_bytes(bytes([number]) * 4096)
+    new = fuses.read(Place(None, tmp_path / "efuses.bin", board.chip))
+    writing = [step for step in hardening.steps(new, "sealed", "corner", tmp_path) if step.images]
+    with PluggedIn(board) as plugged:
+        put_keys(plugged, board, 0)
+        hardening.run(Place(plugged.port, None, board.chip), board, writing, lambda _line: None)
+        flash = plugged.flash.image()
+    written = {0: b"\0", 0x8000: b"\1", 0x10000: b"\2"}
+    for at, byte in written.items():
+        assert flash[at : at + 4096] == byte * 4096
+    assert flash.count(b"\xff") == len(flash) - 3 * 4096
+
+
 def test_a_chip_on_a_port_is_read() -> None:
     board = load("esp32-c3-devkitm-1")
-    first_word = 0x6000882C  # EFUSE_RD_WR_DIS_REG of the C3; words and bits as espefuse's tables have them
     with PluggedIn(board) as plugged:
-        plugged.loader.burn({first_word + 4 * 2: 7 << 18, first_word + 4 * 3: 1 << 20, first_word + 4 * 4: 1 << 5})
+        plugged.loader.burn({FIRST_WORD + 4 * 2: 7 << 18, FIRST_WORD + 4 * 3: 1 << 20, FIRST_WORD + 4 * 4: 1 << 5})
         done = CliRunner().invoke(app, ["node", "security", "--port", plugged.port, "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

@@ -1,6 +1,7 @@
 """Hardening, on espefuse's virtual eFuses of every chip we have boards for: in order, for good, never by mistake."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ from typer.testing import CliRunner, Result
 from hadeda.board import load, names
 from hadeda.city import City
 from hadeda.cli.main import app
-from hadeda.errors import FlashError
+from hadeda.errors import FlashError, PortError
 from hadeda.registry import Node
-from hadeda.security import fuses, hardening
+from hadeda.security import espressif, fuses, hardening
 from hadeda.security.fuses import Fuse, Fuses, Place
 from hadeda.security.standing import standing
 
@@ -109,7 +110,9 @@ def test_a_chip_is_closed_when_the_nodes_name_is_typed_and_then_there_is_nothing
     assert "the node is locked" in found["cannot"]
     burned = place.virtual.read_bytes()
     again = harden(city, place, "--run", typed=NAME)
-    assert (again.exit_code, "closed already" in again.stdout) == (0, True), again.output
+    assert (again.exit_code, f"the virtual chip in {place.virtual} is closed already" in again.stdout) == (0, True)
+    # Nobody looked whose it is
+    assert json.loads(harden(city, place, "--json").stdout)["node"] is None
     assert place.virtual.read_bytes() == burned
 
 
@@ -122,6 +125,8 @@ def test_a_chip_is_sealed(city: City, chip: str, place: Place, images: Path) -> 
     assert (found["flash_encryption"], found["secure_boot"]) == ("release", "v2")
     assert found["download_mode"] == ("off" if chip == "esp32" else "secure")
     assert "HMAC" in found["nvs_key"]
+    assert (images / f"{NAME}.mac").read_text() == "00:00:00:00:00:00\n"
+    assert (images / f"{NAME}-flash.key").stat().st_mode & 0o077 == 0
     now = fuses.read(place)
     key, digest = ("BLOCK1", "BLOCK2") if chip == "esp32" else ("BLOCK_KEY0", "BLOCK_KEY1")
     assert not now.by_name[key].readable
@@ -138,35 +143,100 @@ def test_a_chip_is_sealed(city: City, chip: str, place: Place, images: Path) -> 
     check_what_is_written(chip, images)
 
 
+def espsecure(*arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "espsecure", *map(str, arguments)], capture_output=True, check=True)
+
+
 def check_what_is_written(chip: str, images: Path) -> None:
     """It is encrypted with the node's key, and in that signed with the city's RSA key."""
-
-    def espsecure(*arguments: object) -> str:
-        command = [sys.executable, "-m", "espsecure", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
     plain = images / "plain.bin"
     aes = [] if chip == "esp32" else ["--aes-xts"]
     where = ["--keyfile", images / f"{NAME}-flash.key", "--address", "0x10000", "--output", plain]
     espsecure("decrypt-flash-data", *aes, *where, images / f"{NAME}-micropython.bin")
     assert plain.read_bytes() == (images / "signed-micropython.bin").read_bytes()
+    assert plain.read_bytes().startswith((images / "micropython.bin").read_bytes())
     espsecure("verify-signature", "--version", "2", "--keyfile", images / "secure-boot.pem", plain)
     assert "RSA" in (images / "secure-boot.pem").read_text()
 
 
+def run(place: Place, todo: list[hardening.Step]) -> None:
+    hardening.run(place, load(CHIPS[str(place.chip)]), todo, lambda _line: None)
+
+
+def prepare(place: Place, folder: Path) -> None:
+    """Make the keys, the digest and the images."""
+    run(place, [step for step in all_steps(place, "sealed", folder) if step.tool == "espsecure"])
+
+
 def test_sealing_that_stops_anywhere_is_taken_up_again(tmp_path: Path, images: Path) -> None:
-    """The C3 stands for all: each step is done or not begun, and known from the eFuses."""
+    """The C3 stands for all: between two commands the eFuses say which were run."""
     place = Place(None, tmp_path / "efuses.bin", "esp32c3")
-    count = len(all_steps(place, "sealed", images))
-    for _ in range(count):
+    prepare(place, images)
+    flash_was_there = []
+    for _ in range(len(all_steps(place, "sealed", images))):
         found = fuses.read(place)
         if standing(found).profile == "sealed":
             break
         steps = hardening.steps(found, "sealed", NAME, images)
         todo = hardening.pending(steps, found)
-        flashing = [step for step in todo if step.tool == "esptool"]
-        hardening.run(place, [step for step in todo if step not in flashing][:1], lambda _line: None)
+        flash_was_there.append(hardening.keeps_flash(steps, todo))
+        run(place, [step for step in todo if step.is_for_good][:1])
     assert standing(fuses.read(place)).profile == "sealed"
+    # Behind the third key it may be erased at any time
+    assert flash_was_there == [True] * 3 + [False] * (len(flash_was_there) - 3)
+
+
+ONE_BURN = """
+import os, sys
+import espefuse
+from espefuse.efuse.base_fields import EfuseBlockBase
+
+burn = EfuseBlockBase.burn_words
+left = [1]
+
+def burn_words(block, words):
+    if not left:
+        os._exit(9)
+    left.pop()
+    burn(block, words)
+
+EfuseBlockBase.burn_words = burn_words
+espefuse.main(sys.argv[1:])
+"""
+
+
+def test_a_key_whose_burning_is_cut_at_any_burn_is_taken_up_again(chip: str, place: Place, images: Path) -> None:
+    """The power goes behind every single burn: the key is in, and not closed; it has a purpose, and is not closed."""
+    prepare(place, images)
+    for burning in [step for step in all_steps(place, "sealed", images) if step.arguments[0] == "burn-key"]:
+        cuts = 0
+        command = [sys.executable, "-c", ONE_BURN, *place.options(), "--do-not-confirm", *burning.arguments]
+        while subprocess.run(command, capture_output=True, check=False).returncode == 9:
+            found = fuses.read(place)
+            due = [
+                step.what for step in hardening.pending(all_steps(place, "sealed", images), found) if step.is_for_good
+            ]
+            assert due[0] == burning.what, "a key that is not closed passes for burned"
+            cuts += 1
+        assert cuts == (1 if chip == "esp32" else 2)
+        assert burning.done(fuses.read(place))
+    run(place, hardening.pending(all_steps(place, "sealed", images), fuses.read(place)))
+    assert security(place)["profile"] == "sealed"
+    now = fuses.read(place)
+    hidden = ["BLOCK1"] if chip == "esp32" else ["BLOCK_KEY0", "BLOCK_KEY2"]
+    assert not any(now.by_name[block].readable or now.by_name[block].writeable for block in hidden)
+
+
+def test_a_key_that_is_closed_by_half_is_refused(tmp_path: Path, images: Path) -> None:
+    place = Place(None, tmp_path / "efuses.bin", "esp32c3")
+    prepare(place, images)
+    turned = tmp_path / "turned.key"
+    turned.write_bytes((images / f"{NAME}-flash.key").read_bytes()[::-1])
+    fuses.run(place, "burn-block-data", "BLOCK_KEY0", str(turned))
+    all_steps(place, "sealed", images)  # so far it can be compared, and goes on
+    fuses.run(place, "read-protect-efuse", "BLOCK_KEY0")
+    with pytest.raises(FlashError, match="the key in BLOCK_KEY0 is closed by half"):
+        all_steps(place, "sealed", images)
 
 
 def test_a_chip_with_somebody_elses_keys_is_refused(tmp_path: Path, images: Path) -> None:
@@ -178,9 +248,102 @@ def test_a_chip_with_somebody_elses_keys_is_refused(tmp_path: Path, images: Path
         all_steps(place, "sealed", images)
 
 
+def test_a_chip_that_trusts_another_signing_key_is_refused(
+    city: City, chip: str, place: Place, images: Path, tmp_path: Path
+) -> None:
+    """Whoever had the chip first could sign for it: that the folder has a signing key of its own says nothing."""
+    on_board(city, chip)
+    prepare(place, images)
+    theirs, digest = tmp_path / "their.pem", tmp_path / "their.digest"
+    espsecure("generate-signing-key", "--version", "2", "--scheme", "rsa3072", theirs)
+    espsecure("digest-sbv2-public-key", "--keyfile", theirs, "--output", digest)
+    where = ("secure_boot_v2",) if chip == "esp32" else ("BLOCK_KEY1",)
+    purpose = () if chip == "esp32" else ("SECURE_BOOT_DIGEST0",)
+    fuses.run(place, "burn-key", *where, str(digest), *purpose)
+    assert place.virtual is not None
+    before = place.virtual.read_bytes()
+    done = harden(city, place, "--profile", "sealed", "--keys", str(images), "--run", typed=NAME)
+    assert (done.exit_code, "is not from" in done.stderr) == (1, True), done.output
+    assert place.virtual.read_bytes() == before
+
+
+def test_a_signing_key_in_another_block_or_a_revoked_one_is_refused(tmp_path: Path, images: Path) -> None:
+    digest = tmp_path / "their.digest"
+    digest.write_bytes(bytes(range(32)))
+    place = Place(None, tmp_path / "beside.bin", "esp32c6")
+    fuses.run(place, "burn-key", "BLOCK_KEY3", str(digest), "SECURE_BOOT_DIGEST0")
+    with pytest.raises(FlashError, match="somebody's signing key is in BLOCK_KEY3"):
+        all_steps(place, "sealed", images)
+    place = Place(None, tmp_path / "revoked.bin", "esp32c6")
+    fuses.run(place, "burn-efuse", "SECURE_BOOT_KEY_REVOKE0", "1")
+    with pytest.raises(FlashError, match="revoked"):
+        all_steps(place, "sealed", images)
+
+
+def test_another_chip_than_the_one_that_was_begun_is_not_sealed(city: City, tmp_path: Path, images: Path) -> None:
+    """The keys are burned and the flash may be gone: what is left is the MAC, and no MAC is no chip."""
+    on_board(city, "esp32c3")
+    place = Place(None, tmp_path / "efuses.bin", "esp32c3")
+    prepare(place, images)
+    run(place, [step for step in all_steps(place, "sealed", images) if step.arguments[0] == "burn-key"])
+    assert place.virtual is not None
+    before = place.virtual.read_bytes()
+    sealing = ("--profile", "sealed", "--keys", str(images), "--run")
+    for kept in (None, "11:22:33:44:55:66\n"):
+        if kept:
+            (images / f"{NAME}.mac").write_text(kept)
+        done = harden(city, place, *sealing, typed=NAME)
+        assert (done.exit_code, f"is not {NAME}" in done.stderr) == (1, True), done.output
+        assert (kept or "nothing").strip() in done.stderr
+        assert place.virtual.read_bytes() == before
+    (images / f"{NAME}.mac").write_text("00:00:00:00:00:00\n")
+    done = harden(city, place, *sealing, typed=NAME)
+    assert (done.exit_code, security(place)["profile"]) == (0, "sealed"), done.output
+
+
+def test_what_is_left_of_an_earlier_try_is_not_sealed(tmp_path: Path, images: Path) -> None:
+    """Firmware that was built anew, with whatever date, and files that were cut."""
+    place = Place(None, tmp_path / "efuses.bin", "esp32c3")
+    prepare(place, images)
+    keys = {file: file.read_bytes() for file in (*images.glob("*.key"), images / "secure-boot.pem")}
+    (images / "micropython.bin").write_bytes(bytes(8192))
+    os.utime(images / "micropython.bin", (0, 0))
+    for name in ("secure-boot.digest", "signed-bootloader.bin", f"{NAME}-bootloader.bin"):
+        (images / name).write_bytes((images / name).read_bytes()[:10])
+    run(place, hardening.pending(all_steps(place, "sealed", images), fuses.read(place)))
+    check_what_is_written("esp32c3", images)
+    assert (images / f"{NAME}-bootloader.bin").stat().st_size == (images / "signed-bootloader.bin").stat().st_size
+    assert (images / "secure-boot.digest").stat().st_size == 32
+    assert keys == {file: file.read_bytes() for file in keys}
+    assert security(place)["profile"] == "sealed"
+
+
+def test_a_key_that_was_made_by_half_is_none(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(None, tmp_path / "efuses.bin", "esp32c3")
+    first = all_steps(place, "sealed", images)[0]
+
+    def cut(_tool: str, *arguments: str) -> str:
+        Path(arguments[-1]).write_bytes(b"half a key")
+        raise KeyboardInterrupt
+
+    before = set(images.iterdir())
+    monkeypatch.setattr(espressif, "run", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run(place, [first])
+    assert set(images.iterdir()) == before
+
+
+def test_a_tool_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(espressif, "LIMIT_S", 0.01)
+    with pytest.raises(FlashError, match="espsecure generate-flash-encryption-key was not done after"):
+        espressif.run("espsecure", "generate-flash-encryption-key", str(tmp_path / "key"))
+    with pytest.raises(PortError, match="no chip answers on /dev/ttyUSB9"):
+        espressif.run("espefuse", "summary", port="/dev/ttyUSB9")
+
+
 def test_a_closed_chip_cannot_be_sealed_any_more(tmp_path: Path, images: Path) -> None:
     place = Place(None, tmp_path / "efuses.bin", "esp32c6")
-    hardening.run(place, all_steps(place, "closed", images), lambda _line: None)
+    run(place, all_steps(place, "closed", images))
     with pytest.raises(FlashError, match="takes no encrypted firmware any more"):
         all_steps(place, "sealed", images)
 
