@@ -3,7 +3,8 @@
 Nothing is changed before chip and flash are known to be the board's. From the first erase on an interruption leaves a
 board that does not start MicroPython and is not harmed: the loader is in its ROM. Flashing starts over then.
 
-This is the only module that drives esptool; what it prints goes nowhere, its progress to the caller.
+This is the only module that has esptool drive a chip; what it prints goes nowhere, its progress to the caller. Of
+images it also reads the files (images.py); espefuse, which drives a chip itself, is run by security/espressif.py.
 """
 
 import contextlib

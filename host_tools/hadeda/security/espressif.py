@@ -1,4 +1,7 @@
-"""Espressif's espefuse and espsecure, run as programs of their own: what they print may hold keys and goes nowhere."""
+"""Espressif's espefuse and espsecure, run as programs of their own; of what they print only a last line is shown.
+
+esptool is not run like this: flash/device.py drives it.
+"""
 
 import re
 import subprocess

@@ -63,7 +63,7 @@ class Fuses:
 
     def mac(self) -> str:
         """What the factory burned, colons between the bytes."""
-        return self.value("MAC").to_bytes(MAC_SIZE).hex(":")
+        return self.value("MAC").to_bytes(MAC_SIZE, "little").hex(":")  # espefuse prints the raw bytes turned
 
     def write_protected(self, name: str) -> bool:
         """Whether it cannot be changed any more."""

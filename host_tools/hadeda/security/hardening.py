@@ -26,7 +26,7 @@ from hadeda.security import espressif
 from hadeda.security import fuses as reading
 from hadeda.security.fuses import Fuses, Place
 from hadeda.security.key_blocks import Key, keys
-from hadeda.security.standing import CLOSED, OFF, PURPOSE_DIGESTS, SEALED, standing
+from hadeda.security.standing import CLOSED, OFF, PURPOSE_DIGESTS, PURPOSES_FLASH, SEALED, standing
 
 ESP32_REVISION_MIN: Final = 3  # secure boot v2 and a download mode that can be switched off
 TABLE_AT, APPLICATION_AT = 0x8000, 0x10000
@@ -120,10 +120,10 @@ def _refuse(found: Fuses, profile: str, name: str, folder: Path) -> None:
     for key in ours:
         key.require_ours(found)
     blocks = [key.block for key in ours]
-    others = [n for n, purpose in found.purposes().items() if purpose in PURPOSE_DIGESTS]
+    others = [n for n, purpose in found.purposes().items() if purpose in (*PURPOSES_FLASH, *PURPOSE_DIGESTS)]
     for block in (f"BLOCK_KEY{n}" for n in others):
         if block not in blocks:
-            raise FlashError(f"somebody's signing key is in {block} already", "take another board")
+            raise FlashError(f"somebody's key for flash or signatures is in {block} already", "take another board")
     if found.value("SECURE_BOOT_KEY_REVOKE0"):
         raise FlashError("the chip takes no first signing key any more: it is revoked", "take another board")
 

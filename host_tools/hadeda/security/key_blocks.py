@@ -1,9 +1,9 @@
 """A chip's key blocks: what belongs into each, and whether it is there with all that protects it.
 
 espefuse burns a block before the eFuses that make it a key: its purpose, then, in one go, what closes it. A burn that
-is cut in between leaves a key that nothing uses and everybody reads. While it can be read it can be compared, and the
-same command takes it up: it burns what is missing. What cannot be compared, or is closed by half, espefuse does not
-touch any more, and neither do we.
+is cut in between leaves a key that nothing uses and everybody reads. As long as it can be read it can be compared, and
+the same command takes it up: it burns what is missing, also of what is closed by half. What is hidden before it is
+closed can be neither compared nor finished.
 """
 
 import tempfile
@@ -50,22 +50,24 @@ class Key:
 
     def require_ours(self, found: Fuses) -> None:
         """Raise FlashError unless it is free, burned, or can be taken up where its burning was cut."""
-        block, purpose = found.by_name[self.block], found.value(self._purpose_name())
-        if not found.is_used(self.block) and not purpose:
+        block, purpose = found.by_name[self.block], found.by_name.get(self._purpose_name())
+        fixed = purpose is not None and not purpose.value and not purpose.writeable
+        if not found.is_used(self.block) and not found.value(self._purpose_name()) and not fixed:
             return
         if not self.source.exists():
             raise FlashError(
-                f"there is a key in {self.block} already, and {self.source.parent} has no {self.source.name}",
+                f"{self.block} is in use already, and {self.source.parent} has no {self.source.name}",
                 "name the folder that this board's keys are in, or take another board",
             )
-        if purpose not in (0, PURPOSES.get(self.purpose, 0)) or (block.readable and block.value != self._content()):
+        others = purpose is not None and purpose.value not in (0, PURPOSES[self.purpose])
+        if others or (block.readable and block.value != self._content()):
             raise FlashError(
                 f"what is in {self.block} is not from {self.source}",
                 "name the folder that this board's keys are in, or take another board",
             )
-        if not self.is_burned(found) and not (block.readable and block.writeable):
+        if not self.is_burned(found) and (fixed or not block.readable):
             raise FlashError(
-                f"the key in {self.block} is closed by half, and what is missing cannot be burned any more",
+                f"{self.block} was burned by half: it is no {self.purpose}, and cannot be made one any more",
                 "take another board: this one would not keep its key, or not start",
             )
 

@@ -14,6 +14,7 @@ from hadeda.security.fuses import Fuses
 OFF, DEVELOPMENT, RELEASE = "off", "development", "release"
 OPEN, SECURE = "open", "secure"
 CLOSED, SEALED, BETWEEN = "closed", "sealed", "between"
+PURPOSES_FLASH: Final = (2, 3, 4)  # XTS_AES_256_KEY_1, XTS_AES_256_KEY_2, XTS_AES_128_KEY
 PURPOSE_DIGESTS: Final = (9, 10, 11)
 PURPOSES_HMAC: Final = (5, 8)  # for everything downstream, or upstream: what encrypts NVS
 

@@ -1,6 +1,7 @@
 """What a chip in its loader says of its security, read through the port."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hadeda.board.partitions import KEYS, find, hadeda
 from hadeda.city import City
 from hadeda.cli.main import app
 from hadeda.registry import Node, find_node
-from hadeda.security import fuses, hardening
+from hadeda.security import espressif, fuses, hardening
 from hadeda.security.fuses import Place
 from hadeda.security.whose import is_node
 from node.keystore import Secrets, _pack, _to_row
@@ -114,3 +115,15 @@ def test_a_port_without_a_chip_in_its_loader_is_named() -> None:
         done = CliRunner().invoke(app, ["node", "security", "--port", plugged.port])
     assert done.exit_code == 1
     assert "hadeda: " in done.stderr
+
+
+def test_one_module_drives_esptool_and_one_runs_espressifs_other_tools() -> None:
+    """As flash/device.py says of itself: a third way to a chip would have its own errors, or none."""
+    host_tools = Path(espressif.__file__).parents[1]
+    sources = {
+        file.relative_to(host_tools).as_posix(): file.read_text(encoding="utf-8") for file in host_tools.rglob("*.py")
+    }
+    drives = re.compile(r"^\s*(from esptool import|import esptool|import espefuse|from espefuse|from espsecure)", re.M)
+    assert {name for name, text in sources.items() if drives.search(text)} == {"flash/device.py"}
+    runs = re.compile(r'"-m", (tool|"esp)')
+    assert {name for name, text in sources.items() if runs.search(text)} == {"security/espressif.py"}

@@ -227,15 +227,47 @@ def test_a_key_whose_burning_is_cut_at_any_burn_is_taken_up_again(chip: str, pla
     assert not any(now.by_name[block].readable or now.by_name[block].writeable for block in hidden)
 
 
-def test_a_key_that_is_closed_by_half_is_refused(tmp_path: Path, images: Path) -> None:
-    place = Place(None, tmp_path / "efuses.bin", "esp32c3")
-    prepare(place, images)
-    turned = tmp_path / "turned.key"
-    turned.write_bytes((images / f"{NAME}-flash.key").read_bytes()[::-1])
-    fuses.run(place, "burn-block-data", "BLOCK_KEY0", str(turned))
-    all_steps(place, "sealed", images)  # so far it can be compared, and goes on
-    fuses.run(place, "read-protect-efuse", "BLOCK_KEY0")
-    with pytest.raises(FlashError, match="the key in BLOCK_KEY0 is closed by half"):
+@pytest.fixture
+def half(chip: str, place: Place, images: Path, tmp_path: Path) -> str:
+    """The name of the block that the flash's key is in, which nothing closes yet and which has its purpose."""
+    key, turned = bytes(range(32)), tmp_path / "turned.key"
+    (images / f"{NAME}-flash.key").write_bytes(key)
+    turned.write_bytes(key[::-1])
+    block = "BLOCK1" if chip == "esp32" else "BLOCK_KEY0"
+    fuses.run(place, "burn-block-data", block, str(turned))
+    if chip != "esp32":
+        fuses.run(place, "burn-efuse", "KEY_PURPOSE_0", "XTS_AES_128_KEY")
+    return block
+
+
+def test_a_key_that_can_only_be_read_is_taken_up(half: str, place: Place, images: Path) -> None:
+    """The power goes while the bits that close it are burned: this one first."""
+    fuses.run(place, "write-protect-efuse", half)
+    steps = all_steps(place, "sealed", images)
+    burning = next(step for step in hardening.pending(steps, fuses.read(place)) if step.is_for_good)
+    assert burning.what == "burn the key that encrypts the flash"
+    run(place, [burning])
+    assert burning.done(fuses.read(place))
+    assert not fuses.read(place).by_name[half].readable
+
+
+def test_a_key_that_is_hidden_but_not_closed_is_refused(half: str, place: Place, images: Path) -> None:
+    """More of it could be burned by anybody, and it does not say whose it is."""
+    fuses.run(place, "read-protect-efuse", half)
+    with pytest.raises(FlashError, match=f"{half} was burned by half.*take another board"):
+        all_steps(place, "sealed", images)
+
+
+def test_a_block_with_another_purpose_or_none_for_good_is_refused(tmp_path: Path, images: Path) -> None:
+    place = Place(None, tmp_path / "none.bin", "esp32c3")
+    for key in ("flash", "nvs"):
+        (images / f"{NAME}-{key}.key").write_bytes(bytes(range(32)))
+    fuses.run(place, "write-protect-efuse", "KEY_PURPOSE_0")
+    with pytest.raises(FlashError, match="what is in BLOCK_KEY0 is not from"):
+        all_steps(place, "sealed", images)
+    place = Place(None, tmp_path / "another.bin", "esp32c3")
+    fuses.run(place, "burn-key", "BLOCK_KEY2", str(images / f"{NAME}-nvs.key"), "USER")
+    with pytest.raises(FlashError, match="BLOCK_KEY2 was burned by half"):
         all_steps(place, "sealed", images)
 
 
@@ -244,7 +276,7 @@ def test_a_chip_with_somebody_elses_keys_is_refused(tmp_path: Path, images: Path
     key = tmp_path / "their.key"
     key.write_bytes(bytes(range(32)))
     fuses.run(place, "burn-key", "BLOCK_KEY0", str(key), "XTS_AES_128_KEY")
-    with pytest.raises(FlashError, match="there is a key in BLOCK_KEY0 already"):
+    with pytest.raises(FlashError, match="BLOCK_KEY0 is in use already"):
         all_steps(place, "sealed", images)
 
 
@@ -267,13 +299,14 @@ def test_a_chip_that_trusts_another_signing_key_is_refused(
     assert place.virtual.read_bytes() == before
 
 
-def test_a_signing_key_in_another_block_or_a_revoked_one_is_refused(tmp_path: Path, images: Path) -> None:
-    digest = tmp_path / "their.digest"
-    digest.write_bytes(bytes(range(32)))
-    place = Place(None, tmp_path / "beside.bin", "esp32c6")
-    fuses.run(place, "burn-key", "BLOCK_KEY3", str(digest), "SECURE_BOOT_DIGEST0")
-    with pytest.raises(FlashError, match="somebody's signing key is in BLOCK_KEY3"):
-        all_steps(place, "sealed", images)
+def test_a_key_in_another_block_or_a_revoked_one_is_refused(tmp_path: Path, images: Path) -> None:
+    theirs = tmp_path / "their.key"
+    theirs.write_bytes(bytes(range(32)))
+    for purpose in ("SECURE_BOOT_DIGEST0", "XTS_AES_128_KEY"):
+        place = Place(None, tmp_path / f"{purpose}.bin", "esp32c6")
+        fuses.run(place, "burn-key", "BLOCK_KEY3", str(theirs), purpose)
+        with pytest.raises(FlashError, match="somebody's key for flash or signatures is in BLOCK_KEY3"):
+            all_steps(place, "sealed", images)
     place = Place(None, tmp_path / "revoked.bin", "esp32c6")
     fuses.run(place, "burn-efuse", "SECURE_BOOT_KEY_REVOKE0", "1")
     with pytest.raises(FlashError, match="revoked"):
@@ -296,6 +329,8 @@ def test_another_chip_than_the_one_that_was_begun_is_not_sealed(city: City, tmp_
         assert (done.exit_code, f"is not {NAME}" in done.stderr) == (1, True), done.output
         assert (kept or "nothing").strip() in done.stderr
         assert place.virtual.read_bytes() == before
+    fresh = harden(city, Place(None, tmp_path / "fresh.bin", "esp32c3"), *sealing, typed=NAME)
+    assert (fresh.exit_code, f"is not {NAME}" in fresh.stderr) == (1, True), "a node's keys go into another chip"
     (images / f"{NAME}.mac").write_text("00:00:00:00:00:00\n")
     done = harden(city, place, *sealing, typed=NAME)
     assert (done.exit_code, security(place)["profile"]) == (0, "sealed"), done.output
