@@ -168,6 +168,12 @@ def prepare(place: Place, folder: Path) -> None:
     run(place, [step for step in all_steps(place, "sealed", folder) if step.tool == "espsecure"])
 
 
+def make_signing_key(place: Place, folder: Path) -> str:
+    """Make it, and the file with its digest, which this returns."""
+    run(place, [step for step in all_steps(place, "sealed", folder) if step.made and step.made.stem == "secure-boot"])
+    return str(folder / "secure-boot.digest")
+
+
 def test_sealing_that_stops_anywhere_is_taken_up_again(tmp_path: Path, images: Path) -> None:
     """The C3 stands for all: between two commands the eFuses say which were run."""
     place = Place(None, tmp_path / "efuses.bin", "esp32c3")
@@ -258,16 +264,33 @@ def test_a_key_that_is_hidden_but_not_closed_is_refused(half: str, place: Place,
         all_steps(place, "sealed", images)
 
 
-def test_a_block_with_another_purpose_or_none_for_good_is_refused(tmp_path: Path, images: Path) -> None:
-    place = Place(None, tmp_path / "none.bin", "esp32c3")
-    for key in ("flash", "nvs"):
-        (images / f"{NAME}-{key}.key").write_bytes(bytes(range(32)))
+@pytest.mark.parametrize("chip", sorted(CHIPS.keys() - {"esp32"}))
+@pytest.mark.parametrize("purpose", [(), ("SECURE_BOOT_DIGEST0",)])
+def test_a_closed_block_without_its_purpose_for_good_is_no_key(
+    purpose: tuple[str, ...], place: Place, images: Path
+) -> None:
+    """The ROM does not find the digest by its place; and who can change its purpose can have it sign nothing."""
+    fuses.run(place, "burn-block-data", "BLOCK_KEY1", make_signing_key(place, images))
+    if purpose:
+        fuses.run(place, "burn-efuse", "KEY_PURPOSE_1", *purpose)
+    fuses.run(place, "write-protect-efuse", "BLOCK_KEY1")
+    (burning,) = [step for step in all_steps(place, "sealed", images) if "BLOCK_KEY1" in step.arguments]
+    assert not burning.done(fuses.read(place))
+    run(place, [burning])
+    now = fuses.read(place)
+    assert burning.done(now)
+    assert (now.value("KEY_PURPOSE_1"), now.write_protected("KEY_PURPOSE_1")) == (9, True)
+
+
+def test_a_block_with_no_purpose_for_good_is_refused(tmp_path: Path, images: Path) -> None:
+    place = Place(None, tmp_path / "empty.bin", "esp32c3")
+    (images / f"{NAME}-flash.key").write_bytes(bytes(range(32)))
     fuses.run(place, "write-protect-efuse", "KEY_PURPOSE_0")
     with pytest.raises(FlashError, match="what is in BLOCK_KEY0 is not from"):
         all_steps(place, "sealed", images)
-    place = Place(None, tmp_path / "another.bin", "esp32c3")
-    fuses.run(place, "burn-key", "BLOCK_KEY2", str(images / f"{NAME}-nvs.key"), "USER")
-    with pytest.raises(FlashError, match="BLOCK_KEY2 was burned by half"):
+    place = Place(None, tmp_path / "ours.bin", "esp32c3")
+    fuses.run(place, "burn-key", "BLOCK_KEY1", make_signing_key(place, images), "USER")
+    with pytest.raises(FlashError, match="BLOCK_KEY1 was burned by half"):
         all_steps(place, "sealed", images)
 
 
@@ -285,7 +308,7 @@ def test_a_chip_that_trusts_another_signing_key_is_refused(
 ) -> None:
     """Whoever had the chip first could sign for it: that the folder has a signing key of its own says nothing."""
     on_board(city, chip)
-    prepare(place, images)
+    make_signing_key(place, images)
     theirs, digest = tmp_path / "their.pem", tmp_path / "their.digest"
     espsecure("generate-signing-key", "--version", "2", "--scheme", "rsa3072", theirs)
     espsecure("digest-sbv2-public-key", "--keyfile", theirs, "--output", digest)
