@@ -484,7 +484,7 @@ def make_template(
     place of those of its policy that begin with their keys, `more` at its end.
     """
     flash, unenrolled = folder / "flash.bin", folder / "unenrolled.bin"
-    parcels = shipment()
+    parcels = shipment(board)
 
     def keep(step: str) -> None:
         if step.startswith("enrolling"):

@@ -68,7 +68,7 @@ def make(name: str, file: Path, target: Path, as_json: bool) -> None:
     """Write a flash image."""
     board = load(name)
     firmware = firmwares.read(file, board)
-    regions = [*layout.regions(board, firmware), layout.files_region(board, shipment())]
+    regions = [*layout.regions(board, firmware), layout.files_region(board, shipment(board))]
     data = layout.flash_image(board, regions)
     try:
         target.write_bytes(data)

