@@ -32,7 +32,7 @@ def test_big_integers_sign_and_health_says_why(
     template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flash = Path(shutil.copyfile(template.unenrolled, tmp_path / "flash.bin"))
-    monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
+    monkeypatch.setattr(steps, "shipment", lambda _board: template.parcels)
     with make_city(tmp_path / "city", 8883) as city:
         monkeypatch.setattr(steps, "KERNEL_MPY", 0)
         monkeypatch.setattr(steps, "KERNEL_MPY_MASK", 0)

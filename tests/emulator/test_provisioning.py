@@ -37,7 +37,7 @@ def city(tmp_path: Path) -> Iterator[City]:
 @pytest.fixture
 def flash(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The flash of a board that has the firmware, and no keys yet; the firmware is not compiled anew."""
-    monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
+    monkeypatch.setattr(steps, "shipment", lambda _board: template.parcels)
     return Path(shutil.copyfile(template.unenrolled, tmp_path / "flash.bin"))
 
 
@@ -130,7 +130,7 @@ def test_an_old_micropython_is_refused_with_the_version_to_flash(
 def test_an_erased_board_becomes_a_node(
     template: Template, city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
+    monkeypatch.setattr(steps, "shipment", lambda _board: template.parcels)
     flash = tmp_path / "flash.bin"
     with PluggedIn(template.board, flash) as plugged:
         done = steps.provision(plugged.port, template.board, city, name="corner", now=plugged.now)
@@ -142,7 +142,7 @@ def test_an_erased_board_becomes_a_node(
 def test_a_cable_torn_out_while_the_firmware_is_sent(
     template: Template, city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_at: int
 ) -> None:
-    monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
+    monkeypatch.setattr(steps, "shipment", lambda _board: template.parcels)
     flash = tmp_path / "flash.bin"
     with pytest.raises(HadedaError):
         provision(template, flash, city, cut_at=cut_at)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import serial
-from lamp_post import LampPost, PluggedIn, Template, make_city, repeated_numbers
+from lamp_post import LampPost, PluggedIn, Template, make_city, make_template, repeated_numbers
+from mosquitto_process import free_port
 from typer.testing import CliRunner
 
+from hadeda.board import Sensor, load
 from hadeda.city import City
 from hadeda.cli.main import app
 from hadeda.collect.collector import Status as Became
@@ -135,11 +137,15 @@ def test_a_sensor_that_is_another_part(post: LampPost) -> None:
     assert "another part answers at 0x76" in checks[OF_SENSORS[BME280]].advice
 
 
-def test_a_part_that_listens_by_radio_is_not_made_to_listen(raise_post: Callable[..., LampPost]) -> None:
-    def with_footfall(config: dict[str, Any]) -> None:
-        config["sensors"].append({"part": "ble_footfall", "period_s": 0})
-
-    checks = lines_of(raise_post(changed_config=with_footfall))
+def test_a_part_that_listens_by_radio_is_not_made_to_listen(tmp_path: Path) -> None:
+    board = load("esp32-s3-devkitc-1")
+    ear = Sensor(part="ble_footfall", period_s=0)
+    template = make_template(board.model_copy(update={"sensors": (*board.sensors, ear)}), tmp_path, free_port())
+    post_folder = tmp_path / "post"
+    post_folder.mkdir()
+    with LampPost(template, post_folder) as post:
+        post.open_city()
+        checks = lines_of(post)
     assert checks["sensor ble_footfall on the chip"].status == Status.NOT_KNOWN
     assert not of_status(checks, Status.FAIL), checks
 
@@ -259,7 +265,7 @@ def test_a_node_of_another_city_and_a_revoked_one(template: Template, tmp_path: 
 def test_the_command_and_provisioning_say_it_and_their_status_can_be_trusted(
     template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
+    monkeypatch.setattr(steps, "shipment", lambda _board: template.parcels)
     monkeypatch.setattr(reaching, "CLOCK_OFF_S", 600)  # board time runs away from ours
     flash = Path(shutil.copyfile(template.unenrolled, tmp_path / "flash.bin"))
     City.init(
@@ -284,7 +290,7 @@ def test_the_command_and_provisioning_say_it_and_their_status_can_be_trusted(
 def test_provisioning_can_leave_it_out_and_the_node_has_its_label(
     template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "shipment", lambda: template.parcels)
+    monkeypatch.setattr(steps, "shipment", lambda _board: template.parcels)
     monkeypatch.setattr(visit, "ask", None)
     flash = Path(shutil.copyfile(template.unenrolled, tmp_path / "flash.bin"))
     with make_city(tmp_path / "city", 8883), PluggedIn(template.board, flash) as plugged:

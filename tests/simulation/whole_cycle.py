@@ -57,8 +57,8 @@ def board() -> Board:
 def street_before(folder: Path, cuts: PowerCuts, patch: Patch | None = None) -> Iterator[Street]:
     """A street whose node is off, ready for the cycle; its firmware is patched where a bug is to be planted."""
     if patch is not None:
-        parcels = shipment(_patched(folder / "firmware", *patch))
-        provisioning.shipment = lambda: parcels
+        parcels = shipment(board(), _patched(folder / "firmware", *patch))
+        provisioning.shipment = lambda _board: parcels
     prepare(board(), [0], SEED, folder, lambda _: None)
     with Street(Wanted(board(), 1, 0, SEED, "none"), cuts, folder) as street:
         street.collector.start()
