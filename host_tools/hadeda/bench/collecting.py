@@ -5,11 +5,9 @@ counts. The loop is what no collector can do without: one P-256 verification a m
 that is loaded already.
 """
 
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from hadeda import cores
 from hadeda.bench.sealed_load import START_S, WINDOW_S, make
 from hadeda.city import City
 from hadeda.collect import Collector, Status
@@ -39,7 +38,7 @@ class Rate:
 
 def rates(nodes: int, reports: int, runs: int, done: Callable[[], None]) -> list[Rate]:
     """So many runs, each over a fresh copy of the city; `done` after each. Raises BenchError if one is not stored."""
-    with TemporaryDirectory(prefix="hadeda-bench-") as name, _one_core():
+    with TemporaryDirectory(prefix="hadeda-bench-") as name, cores.on_one():
         folder = Path(name)
         messages = make(folder / "city", nodes, reports)
         now = datetime.fromtimestamp(START_S + reports * WINDOW_S, UTC)
@@ -77,17 +76,3 @@ def _collect(folder: Path, messages: list[bytes], now: datetime) -> tuple[float,
     if stored != len(messages):
         raise BenchError(f"only {stored} of {len(messages)} messages are stored", "a defect: report it")
     return taken
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """This thread on one core, where the system can do that."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hadeda import cores
 from hadeda.board import Board
 from hadeda.city import City
 from hadeda.emulator.board import POWER_ON, EmulatedBoard
@@ -72,17 +73,20 @@ def measure(board: Board, *, hours: float, start_hour: float, seed: int, hour_do
 def _live(emulated: EmulatedBoard, hours: float, hour_done: Callable[[int], None]) -> Cost:
     emulated.radio.lose_reach()
     host_s, board_s = _cpu_s()
-    emulated.power_on()
     end_us = int(hours * HOUR_US)
-    while emulated.clock.now_us() < end_us:
-        until_us = min(end_us, emulated.clock.now_us() + HOUR_US)
-        emulated.run(lambda until_us=until_us: emulated.clock.now_us() >= until_us)  # type: ignore[misc]
-        hour_done(1)
-    emulated.power_off()  # and waits for the board's process, so that its time is known
+    with cores.on_one():
+        emulated.power_on()
+        emulated.compute()
+        for hour_us in range(0, end_us, HOUR_US):
+            until_us = min(hour_us + HOUR_US, end_us)
+            while (moment_us := emulated.next_moment_us) is not None and moment_us < until_us:
+                emulated.live(moment_us, until_us)
+            hour_done(1)
+        emulated.power_off()  # and waits for the board's process, so that its time is known
     host_end_s, board_end_s = _cpu_s()
     if emulated.resets != [POWER_ON]:
         raise BenchError(f"the board was reset: {emulated.resets}", "hadeda emulate shows what it says")
-    return Cost(emulated.clock.now_us() / 1e6, host_end_s - host_s, board_end_s - board_s, emulated.asked())
+    return Cost(end_us / 1e6, host_end_s - host_s, board_end_s - board_s, emulated.asked())
 
 
 def _cpu_s() -> tuple[float, float]:

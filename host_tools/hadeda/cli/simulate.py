@@ -50,7 +50,8 @@ def command(
     says so. Exit status 0
     only if nothing was violated; else the seed, what happened before, and the line that plays it again.
     """
-    from hadeda.simulate.run import cores, simulate
+    from hadeda.cores import usable
+    from hadeda.simulate.run import simulate
     from hadeda.simulate.street import Wanted
     from hadeda.simulate.summary import replay_command
 
@@ -63,7 +64,7 @@ def command(
             before, passed_us = passed_us // MINUTE_US, passed_us + us
             advance(passed_us // MINUTE_US - before)
 
-        summary = simulate(wanted, output.say, done, jobs or len(cores()))
+        summary = simulate(wanted, output.say, done, jobs or len(usable()))
     output.emit(summary.figures, as_json, lambda: table(summary))
     if summary.violations:
         report(summary, replay_command(wanted, scenario.value))

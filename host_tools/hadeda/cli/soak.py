@@ -30,12 +30,12 @@ def command(
 
     Exit status 0 only if no invariant was violated; else what was, and the line that plays each run again.
     """
-    from hadeda.simulate.run import cores
+    from hadeda.cores import usable
     from hadeda.simulate.soak import soak
 
     logging.getLogger("hadeda.collect").setLevel(logging.ERROR)  # refusals are part of the weather
     with output.progress("soaking", 1) as advance:
-        found = soak(load(board), seed, minutes, jobs or len(cores()), output.say)
+        found = soak(load(board), seed, minutes, jobs or len(usable()), output.say)
         advance(1)
     output.emit(asdict(found), as_json, lambda: table(found))
     if found.failures:

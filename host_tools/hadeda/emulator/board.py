@@ -6,7 +6,6 @@ bus, lost radio) are switched on from outside through the parts: `flash`, `wirin
 """
 
 import contextlib
-import ctypes
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hadeda import cores
 from hadeda.board import Board, partitions
 from hadeda.emulator import interpreter, start_up
 from hadeda.emulator.bluetooth import Bluetooth
@@ -257,25 +257,20 @@ class EmulatedBoard:
     def run(self, until: Callable[[], bool] | None = None) -> None:
         """Let the board live until `until()` is true, or until `stop`."""
         self._stopping = False
-        with self._one_core():
+        with self._turns():
             while not self._stopping and not (until and until()):
                 self.step()
 
     @contextlib.contextmanager
-    def _one_core(self) -> Iterator[None]:
+    def _turns(self) -> Iterator[None]:
         """In virtual time board and loop only ever take turns: on one core that costs a fifth of two."""
-        if self.clock.real_time or not hasattr(os, "sched_setaffinity"):
+        if self.clock.real_time:
             yield
             return
-        before = os.sched_getaffinity(0)
-        here = {ctypes.CDLL(None).sched_getcpu()} & before or before
-        os.sched_setaffinity(0, here)  # of this thread; processes it starts inherit it
-        if self._processor is not None:
-            self._processor.move_to(here)
-        try:
+        with cores.on_one() as here:
+            if self._processor is not None:
+                self._processor.move_to(here)
             yield
-        finally:
-            os.sched_setaffinity(0, before)
 
     def step(self) -> None:
         """One wait and what it brought."""

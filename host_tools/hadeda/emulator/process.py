@@ -59,8 +59,8 @@ class Processor:
         return self._process.poll() is None
 
     def move_to(self, cores: set[int]) -> None:
-        """Run on these cores only."""
-        with contextlib.suppress(ProcessLookupError):
+        """Run on these cores only, where the system can do that."""
+        with contextlib.suppress(ProcessLookupError, AttributeError):
             os.sched_setaffinity(self._process.pid, cores)
 
     def interrupt(self) -> None:

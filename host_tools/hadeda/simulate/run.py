@@ -5,17 +5,16 @@ share nothing, and the digest is the same in however many they are run. What it 
 draws for each board apart, and does to the city what it does at moments that the seed alone sets.
 """
 
-import contextlib
 import multiprocessing
-import os
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hadeda import cores
 from hadeda.errors import SimulationError
 from hadeda.simulate.profiles import PROFILES
 from hadeda.simulate.provisioning import prepare
@@ -31,7 +30,7 @@ def simulate(wanted: Wanted, say: Say, done: Done, jobs: int = 1) -> Summary:
     started = time.monotonic()
     jobs = min(jobs, wanted.boards)
     if jobs == 1:
-        with _pinned(cores()[0]):
+        with cores.on_one():
             parts = [run_part(wanted, range(wanted.boards), say, done)]
     else:
         parts = _side_by_side(wanted, [range(wanted.boards)[job::jobs] for job in range(jobs)], say, done)
@@ -49,25 +48,6 @@ def run_part(wanted: Wanted, numbers: Sequence[int], say: Say, done: Done) -> Pa
             return account(street, _cpu_s() - before_s)
 
 
-def cores() -> list[int]:
-    """Those this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-@contextlib.contextmanager
-def _pinned(core: int) -> Iterator[None]:
-    """This thread, and the boards it starts, on one core: they only ever take turns."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 def _cpu_s() -> float:
     """CPU seconds of this process and of the boards' processes that have ended."""
     mine, theirs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -79,7 +59,7 @@ def _side_by_side(wanted: Wanted, shares: Sequence[Sequence[int]], say: Say, don
     found: dict[int, Part] = {}
     lines: dict[Any, int] = {}
     workers = []
-    usable = cores()
+    usable = cores.usable()
     try:
         for job, share in enumerate(shares):
             ours, theirs = context.Pipe(duplex=False)
@@ -115,5 +95,5 @@ def _hear(line: Any, lines: dict[Any, int], found: dict[int, Part], say: Say, do
 
 def _work(wanted: Wanted, numbers: Sequence[int], core: int, line: Connection) -> None:
     """A part, in a process of its own."""
-    with _pinned(core):
+    with cores.on_one(core):
         line.send(run_part(wanted, numbers, line.send, line.send))
