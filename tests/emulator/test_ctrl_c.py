@@ -133,6 +133,28 @@ def test_ctrl_c_stops_a_demo_that_has_hardly_begun(tmp_path: Path) -> None:
         assert not list(demo.temporary.iterdir()), demo.said
 
 
+STRUCK_WHILE_TIDYING = """\
+import signal, time
+from hadeda.cli import interrupts
+class Struck:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+interrupts.lose_none()
+try:
+    Struck()
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_a_ctrl_c_that_python_drops_stops_it_all_the_same() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STRUCK_WHILE_TIDYING], capture_output=True, text=True, timeout=STOP_S, check=False
+    )
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
+
+
 def test_ctrl_c_ends_an_emulated_board_well(tmp_path: Path) -> None:
     link, flash = tmp_path / "port", tmp_path / "flash.bin"
     with running(tmp_path, "emulate", BOARD, "--serial-link", str(link), "--flash", str(flash)) as emulated:

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 from hadeda import __version__
-from hadeda.cli import output
+from hadeda.cli import interrupts, output
 from hadeda.errors import HadedaError
 
 INTERRUPTED = 130
@@ -116,6 +116,7 @@ for _row in COMMANDS:
 
 def main() -> None:
     """Run the command line; never returns, the exit status says how it went."""
+    interrupts.lose_none()
     try:
         app()
     except KeyboardInterrupt:
