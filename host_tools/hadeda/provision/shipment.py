@@ -4,6 +4,7 @@ import runpy
 import subprocess
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for package in manifest["PACKAGES"]:
         for path in sorted((firmware / package).glob("*.py")):
-            if f"{package}/{path.name}" != manifest["KERNEL"]:
+            if f"{package}/{path.name}" not in (manifest["KERNEL"], *chain(*manifest["ELEMENTS"].values())):
                 found[f"{library}/{package}/{path.name}"] = path
     for name in (*manifest["MODULES"], *manifest["DATA"]):
         found[f"{library}/{name}"] = firmware / name
@@ -111,3 +112,13 @@ def kernel(firmware: Path = FIRMWARE) -> dict[str, bytes]:
         f"{library}/{module.NAME}": module.compiled(),
         driver.removesuffix(".py") + ".mpy": compiled(firmware / manifest["KERNEL"], module_name(driver, library)),
     }
+
+
+def element(identity: str, firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """Path on the node -> content of what goes with the shipment where board.toml has this `identity`."""
+    manifest = runpy.run_path(str(firmware / "manifest.py"))
+    found = {}
+    for name in manifest["ELEMENTS"].get(identity, ()):
+        path = f"{manifest['LIBRARY']}/{name}"
+        found[path.removesuffix(".py") + ".mpy"] = compiled(firmware / name, module_name(path, manifest["LIBRARY"]))
+    return found

@@ -24,9 +24,9 @@ from hadeda.city import City
 from hadeda.city.policies import for_provisioning
 from hadeda.errors import ProvisionError
 from hadeda.kernel.viper import RV32IMC, SUB_VERSION, VERSION
-from hadeda.provision import combs
+from hadeda.provision import chip, combs
 from hadeda.provision.port import NodePort
-from hadeda.provision.shipment import kernel, shipment
+from hadeda.provision.shipment import element, kernel, shipment
 from hadeda.registry import Node, revoke
 from hadeda.registry.epochs import node_of_identity
 from hadeda.registry.nodes import kept_configuration
@@ -275,6 +275,7 @@ def provision(
     *,
     name: str = "",
     replace: bool = False,
+    lock_chip: bool = False,
     policy: Path | None = None,
     floor: Path | None = None,
     visit: Visit = lambda _port, _node: None,
@@ -285,7 +286,8 @@ def provision(
     """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case.
 
     `policy` is a signed policy's file, `floor` a floor's TOML file; without them the city's own. `visit` is called
-    when the node is enrolled: whatever becomes of it, the node is started afterwards.
+    when the node is enrolled: whatever becomes of it, the node is started afterwards. `lock_chip`: a secure
+    element that is new is configured and locked, for good.
     """
     given = for_provisioning(city, policy, floor)
     for shortfall in shortfalls(board, given.policy):
@@ -303,6 +305,7 @@ def provision(
             config,
             name=name,
             replace=replace,
+            lock_chip=lock_chip,
             visit=visit,
             step=step,
             progress=progress,
@@ -319,6 +322,7 @@ def provision_at(
     *,
     name: str = "",
     replace: bool = False,
+    lock_chip: bool = False,
     visit: Visit = lambda _port, _node: None,
     step: Step = lambda _: None,
     progress: Progress = lambda _done, _total: None,
@@ -329,6 +333,7 @@ def provision_at(
     port.run(CALM)
     if target.mpy & KERNEL_MPY_MASK == KERNEL_MPY:
         parcels = {**kernel(), **parcels}
+    parcels = {**element(board.identity), **parcels}
     if target.free < SPARE_BYTES:
         raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
     state, known = standing(port, city)
@@ -344,6 +349,9 @@ def provision_at(
     set_clock(port, now)
     port.start_afresh()
     port.run(CALM)
+    if board.element is not None:
+        step("looking at the chip that is to have the identity key")
+        chip.make_ready(port, board.element, lock_chip, step)
     step("enrolling: the node makes its keys")
     node = enrol(port, city, config, name, now)
     try:
