@@ -59,7 +59,7 @@ def city(tmp_path: Path) -> Iterator[City]:
 @pytest.fixture
 def flash(chip_template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The flash of a board that has the firmware, no keys yet, and a chip as it comes from the reel."""
-    monkeypatch.setattr(steps, "shipment", lambda: chip_template.parcels)
+    monkeypatch.setattr(steps, "shipment", lambda _board: chip_template.parcels)
     return Path(shutil.copyfile(chip_template.unenrolled, tmp_path / "flash.bin"))
 
 
@@ -120,12 +120,6 @@ def test_the_private_key_is_not_on_the_flash_and_nothing_but_its_place_is_in_the
     assert private not in bytes(post.serial.transcript)
     bus = post.board.buses["i2c0"]
     assert post.secrets["private"] == bytes((0, bus.id, bus.scl, bus.sda))  # type: ignore[union-attr]
-
-
-def test_a_board_without_a_chip_is_sent_none_of_its_code(chip_template: Template, post: LampPost) -> None:
-    mine = {path for path in post.files() if "element" in path}
-    assert {"/lib/elements/signer.mpy", "/lib/ports/element.mpy"} <= mine
-    assert not [path for path in chip_template.parcels if "element" in path]
 
 
 # --- without its chip ------------------------------------------------------------------------------------

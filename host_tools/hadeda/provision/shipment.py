@@ -81,7 +81,7 @@ def module_name(path: str, library: str = "/lib") -> str:
 def shipment(board: Board | None = None, firmware: Path = FIRMWARE) -> dict[str, bytes]:
     """Path on the node -> content, in the order to send: what boots the node comes last.
 
-    Of drivers only what `board` has a use for; without a board all there are.
+    Of drivers only what `board` has a use for; without a board all there are, but for those of secure elements.
     """
     manifest = runpy.run_path(str(firmware / "manifest.py"))
     drivers = {f"{manifest['LIBRARY']}/{name}" for files in manifest["DRIVERS"].values() for name in files}
@@ -92,7 +92,7 @@ def shipment(board: Board | None = None, firmware: Path = FIRMWARE) -> dict[str,
         if path in drivers or source.parent.name == needed.PACKAGE
     }
     wanted = modules if board is None else needed.drivers(board, modules)
-    parcels = {}
+    parcels = element(board.identity, firmware) if board is not None else {}
     for path, source in every.items():
         name = module_name(path, manifest["LIBRARY"])
         if name in modules and name not in wanted:

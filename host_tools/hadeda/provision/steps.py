@@ -26,7 +26,7 @@ from hadeda.errors import ProvisionError
 from hadeda.kernel.viper import RV32IMC, SUB_VERSION, VERSION
 from hadeda.provision import chip, combs
 from hadeda.provision.port import NodePort
-from hadeda.provision.shipment import element, kernel, shipment
+from hadeda.provision.shipment import kernel, shipment
 from hadeda.registry import Node, revoke
 from hadeda.registry.epochs import node_of_identity
 from hadeda.registry.nodes import kept_configuration
@@ -333,7 +333,6 @@ def provision_at(
     port.run(CALM)
     if target.mpy & KERNEL_MPY_MASK == KERNEL_MPY:
         parcels = {**kernel(), **parcels}
-    parcels = {**element(board.identity), **parcels}
     if target.free < SPARE_BYTES:
         raise ProvisionError(f"only {target.free} bytes are free on the board", "erase its flash and start over")
     state, known = standing(port, city)
