@@ -21,17 +21,25 @@ from ports import element
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from envelope.p256_comb import Comb
     from node.keystore import KeyStore
 
 _TRIES = const(2)
 
 
 class Signer:
-    """Makes keys and signatures as envelope.ecdsa does; `place` is the bus of the keys that are made."""
+    """Makes keys and signatures as envelope.ecdsa does; `place` is the bus of the keys that are made.
 
-    def __init__(self, chip: Atecc608, keystore: "KeyStore", place: bytes) -> None:
+    `comb` gives the comb of a public key, empty without.
+    """
+
+    def __init__(
+        self, chip: Atecc608, keystore: "KeyStore", place: bytes, comb: "Callable[[bytes], Comb]" = lambda _: ()
+    ) -> None:
+        self._comb = comb
         self._chip = chip
         self._keystore = keystore
         self._place = place
@@ -56,7 +64,7 @@ class Signer:
             tries -= 1
             try:
                 signature = _low(self._chip.sign(private[0], digest))
-                if ecdsa.Verifier(public).verify(message, signature):
+                if ecdsa.Verifier(public, self._comb(public)).verify(message, signature):
                     return signature
                 raise ElementFault(FAULT_IMPLAUSIBLE, "it signs with another key, or wrongly")
             except FaultDetected:
@@ -95,8 +103,8 @@ def _low(signature: bytes) -> bytes:
     return signature[:32] + (p256.N - int.from_bytes(signature[32:], "big")).to_bytes(32, "big")
 
 
-def use(keystore: "KeyStore", place: bytes) -> Signer:
+def use(keystore: "KeyStore", place: bytes, comb: "Callable[[bytes], Comb]" = lambda _: ()) -> Signer:
     """Have everything that the identity signs signed by the chip on the bus `place`."""
-    signer = Signer(Atecc608(element.open_bus(place), element.wait_ms), keystore, place)
+    signer = Signer(Atecc608(element.open_bus(place), element.wait_ms), keystore, place, comb)
     cose.signer = signer
     return signer

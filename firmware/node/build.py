@@ -85,7 +85,7 @@ def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline
         health.Health(power, keystore.kind, boots),
         open_sampler(sensed, clock),
         _minimiser(sensed["sensors"]),
-        _sealer(keystore, keychain, randomness, store),
+        _sealer(keystore, keychain, randomness, store, files),
         store,
         Sender(clock, radio, route, store, time_sync, randomness, mailbox, window_s),
         keychain,
@@ -98,7 +98,9 @@ def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline
     return pipeline
 
 
-def _sealer(keystore: "KeyStore", keychain: Keychain, randomness: Randomness, store: Store) -> "Sealer | PatientSealer":
+def _sealer(
+    keystore: "KeyStore", keychain: Keychain, randomness: Randomness, store: Store, files: Files
+) -> "Sealer | PatientSealer":
     """One with patience, where the secrets have no key but say where it is: in a chip."""
     private = keychain.secrets.private
     sealer = Sealer(keychain, randomness)
@@ -106,7 +108,7 @@ def _sealer(keystore: "KeyStore", keychain: Keychain, randomness: Randomness, st
         return sealer
     from elements import patience, signer
 
-    return patience.PatientSealer(sealer, signer.use(keystore, private[1:]), store.row)
+    return patience.PatientSealer(sealer, signer.use(keystore, private[1:], combs.reader(files)), store.row)
 
 
 def _downlink(

@@ -23,7 +23,7 @@ from hadeda.emulator.flash import PowerCut
 from hadeda.envelope import labels
 from hadeda.envelope.keys import thumbprint
 from hadeda.errors import HadedaError, ProvisionError
-from hadeda.provision import steps
+from hadeda.provision import combs, steps
 from hadeda.registry import nodes
 from hadeda.registry.nodes import Node
 from hadeda.registry.reports import StoredReport
@@ -103,6 +103,7 @@ def test_what_the_chip_signs_the_city_opens_with_the_chips_own_public_key(post: 
     public = b"\x04" + chip.public_key(0)
     assert identity(post).identity == public
     assert identity(post).node_id == thumbprint(public).hex()
+    assert f"/{combs.FOLDER}/{identity(post).node_id[:16]}" in post.files(), "the node verifies without a comb"
     post.power_on()
     post.run_until_stored(3)
     assert post.count(Status.STORED) >= 3
@@ -212,6 +213,16 @@ def test_a_node_that_starts_without_its_chip_does_not_crash_and_delivers_once_it
     post.emulated.wiring.solder_element(post.board, chip_of(post))
     post.run_windows(1)
     assert post.count(Status.STORED) >= 2
+
+
+@pytest.mark.parametrize("copied", ["a new chip", "no chip"])
+def test_who_copies_the_flash_copies_no_node(post: LampPost, copied: str) -> None:
+    board, wiring = post.board, post.emulated.wiring
+    wiring.solder_element(board, Atecc608(seed=99) if copied == "a new chip" else Nacking(chip_of(post)))
+    post.power_on()
+    post.run_windows(3)
+    assert post.collector.messages == [], "something left a board that has the node's flash and not its chip"
+    assert post.emulated.resets == [POWER_ON]
 
 
 # --- a new identity --------------------------------------------------------------------------------------

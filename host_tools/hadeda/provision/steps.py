@@ -353,6 +353,8 @@ def provision_at(
         chip.make_ready(port, board.element, lock_chip, step)
     step("enrolling: the node makes its keys")
     node = enrol(port, city, config, name, now)
+    if board.element is not None:  # the node verifies what its chip signs
+        port.write_file(*combs.file(node.identity))
     try:
         visit(port, node)
     finally:

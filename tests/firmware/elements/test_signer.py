@@ -74,6 +74,20 @@ def test_a_signature_is_the_keys_and_its_s_is_low_whatever_the_chip_says():
     assert highs
 
 
+def test_what_it_verifies_with_is_the_comb_of_the_key_that_the_city_knows():
+    node = Node()
+    private, public = node.enrol()
+    asked = []
+
+    def comb(of):
+        asked.append(of)
+        return ()
+
+    signer = Signer(node.driver, node.keystore, PLACE, comb)
+    assert ecdsa.verify(public, MESSAGE, signer.sign(private, MESSAGE, None))
+    assert asked == [public]
+
+
 def test_a_new_key_never_takes_a_slot_that_a_record_counts_on():
     node = Node()
     current, _ = node.enrol()
