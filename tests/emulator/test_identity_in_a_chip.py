@@ -4,13 +4,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import flash_image
 import pytest
-from lamp_post import SEED, WINDOW_S, LampPost, PluggedIn, Template, copy_board, make_city, make_template
+from lamp_post import MORNING, SEED, WINDOW_S, LampPost, PluggedIn, Template, copy_board, make_city, make_template
 from mosquitto_process import free_port
 
 from hadeda.board import load
@@ -31,6 +32,7 @@ from hadeda.selftest import self_test_at
 from hadeda.selftest.checks import Status as Line
 
 WAITING_MAX = 8  # reports; firmware/elements/patience.py
+HEAP_KB = 150
 BOARD = "esp32-c6-devkitc-1-element"
 
 
@@ -258,6 +260,28 @@ def test_a_new_identity_that_the_chip_cannot_make_is_made_when_it_is_back(post: 
     assert identity(post).identity == b"\x04" + chip_of(post).public_key(1)
     assert post.count(Status.REJECTED) == 0
     assert no_window_is_missing(post.stored)
+
+
+def test_on_less_heap_than_a_board_has_it_rotates_waits_and_catches_up(chip_template: Template, tmp_path: Path) -> None:
+    budgets = chip_template.board.budgets.model_copy(update={"heap_kb": HEAP_KB})
+    board = chip_template.board.model_copy(update={"budgets": budgets})
+    with LampPost(replace(chip_template, board=board), tmp_path, start=MORNING) as post:
+        post.open_city()
+        post.power_on()
+        post.run_windows(2)
+        before = identity(post).identity
+        post.command(labels.OPERATION_ROTATE, {labels.ROTATE_IDENTITY: 1})
+        post.run_windows(6)
+        assert identity(post).identity != before, post.explain("the node has no new identity")
+        stored = post.count(Status.STORED)
+        post.emulated.wiring.solder_element(board, Nacking(chip_of(post)))
+        post.run_windows(WAITING_MAX)
+        post.emulated.wiring.solder_element(board, chip_of(post))
+        post.run_windows(2)
+        assert post.count(Status.STORED) >= stored + WAITING_MAX, post.explain("reports were lost")
+        assert no_window_is_missing(post.stored)
+        assert b"MemoryError" not in post.emulated.output
+        assert post.emulated.resets == [POWER_ON]
 
 
 # --- provisioning ----------------------------------------------------------------------------------------
