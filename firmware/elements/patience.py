@@ -38,9 +38,6 @@ class PatientSealer:
         waiting = self._waiting
         waiting.append(report)
         behind = len(waiting) > 1
-        if len(waiting) > WAITING_MAX:
-            waiting.pop(0)
-            print("hadeda: report lost, too many wait for the chip that has the identity key")
         try:
             if self._faults:
                 self._signer.check(self._sealer.keychain.secrets.private)
@@ -50,6 +47,9 @@ class PatientSealer:
                 self._faults = {}
                 yield sealed
         except FaultDetected as error:
+            if len(waiting) > WAITING_MAX:
+                waiting.pop(0)
+                print("hadeda: report lost, too many wait for the chip that has the identity key")
             code = 8 * FAULT_PLACE_IDENTITY + getattr(error, "kind", FAULT_IMPLAUSIBLE)
             self._faults[code] = min(_COUNT_MAX, self._faults.get(code, 0) + 1)
             print(f"hadeda: the chip that has the identity key fails: {error}; {len(waiting)} reports wait")

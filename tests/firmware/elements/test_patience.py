@@ -109,8 +109,8 @@ def test_the_oldest_go_when_too_many_wait():
     node.there = True
     node.window(100)
     starts = [report[labels.REPORT_START] for report in node.stored]
-    assert starts == list(range(6, WAITING_MAX + 5)) + [100]  # noqa: RUF005 (MicroPython)
-    assert [report[labels.REPORT_OUTBOX][0] for report in node.stored] == list(range(1, WAITING_MAX + 1))
+    assert starts == list(range(5, WAITING_MAX + 5)) + [100]  # noqa: RUF005 (MicroPython)
+    assert [report[labels.REPORT_OUTBOX][0] for report in node.stored] == list(range(1, WAITING_MAX + 2))
 
 
 def test_what_the_counts_say_is_bounded():
