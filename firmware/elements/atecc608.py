@@ -1,8 +1,8 @@
 """Microchip ATECC608A or B: makes P-256 keys, keeps them and signs with them, over I2C at 0x60.
 
-Sources: ATECC508A complete data sheet (DS20005927A), sections 6 (packets), 7 (I2C) and 9 (commands); data sheet of the
-ATECC608A-TNGTLS, sections 5.2.3 (Sign) and 7.1 (waking). Chips sleep until the data line is low for 60 us, and fall
-asleep by themselves 1.3 s after they woke (0.7 s at the least): every method here wakes the chip, does one thing in a
+Sources: data sheet of the ATECC608A-TNGTLS, sections 5.2.3 (Sign) and 7.1 (waking); packets, status bytes and the other
+commands as public drivers quote the ATECC508A complete data sheet (DS20005927A). Chips sleep until the data line is low
+for 60 us, and fall asleep by themselves 1.3 s after they woke: every method here wakes the chip, does one thing in a
 quarter of a second, and puts it to sleep.
 
 Adafruit's driver (adafruit-circuitpython-atecc 1.3.2) does not serve: it checks what the chip answers by `assert`, of

@@ -74,7 +74,7 @@ def test_it_is_on_the_page_in_the_words_of_show_and_in_the_budgets() -> None:
     assert "i2c0 scl: BME280, ATECC608" in text
     assert "## Wiring: ATECC608" in text
     assert "It has the node's identity key" in text
-    assert "| ATECC608 | 3V3 | 0.4 | 16 |" in text
+    assert "| ATECC608 | 3V3 | 0.4 | 14 |" in text
     assert "ATECC608" not in text.split("## What it measures")[1].split("## Headers")[0]
     shown = CliRunner().invoke(app, ["board", "show", ELEMENT])
     assert "Identity key in an ATECC608 on i2c0, 0x60" in shown.stdout

@@ -1,10 +1,10 @@
 """Microchip ATECC608B, a secure element, at command level, on I2C at 0x60: as much of it as one that signs needs.
 
-Source: its own data sheet is under a non-disclosure agreement. Packets, CRC, status bytes, zones, locks and the bits of
-SlotConfig and KeyConfig are from the ATECC508A complete data sheet (DS20005927A: tables 2-5 to 2-12, sections 6, 7
-and 9), which CryptoAuthLib's documentation treats as the same part; waking, sleeping and Sign from the data sheets of
-the pre-provisioned ATECC608A-TNGTLS and ATECC608B-TNGTLS (sections 5.2.3 and 7.1); execution times, the longest ones at
-the default clock divider, from CryptoAuthLib's tables.
+Source: its own data sheet is under a non-disclosure agreement. Waking, sleeping, packets and Sign are from the data
+sheets of the pre-provisioned ATECC608A-TNGTLS and ATECC608B-TNGTLS (sections 5.2.3 and 7.1). CRC, status bytes, zones,
+locks and the bits of SlotConfig and KeyConfig are those of the ATECC508A complete data sheet (DS20005927A), as public
+drivers and configurations quote it: its text could not be opened. Execution times, the longest ones at the default
+clock divider, are CryptoAuthLib's.
 
 - Asleep or idle it hears nothing but a data line that is low for tWLO, 60 us, and answers tWHI, 1.5 ms, later. It then
   has a status for who reads, and 1.3 s until its watchdog puts it to sleep; sleep forgets TempKey, idle keeps it.
