@@ -16,6 +16,18 @@ PACKAGES = ("envelope", "node", "ports", "sensors")
 # Ours, of these: only for chips that run the RISC-V kernel, which is made at provisioning
 KERNEL = "envelope/p256_kernel.py"
 
+# Ours: only for boards whose identity key is in a secure element, by what board.toml calls it
+ELEMENTS = {
+    "atecc608": (
+        "elements/__init__.py",
+        "elements/atecc608.py",
+        "elements/claim.py",
+        "elements/patience.py",
+        "elements/signer.py",
+        "ports/element.py",
+    )
+}
+
 # Ours: single files of this directory
 MODULES = ("busio.py", "digitalio.py")
 

@@ -11,6 +11,13 @@ from envelope.drbg import Drbg
 from envelope.errors import CborError, EnvelopeError, Rejected
 from envelope.keys import EpochKeys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Who makes the identity key and signs with it: a module or an object with `make_key` and `sign` as ecdsa has them
+signer: "Any" = ecdsa
+
 _PROTECTED_SIGN1 = cbor.encode({labels.HEADER_ALG: labels.ALG_ESP256})
 _PROTECTED_ENCRYPT0 = cbor.encode({labels.HEADER_ALG: labels.ALG_AES_CCM_16_128_128})
 
@@ -34,7 +41,7 @@ def external_aad(direction: int, epoch: int, kid: bytes, partial_iv: bytes, *par
 
 def sign1(payload: bytes, aad: bytes, private: bytes, drbg: Drbg) -> bytes:
     """Return a tagged COSE_Sign1 over `payload` (bytes of any content)."""
-    signature = ecdsa.sign(private, sig_structure(_PROTECTED_SIGN1, aad, payload), drbg)
+    signature = signer.sign(private, sig_structure(_PROTECTED_SIGN1, aad, payload), drbg)
     return cbor.encode(cbor.Tag(labels.TAG_SIGN1, [_PROTECTED_SIGN1, {}, payload, signature]))
 
 

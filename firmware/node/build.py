@@ -7,7 +7,7 @@ from micropython import const
 
 import sensors
 from envelope import ecdsa
-from envelope.labels import SAFE_CONFIG
+from envelope.labels import PRIVATE_KEY_SIZE, SAFE_CONFIG
 from node import combs, health
 from node.commands import Commands
 from node.errors import ConfigError
@@ -38,7 +38,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from elements.patience import PatientSealer
     from node.boots import Boots
+    from node.keystore import KeyStore
 
 _PAUSE_WITHOUT_CONFIGURATION_MS = const(600000)
 
@@ -83,7 +85,7 @@ def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline
         health.Health(power, keystore.kind, boots),
         open_sampler(sensed, clock),
         _minimiser(sensed["sensors"]),
-        Sealer(keychain, randomness),
+        _sealer(keystore, keychain, randomness, store, files),
         store,
         Sender(clock, radio, route, store, time_sync, randomness, mailbox, window_s),
         keychain,
@@ -94,6 +96,19 @@ def build(config: "Any", files: Files, clock: Clock, boots: "Boots") -> Pipeline
     )
     commands.report_now = pipeline.report_now
     return pipeline
+
+
+def _sealer(
+    keystore: "KeyStore", keychain: Keychain, randomness: Randomness, store: Store, files: Files
+) -> "Sealer | PatientSealer":
+    """One with patience, where the secrets have no key but say where it is: in a chip."""
+    private = keychain.secrets.private
+    sealer = Sealer(keychain, randomness)
+    if len(private) == PRIVATE_KEY_SIZE:
+        return sealer
+    from elements import patience, signer
+
+    return patience.PatientSealer(sealer, signer.use(keystore, private[1:], combs.reader(files)), store.row)
 
 
 def _downlink(

@@ -29,6 +29,7 @@ _TOP = {
     "floor": (bytes, True),
     "policy": (bytes, True),
     "led": (dict, False),
+    "identity": (dict, False),  # the chip that has the identity key, where one has
     "radio_every": (int, False),  # windows: such a node sleeps deeply between samples
 }
 _WIFI = {"ssid": (str, True), "password": (str, True)}
@@ -52,6 +53,7 @@ _SENSOR = {
     "period_s": (int, True),
     "classes": (list, False),
 }
+_IDENTITY = {"part": (str, True), "id": (int, True), "scl": (int, True), "sda": (int, True)}
 _LED = {"kind": (str, True), "pin": (int, True)}
 
 
@@ -99,6 +101,8 @@ def check(config: "dict[str, Any]") -> "dict[str, Any]":
     for index, sensor in enumerate(config["sensors"]):
         _check_sensor(f"sensors[{index}]", sensor, config["buses"])
     _check_range("radio_every", config.get("radio_every", 1), 1, 96)
+    if "identity" in config:
+        _check_map("identity", config["identity"], _IDENTITY)
     if "led" in config:
         _check_led(config["led"])
     return config

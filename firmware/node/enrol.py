@@ -45,9 +45,14 @@ def begin(host_entropy_hex: str, nonce_hex: str) -> None:
         randomness = Randomness(Nvs(), entropy.noise, power.serial(), host_entropy)
     finally:
         radio.noise_off()
+    node_keys = _keystore(files)
+    if "identity" in config:
+        from elements import claim, signer
+
+        signer.use(node_keys, claim.place(config))
     secrets, message = make(config["board"], config["authorities"], nonce, randomness)
     policy, floor = accept.by_cable(secrets, config["policy"], config["floor"])
-    _keystore(files).save_pending_enrolment(secrets.changed(policy=policy, floor=floor))
+    node_keys.save_pending_enrolment(secrets.changed(policy=policy, floor=floor))
     print("ENROL", hexlify(message).decode())
 
 
@@ -59,7 +64,7 @@ def make(board: str, authorities: "dict[int, bytes]", nonce: bytes, randomness: 
     for role in authorities:
         p256.decode(authorities[role])
     drbg = randomness.drbg
-    private, public = ecdsa.make_key(drbg)
+    private, public = cose.signer.make_key(drbg)
     ephemeral_private, ephemeral_public = ecdsa.make_key(drbg)
     collector = authorities[labels.ROLE_COLLECTOR]
     collector_id = keys.thumbprint(collector)

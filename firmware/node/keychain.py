@@ -7,7 +7,7 @@ before the record that makes the epoch current, and goes after it: no counter is
 
 from micropython import const
 
-from envelope import ecdsa, keys, labels, p256
+from envelope import cose, keys, labels, p256
 from envelope.errors import KeyInvalid
 from node import counter, ledger
 from node.counter import Counter
@@ -124,7 +124,7 @@ class Keychain:
                 p256.decode(keys[role])
             authorities = dict(old.authorities)
             authorities.update(keys)
-        private, public = ecdsa.make_key(drbg) if new_identity else (None, None)
+        private, public = cose.signer.make_key(drbg) if new_identity else (None, None)
         epoch = max(old.epoch, old.ceiling) + labels.REKEY_JUMP
         with seldom("node.ready", "envelope.ecdh", "envelope.ecdh_es") as ready:
             root, message = ready.make(old, epoch, authorities or old.authorities, private, public, command, drbg)

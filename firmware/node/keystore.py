@@ -67,7 +67,7 @@ class Pending:
 class Secrets:
     """What a node must keep to stay who it is. Not changed in place: `changed` gives another one.
 
-    private, public    identity key pair (32 and 65 bytes)
+    private, public    identity key pair (32 and 65 bytes), or where the private one is (4 bytes)
     authorities        the city's public keys (65 bytes) by labels.ROLE_*
     epoch, root        number and root key (32 bytes) of the current epoch
     chain_start        number of the epoch that its chain of ratchets began with

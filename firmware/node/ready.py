@@ -42,7 +42,7 @@ def make(
         node_id = keys.thumbprint(public)
         claim = cbor.encode([labels.PROFILE, "identity", old_id, public, nonce])
         ready[labels.READY_IDENTITY] = public
-        ready[labels.READY_PROOF] = ecdsa.sign(private, claim, drbg)
+        ready[labels.READY_PROOF] = cose.signer.sign(private, claim, drbg)
     z = ecdh.agree(ephemeral_private, collector, drbg)
     aad = cbor.encode([labels.PROFILE, "ready", old_id, collector_id])
     signed = cose.sign1(padding.pad(cbor.encode(ready)), aad, secrets.private, drbg)

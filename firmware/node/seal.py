@@ -6,6 +6,8 @@ from envelope.labels import DIRECTION_UP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from node.keychain import Keychain
     from node.randomness import Randomness
 
@@ -15,19 +17,20 @@ class Sealer:
 
     def __init__(self, keychain: "Keychain", randomness: "Randomness", direction: int = DIRECTION_UP) -> None:
         self._direction = direction
-        self._keychain = keychain
+        self.keychain = keychain
         self._drbg = randomness.drbg
 
-    def seal(self, report: bytes) -> bytes:
-        """Return the sealed message; a computation that failed its own check is done again, once."""
+    def seal(self, report: bytes) -> "Iterable[bytes]":
+        """The sealed messages that are there now: this one's. What failed its own check is computed again, once."""
         try:
-            return self._seal(report)
+            return (self.seal_once(report),)
         except FaultDetected:
-            return self._seal(report)
+            return (self.seal_once(report),)
 
-    def _seal(self, report: bytes) -> bytes:
+    def seal_once(self, report: bytes) -> bytes:
+        """Return the sealed message."""
         # Spent first, whatever happens after; and only then it is sure which epoch it is
-        keychain = self._keychain
+        keychain = self.keychain
         sequence = keychain.spend()
         return cose.seal(
             report,

@@ -31,7 +31,7 @@ from hadeda.city import City
 from hadeda.city.policies import sign
 from hadeda.collect.collector import Collector, Outcome, Status
 from hadeda.collect.mqtt import MqttCollector
-from hadeda.emulator.board import EmulatedBoard
+from hadeda.emulator.board import ELEMENT_FILE, EmulatedBoard
 from hadeda.emulator.clock import VirtualTime
 from hadeda.emulator.flash import PowerCut
 from hadeda.emulator.serial_port import SerialPort
@@ -186,7 +186,7 @@ class LampPost:
         self.flash = folder / "flash.bin"
         if neighbour is None:
             shutil.copytree(template.city, folder / "city")
-        shutil.copyfile(template.flash, self.flash)
+        copy_board(template.flash, self.flash)
         if window_s != WINDOW_S:
             renew_policy(self.board, neighbour.city.directory if neighbour else folder / "city", self.flash, window_s)
         config = cbor2.loads(flash_image.files(self.flash, self.board)["/config.cbor"])
@@ -498,8 +498,16 @@ def make_template(
         sign_loose_policy(
             city, 2, WINDOW_S, every_source=every_source, channels=channels, energy=energy, lines=lines, more=more
         )
-        steps.provision(serial.path, board, city, name=NAME, step=keep, now=plugged.now)
+        steps.provision(serial.path, board, city, name=NAME, lock_chip=True, step=keep, now=plugged.now)
     return Template(board, folder / "city", flash, unenrolled, parcels, bytes(serial.transcript), stock_partitions)
+
+
+def copy_board(flash: Path, copy: Path) -> None:
+    """Copy a board's flash image, and with it what its secure element keeps, if it has one."""
+    shutil.copyfile(flash, copy)
+    element = flash.with_name(flash.name + ELEMENT_FILE)
+    if element.is_file():
+        shutil.copyfile(element, copy.with_name(copy.name + ELEMENT_FILE))
 
 
 def sign_loose_policy(

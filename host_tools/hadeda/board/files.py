@@ -93,4 +93,7 @@ def _without_idle_buses(content: dict[str, Any], own: dict[str, Any]) -> dict[st
     if not isinstance(sensors, list) or not isinstance(buses, dict) or not isinstance(written, dict):
         return content  # the shape is wrong, and will be said to be
     used = {sensor.get("bus") for sensor in sensors if isinstance(sensor, dict)}
+    if content.get("identity", "flash") != "flash":  # the secure element's is the first on I2C (Board.element)
+        on_i2c = (name for name, bus in buses.items() if isinstance(bus, dict) and bus.get("kind") == "i2c")
+        used.add(next(on_i2c, None))
     return content | {"bus": {name: bus for name, bus in buses.items() if name in used or name in written}}

@@ -30,7 +30,7 @@ def page(board: Board, parts: dict[str, Part]) -> str:
         _head(board),
         _sensors(board, parts),
         _header_picture(board, parts),
-        *(_wiring(board, sensor, parts[sensor.part]) for sensor in board.sensors),
+        *(_wiring(board, part, parts[part.part]) for part in board.wired),
         _buses(board),
         _flash(board),
         _budgets(board),
@@ -73,7 +73,7 @@ def _sensors(board: Board, parts: dict[str, Part]) -> str:
 def _duties(board: Board, parts: dict[str, Part]) -> dict[int, str]:
     """GPIO -> what it does on this board, such as "uart1 tx: PMS5003"."""
     titles: dict[str, list[str]] = {name: [] for name in board.buses}
-    for sensor in board.sensors:
+    for sensor in board.wired:
         if sensor.bus is not None:
             titles[sensor.bus].append(parts[sensor.part].title)
     return {
@@ -130,6 +130,8 @@ def _wiring(board: Board, sensor: Sensor, part: Part) -> str:
         extra.insert(0, f"- Warm-up: {part.warm_up_s} s.")
     how = f", held high by an {bus.pull} pull-up" if isinstance(bus, GpioBus) else f" at {speed(bus)}"
     source = f"{part.maker} {part.title}, on {where}{how}. Source: {part.datasheet}."
+    if part.kind == "identity":
+        source += " It has the node's identity key, which does not leave it."
     if part.package:
         source += f" Driver: `{part.package}`."
     return (
@@ -208,7 +210,7 @@ def _current(board: Board, parts: dict[str, Part]) -> str:
     """Supply current: what the parts and the chip draw by their datasheets, not a measurement."""
     chip, draw = board.silicon, energy.CHIPS[board.chip]
     rows: list[tuple[str, str, float, float]] = [(chip.title, "3V3", draw.listening_ma, draw.transmitting_ma)]
-    for sensor in board.sensors:
+    for sensor in board.wired:
         current = parts[sensor.part].current
         rows.append((parts[sensor.part].title, current.supply, current.working_ma, current.peak_ma))
     working, peak = sum(row[2] for row in rows), sum(row[3] for row in rows)

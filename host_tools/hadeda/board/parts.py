@@ -65,7 +65,7 @@ class Part(Strict):
 
     title: Text
     maker: Text
-    kind: Literal["air", "traffic", "energy", "radio"]
+    kind: Literal["air", "traffic", "energy", "radio", "identity"]
     bus: Literal["i2c", "uart", "gpio"] | None = None  # a radio is the chip's own
     datasheet: Text
     package: Text | None = None  # the driver's package on PyPI, where it is not our own
@@ -79,7 +79,7 @@ class Part(Strict):
     max_freq_hz: int | None = None
     baud: int | None = None
     current: Current
-    channel: tuple[Channel, ...] = Field(min_length=1, strict=False)
+    channel: tuple[Channel, ...] = Field(default=(), strict=False)
     wiring: tuple[Wire, ...] = Field(default=(), strict=False)
     notes: tuple[Text, ...] = Field(default=(), strict=False)
 
@@ -95,7 +95,9 @@ class Part(Strict):
 
     @model_validator(mode="after")
     def _wired_unless_a_radio(self) -> Self:
-        """A radio has no bus and no wires; everything else has a bus and two wires at least."""
+        """A radio has no bus and no wires, a secure element measures nothing; everything else has all of that."""
+        if (not self.channel) != (self.kind == "identity"):
+            raise PydanticCustomError("part_channel", "needs a channel, unless it is a secure element, which has none")
         if (self.bus is None) != (self.kind == "radio") or (self.bus is None) != (len(self.wiring) < 2):
             raise PydanticCustomError("part_wiring", "needs a bus and its wiring, unless it is a radio, which has none")
         return self

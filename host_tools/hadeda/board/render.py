@@ -47,6 +47,8 @@ def node_config(
     }
     if board.led is not None:
         config["led"] = {"kind": board.led.kind, "pin": board.led.pin}
+    if board.element is not None:
+        config["identity"] = _element(board.element, board.buses[board.element.bus or ""])
     if board.sleep is not None:
         config["radio_every"] = board.sleep.radio_every
     return config
@@ -73,6 +75,11 @@ def _bus(bus: Bus) -> dict[str, Any]:
     if isinstance(bus, GpioBus):
         return {"kind": bus.kind, "pin": bus.pin, "pull": bus.pull}
     return {"kind": bus.kind, "id": bus.id, "tx": bus.tx, "rx": bus.rx, "baudrate": bus.baud}
+
+
+def _element(element: Sensor, bus: Bus) -> dict[str, Any]:
+    """What has the identity key, and where it is: kept with the key, for it must be found whatever else is lost."""
+    return {"part": element.part, **{key: value for key, value in _bus(bus).items() if key in ("id", "scl", "sda")}}
 
 
 def _sensor(sensor: Sensor) -> dict[str, Any]:

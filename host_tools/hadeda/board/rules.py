@@ -35,6 +35,7 @@ def problems(board: Board, parts: dict[str, Part]) -> list[Problem]:
             _rates(board, chip, parts),
             _unused_buses(board),
             _sensors(board, parts),
+            _identity(board, parts),
             _sharing(board, parts),
             _channels(board, parts),
             _classes(board, parts),
@@ -145,7 +146,7 @@ def _rates(board: Board, chip: Chip, parts: dict[str, Part]) -> Iterator[Problem
     """The bus is no faster than the chip and each part on it, and a UART speaks the part's baud rate."""
     for name, bus in board.buses.items():
         table = f"[bus.{name}]"
-        rows = [parts[sensor.part] for sensor in board.sensors if sensor.bus == name and sensor.part in parts]
+        rows = [parts[sensor.part] for sensor in board.wired if sensor.bus == name and sensor.part in parts]
         if isinstance(bus, I2cBus):
             limits = [(chip.i2c_max_hz, chip.title), *((row.max_freq_hz, row.title) for row in rows if row.max_freq_hz)]
             limit, whose = min(limits)
@@ -163,7 +164,7 @@ def _rates(board: Board, chip: Chip, parts: dict[str, Part]) -> Iterator[Problem
 
 
 def _unused_buses(board: Board) -> Iterator[Problem]:
-    used = {sensor.bus for sensor in board.sensors}
+    used = {sensor.bus for sensor in board.wired}
     for name in board.buses:
         if name not in used:
             yield Problem(f"[bus.{name}]", "", "no sensor uses this bus", "take it out, or put a sensor on it")
@@ -179,6 +180,9 @@ def _sensors(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
         row, bus = parts.get(sensor.part), board.buses.get(sensor.bus or "")
         if row is None:
             yield Problem(table, "part", f"no part {sensor.part!r} in parts.toml", close_to(sensor.part, list(parts)))
+        elif row.kind == "identity":
+            what = f"the {row.title} measures nothing"
+            yield Problem(table, "part", what, f'say identity = "{sensor.part}" at the top of the file')
         if row is not None and row.bus is None:
             yield from _own_radio(table, sensor, row)
         elif sensor.bus is None:
@@ -192,6 +196,20 @@ def _sensors(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
             yield from _address(table, sensor, row, bus)
         if row is not None:
             yield from _period(table, sensor, row)
+
+
+def _identity(board: Board, parts: dict[str, Part]) -> Iterator[Problem]:
+    """The secure element needs an I2C bus, and its address on it for itself."""
+    element = board.element
+    if element is None:
+        return
+    title = parts[element.part].title if element.part in parts else element.part
+    if element.bus is None:
+        yield Problem("", "identity", f"the {title} is on I2C, and the board has no such bus", "add one, or say flash")
+    for index, sensor in enumerate(board.sensors):
+        if (sensor.bus, sensor.address) == (element.bus, element.address) and sensor.part != element.part:
+            what = f"0x{element.address:02x} on {element.bus!r} belongs to the {title}, which has the identity key"
+            yield Problem(_table(index), "address", what, "use another address or bus")
 
 
 def _own_radio(table: str, sensor: Sensor, row: Part) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from hadeda.board import partitions
 from hadeda.board.chips import CHIPS, Chip
 
+ELEMENTS = {"atecc608": 0x60}  # secure elements that can have the identity key -> their address on I2C
 NODE_MAX_SENSORS = 32  # the report counts faults by sensor index times eight; one byte of codes is plenty
 
 
@@ -150,7 +151,10 @@ class DeepSleep(Strict):
 
 
 class Board(Strict):
-    """A board as its board.toml describes it. `buses` and `sensors` are the tables `bus` and `sensor` of the file."""
+    """A board as its board.toml describes it. `buses` and `sensors` are the tables `bus` and `sensor` of the file.
+
+    `identity` says where the node's identity key is: in the flash, or in a secure element on the first I2C bus.
+    """
 
     name: Name
     title: Text
@@ -162,6 +166,7 @@ class Board(Strict):
     budgets: Budgets
     headers: dict[Text, list[Pin | Label]] = Field(default_factory=dict)
     onboard: dict[PinText, Text] = Field(default_factory=dict)
+    identity: Literal["flash", "atecc608"] = "flash"
     led: Led | None = None
     sleep: DeepSleep | None = None
     buses: dict[Word, Annotated[Bus, Field(discriminator="kind")]] = Field(alias="bus")
@@ -171,6 +176,19 @@ class Board(Strict):
     def silicon(self) -> Chip:
         """The chip's own table; a loaded board always has one."""
         return CHIPS[self.chip]
+
+    @property
+    def element(self) -> Sensor | None:
+        """The secure element and its place, as if it were a sensor; None where the identity key is in flash."""
+        if self.identity not in ELEMENTS:
+            return None
+        bus = next((name for name, bus in self.buses.items() if isinstance(bus, I2cBus)), None)
+        return Sensor(part=self.identity, bus=bus, address=ELEMENTS[self.identity], period_s=0)
+
+    @property
+    def wired(self) -> tuple[Sensor, ...]:
+        """Everything that is on the board beside its chip: the sensors, and the secure element if there is one."""
+        return self.sensors if self.element is None else (*self.sensors, self.element)
 
     @property
     def filesystem_kb(self) -> int:

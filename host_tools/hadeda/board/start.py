@@ -38,6 +38,7 @@ def start(name: str, board: Board, origin: str) -> str:
         f'# maker = "{board.maker}"',
         *([f'# url = "{board.url}"'] if board.url else []),
         f"# flash_mb = {board.flash_mb}",
+        f'# identity = "{board.identity}"',
         "",
         "# [micropython]",
         f'# image = "{board.micropython.image}"',

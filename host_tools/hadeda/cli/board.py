@@ -220,8 +220,14 @@ def _drawn(board: boards.Board) -> "RenderableType":
     ]
     return Group(
         Text(f"{board.title} ({board.name})", style="bold"),
-        Text(f"{board.maker}, {board.silicon.title}, MicroPython {image.image} {image.min_version} or later\n"),
+        Text(f"{board.maker}, {board.silicon.title}, MicroPython {image.image} {image.min_version} or later"),
+        Text(f"Identity key in {_keeper(board, parts)}\n"),
         output.table("Sensors", ("part", "bus", "address", "read", "supply", "measures"), sensors),
         output.table("Pins", ("pin", "header", "bus", "signal", "controller", "speed"), pins),
         output.table("Budgets", ("what", "at most"), limits),
     )
+
+
+def _keeper(board: boards.Board, parts: dict[str, boards.Part]) -> str:
+    element = board.element
+    return f"an {parts[element.part].title} on {element.bus}, 0x{element.address:02x}" if element else "the flash"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hadeda.board import Board, load
+from hadeda.board import Board, load, load_parts
 from hadeda.city import City
 from hadeda.cli import output
 from hadeda.cli.options import CityOption, JsonOption, NodeArgument, PortOption
@@ -27,7 +27,8 @@ def security_command(
     port: PortOption = None,
     virtual: VirtualOption = None,
     board: Annotated[
-        str | None, typer.Option("--board", metavar="BOARD", help="Which board it is, where the chip cannot say.")
+        str | None,
+        typer.Option("--board", metavar="BOARD", help="Which board it is, which the chip does not say."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,10 +36,12 @@ def security_command(
 
     The chip is put into its loader for that; afterwards it starts again.
     """
-    chip = load(board).chip if board else None
+    described = load(board) if board else None
+    chip = described.chip if described else None
+    element = load_parts()[described.element.part].title if described and described.element else ""
     if virtual is not None and chip is None:
         raise FlashError("virtual eFuses do not say of which chip they are", "name a --board")
-    now = standing(fuses.read(_place(port, virtual, chip)))
+    now = standing(fuses.read(_place(port, virtual, chip)), element)
     output.emit(now.answer(), as_json, lambda: output.table(f"{now.profile}: {now.chip}", ["", ""], _rows(now)))
 
 

@@ -62,6 +62,10 @@ def provision_command(
     replace: Annotated[
         bool, typer.Option("--replace", help="Enrol a node of this city anew; its old identity is revoked.")
     ] = False,
+    lock_chip: Annotated[
+        bool,
+        typer.Option("--lock-chip", help="Configure and lock a secure element that is new. Nothing undoes that."),
+    ] = False,
     selftest: Annotated[
         bool, typer.Option("--selftest/--no-selftest", help="Test the node before it is started.")
     ] = True,
@@ -87,7 +91,8 @@ def provision_command(
     with open_city(city_dir, key_file) as city:
         _ = city.collector_private  # a wrong passphrase must not be noticed halfway
         visit = Visit(city, selftest, offline, lock)
-        result = _provision(city, port, described, name=name, replace=replace, policy=policy, floor=floor, visit=visit)
+        wanted = {"name": name, "replace": replace, "policy": policy, "floor": floor, "lock_chip": lock_chip}
+        result = _provision(city, port, described, visit=visit, **wanted)
     record = {
         **describe(result.node),
         "policy": result.node.policy,

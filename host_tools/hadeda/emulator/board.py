@@ -23,6 +23,7 @@ from hadeda.board import Board, partitions
 from hadeda.emulator import interpreter, start_up
 from hadeda.emulator.bluetooth import Bluetooth
 from hadeda.emulator.boot_info import Start, boot_info, unique_id
+from hadeda.emulator.chips.atecc608 import Atecc608
 from hadeda.emulator.chips.ble_footfall import PassingDevices
 from hadeda.emulator.clock import Clock, RealTime
 from hadeda.emulator.console import Console
@@ -47,6 +48,8 @@ POWER_ON, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 TIMER_WAKE = 4
 LOOK_S = 0.01  # real seconds, at the most, that a board on its own does not see a serial port or another thread
 HUNG_S = 60.0  # real seconds without a request, in virtual time, until a fed watchdog counts as starved
+
+ELEMENT_FILE = ".element"  # beside the flash image's name: what a secure element keeps
 
 SLEEP = struct.Struct("<QIB")
 UART_BITS = (1 << opcodes.READY_CONSOLE) - (1 << opcodes.READY_UART)
@@ -112,7 +115,8 @@ class EmulatedBoard:
         self.nvs = Nvs(self.flash, partitions.find(self.partitions, "nvs"))
         self.selector = selectors.DefaultSelector()
         self.radio = Radio(network or LocalNetwork(self.selector, self.now), self.clock.now_us)
-        self.wiring = Wiring(board, world, seed or 0, self.now, self.clock.spend)
+        element = _element(board, seed, flash_file)
+        self.wiring = Wiring(board, world, seed or 0, self.now, self.clock.spend, element)
         self.bluetooth = Bluetooth(PassingDevices(world, seed or 0), seed or 0, self.now)
         self.serial = serial
         self.resets: list[int] = []
@@ -552,3 +556,11 @@ class EmulatedBoard:
         os.read(self._wake_pipe[0], 4096)
         while self._orders:
             self._orders.popleft()()
+
+
+def _element(board: Board, seed: int | None, flash_file: Path | None) -> Atecc608 | None:
+    """The board's secure element, with what it kept beside the flash image; without a seed, no two are the same."""
+    if board.element is None:
+        return None
+    memory = flash_file and flash_file.with_name(flash_file.name + ELEMENT_FILE)
+    return Atecc608(None, int.from_bytes(os.urandom(8), "big") if seed is None else seed, memory=memory)

@@ -8,6 +8,7 @@ import cbor2
 from hadeda.board import Board
 from hadeda.board.partitions import KEYS, KEYS_SIZE, find, hadeda
 from hadeda.emulator.flash import SECTOR
+from hadeda.envelope import labels
 
 BODY_AT: Final = 42  # behind magic, generation, length and SHA-256
 PRIVATE, ROOT = 0, 4  # places in the record's list of committed secrets
@@ -43,9 +44,13 @@ def _newer(both: bytes) -> bytes:
 
 
 def node_keys(both: bytes) -> dict[str, bytes]:
-    """The identity's private key and the epoch's root key in the two sectors; none where there is no whole record."""
+    """The identity's private key and the epoch's root key in the two sectors; none where there is no whole record.
+
+    Where the identity's is in a chip, the record has no more of it than where.
+    """
     record = _newer(both)
     if not record:
         return {}
     committed, _enrolling = cbor2.loads(record[BODY_AT:])
-    return {"private": committed[PRIVATE], "root": committed[ROOT]}
+    found = {"private": committed[PRIVATE], "root": committed[ROOT]}
+    return {name: key for name, key in found.items() if len(key) == labels.PRIVATE_KEY_SIZE}

@@ -3,9 +3,10 @@
 import struct
 from collections.abc import Callable
 
-from hadeda.board import Board
+from hadeda.board import Board, BoardError
 from hadeda.board.schema import GpioBus, I2cBus, UartBus
 from hadeda.emulator import chips
+from hadeda.emulator.chips.atecc608 import Atecc608
 from hadeda.emulator.chips.base import BusHung, Chip, GpioChip, I2cChip, Nack, UartChip
 from hadeda.emulator.errors import ENODEV, ETIMEDOUT, BoardOSError
 from hadeda.emulator.led import Led
@@ -14,6 +15,7 @@ from hadeda.scenario import World
 
 I2C_TIMEOUT_US = 50_000  # machine.I2C's default
 PULL_UP = 2  # machine.Pin's
+GENERAL_CALL = 0  # an address that is a byte of zeros, acknowledged by nobody here
 BITS_PER_BYTE = 10  # start, eight data bits, stop; on I2C nine and some idle
 
 
@@ -55,10 +57,19 @@ class SerialLine:
 
 
 class Wiring:
-    """All parts of a board. `now` is the world's time in seconds, `spend` tells the clock how long a transfer took."""
+    """All parts of a board. `now` is the world's time in seconds, `spend` tells the clock how long a transfer took.
+
+    `element` is the secure element of a board that has one.
+    """
 
     def __init__(
-        self, board: Board, world: World, seed: int, now: Callable[[], float], spend: Callable[[int], None]
+        self,
+        board: Board,
+        world: World,
+        seed: int,
+        now: Callable[[], float],
+        spend: Callable[[int], None],
+        element: Atecc608 | None = None,
     ) -> None:
         self._now = now
         self._spend = spend
@@ -77,6 +88,16 @@ class Wiring:
                 self._i2c[bus.scl, bus.sda] = {}
         for index, sensor in enumerate(board.sensors):
             self.attach(board, index, chips.load(sensor.part)(world, seed + index))
+        self.element = element
+        if element is not None:
+            self.solder_element(board, element)
+
+    def solder_element(self, board: Board, chip: I2cChip) -> None:
+        """Put `chip` in the secure element's place."""
+        element, bus = board.element, board.buses[board.element.bus or ""] if board.element else None
+        if element is None or not isinstance(bus, I2cBus):
+            raise BoardError(f"{board.name} has no secure element", "say identity in its board.toml")
+        self.add_i2c(bus.scl, bus.sda, element.address or 0, chip)
 
     def attach(self, board: Board, index: int, chip: Chip) -> None:
         """Solder `chip` in as the board's sensor number `index`, in place of what was there."""
@@ -144,6 +165,11 @@ class Wiring:
         data = payload[8:]
 
         def transfer(now: float) -> bytes:
+            if address == GENERAL_CALL:
+                for chip in self._i2c.get((scl, sda), {}).values():
+                    if hasattr(chip, "line_held_low"):
+                        chip.line_held_low(8 / freq, now)
+                raise Nack("nobody answers to all")
             self._chip(scl, sda, address).write(data, now)
             return bytes([min(255, len(data))])
 
@@ -193,6 +219,8 @@ class Wiring:
         """The supply is gone."""
         self._pins.clear()
         self._pulls.clear()
+        if self.element is not None:
+            self.element.power_down()
         if self.led is not None:
             self.led.power_down()
 

@@ -92,16 +92,17 @@ def budgets(
     """
     rows = [(sensor, parts[sensor.part]) for sensor in board.sensors]
     rows = [(sensor, part) for sensor, part in rows if part.kind != "radio" or footfall]
+    beside = [parts[board.element.part]] if board.element is not None else []
     found = []
     if board.sleep is None:
-        found.append(Budget("always on", (*_awake_lines(board, awake), *_rest(row for _, row in rows))))
+        found.append(Budget("always on", (*_awake_lines(board, awake), *_rest([*(row for _, row in rows), *beside]))))
     sampled = [(sensor, part) for sensor, part in rows if not part.stays_awake]
     streaming = tuple(part.title for _, part in rows if part.stays_awake)
     if not sampled:
         return found
     often_s = min(sensor.period_s for sensor, _ in sampled)
     for period_s in sorted({often_s, max(often_s, RARE_PERIOD_S)}) if board.sleep is None else [often_s]:
-        lines = (*_sleeping_lines(board, awake, period_s, boot_s), *_rest(part for _, part in sampled))
+        lines = (*_sleeping_lines(board, awake, period_s, boot_s), *_rest([*(part for _, part in sampled), *beside]))
         found.append(Budget(f"deep sleep, a sample every {period_s} s", lines, streaming))
     return found
 

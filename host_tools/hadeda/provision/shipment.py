@@ -4,6 +4,7 @@ import runpy
 import subprocess
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for package in manifest["PACKAGES"]:
         for path in sorted((firmware / package).glob("*.py")):
-            if f"{package}/{path.name}" != manifest["KERNEL"]:
+            if f"{package}/{path.name}" not in (manifest["KERNEL"], *chain(*manifest["ELEMENTS"].values())):
                 found[f"{library}/{package}/{path.name}"] = path
     for name in (*manifest["MODULES"], *manifest["DATA"]):
         found[f"{library}/{name}"] = firmware / name
@@ -80,7 +81,7 @@ def module_name(path: str, library: str = "/lib") -> str:
 def shipment(board: Board | None = None, firmware: Path = FIRMWARE) -> dict[str, bytes]:
     """Path on the node -> content, in the order to send: what boots the node comes last.
 
-    Of drivers only what `board` has a use for; without a board all there are.
+    Of drivers only what `board` has a use for; without a board all there are, but for those of secure elements.
     """
     manifest = runpy.run_path(str(firmware / "manifest.py"))
     drivers = {f"{manifest['LIBRARY']}/{name}" for files in manifest["DRIVERS"].values() for name in files}
@@ -91,7 +92,7 @@ def shipment(board: Board | None = None, firmware: Path = FIRMWARE) -> dict[str,
         if path in drivers or source.parent.name == needed.PACKAGE
     }
     wanted = modules if board is None else needed.drivers(board, modules)
-    parcels = {}
+    parcels = element(board.identity, firmware) if board is not None else {}
     for path, source in every.items():
         name = module_name(path, manifest["LIBRARY"])
         if name in modules and name not in wanted:
@@ -111,3 +112,13 @@ def kernel(firmware: Path = FIRMWARE) -> dict[str, bytes]:
         f"{library}/{module.NAME}": module.compiled(),
         driver.removesuffix(".py") + ".mpy": compiled(firmware / manifest["KERNEL"], module_name(driver, library)),
     }
+
+
+def element(identity: str, firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """Path on the node -> content of what goes with the shipment where board.toml has this `identity`."""
+    manifest = runpy.run_path(str(firmware / "manifest.py"))
+    found = {}
+    for name in manifest["ELEMENTS"].get(identity, ()):
+        path = f"{manifest['LIBRARY']}/{name}"
+        found[path.removesuffix(".py") + ".mpy"] = compiled(firmware / name, module_name(path, manifest["LIBRARY"]))
+    return found

@@ -24,7 +24,7 @@ from hadeda.city import City
 from hadeda.city.policies import for_provisioning
 from hadeda.errors import ProvisionError
 from hadeda.kernel.viper import RV32IMC, SUB_VERSION, VERSION
-from hadeda.provision import combs
+from hadeda.provision import chip, combs
 from hadeda.provision.port import NodePort
 from hadeda.provision.shipment import kernel, shipment
 from hadeda.registry import Node, revoke
@@ -275,6 +275,7 @@ def provision(
     *,
     name: str = "",
     replace: bool = False,
+    lock_chip: bool = False,
     policy: Path | None = None,
     floor: Path | None = None,
     visit: Visit = lambda _port, _node: None,
@@ -285,7 +286,8 @@ def provision(
     """Make the board on `port_name` a node of `city` and start it; `replace`, with a new identity in any case.
 
     `policy` is a signed policy's file, `floor` a floor's TOML file; without them the city's own. `visit` is called
-    when the node is enrolled: whatever becomes of it, the node is started afterwards.
+    when the node is enrolled: whatever becomes of it, the node is started afterwards. `lock_chip`: a secure
+    element that is new is configured and locked, for good.
     """
     given = for_provisioning(city, policy, floor)
     for shortfall in shortfalls(board, given.policy):
@@ -303,6 +305,7 @@ def provision(
             config,
             name=name,
             replace=replace,
+            lock_chip=lock_chip,
             visit=visit,
             step=step,
             progress=progress,
@@ -319,6 +322,7 @@ def provision_at(
     *,
     name: str = "",
     replace: bool = False,
+    lock_chip: bool = False,
     visit: Visit = lambda _port, _node: None,
     step: Step = lambda _: None,
     progress: Progress = lambda _done, _total: None,
@@ -344,8 +348,13 @@ def provision_at(
     set_clock(port, now)
     port.start_afresh()
     port.run(CALM)
+    if board.element is not None:
+        step("looking at the chip that is to have the identity key")
+        chip.make_ready(port, board.element, lock_chip, step)
     step("enrolling: the node makes its keys")
     node = enrol(port, city, config, name, now)
+    if board.element is not None:  # the node verifies what its chip signs
+        port.write_file(*combs.file(node.identity))
     try:
         visit(port, node)
     finally:

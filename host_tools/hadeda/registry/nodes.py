@@ -12,7 +12,7 @@ from hadeda.registry.database import Base, Database, UtcDateTime
 
 NAME_MAX: Final = 64
 # What reading a node's reports needs of its configuration; Wi-Fi and broker passwords are not kept here
-KEPT_CONFIGURATION: Final = ("board", "version", "sensors")
+KEPT_CONFIGURATION: Final = ("board", "version", "sensors", "identity")
 ID_PREFIX_MIN: Final = 4
 INDEX_MODULUS: Final = 1 << 16  # a report has the low 16 bits of its index
 

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint,
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from hadeda.envelope import AirReading, Count, Fault, Health, Opened, Report
-from hadeda.envelope.labels import CHANNELS
+from hadeda.envelope.labels import CHANNELS, FAULT_PLACE_IDENTITY
 from hadeda.errors import Rejected
 from hadeda.policy.compiled import Compiled
 from hadeda.registry.cells import Cell, cell_names
@@ -327,5 +327,7 @@ def _reading(air: AirRow) -> AirReading:
 
 def _part(node: Node, sensor: int) -> str:
     """The part at place `sensor` of the node's configuration."""
+    if sensor == FAULT_PLACE_IDENTITY:
+        return str(node.configuration.get("identity", {}).get("part", "identity"))
     sensors = node.configuration.get("sensors", [])
     return str(sensors[sensor]["part"]) if sensor < len(sensors) else f"sensor {sensor}"

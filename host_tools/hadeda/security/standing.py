@@ -39,8 +39,8 @@ class Standing:
         return asdict(self)
 
 
-def standing(fuses: Fuses) -> Standing:
-    """What these eFuses come to."""
+def standing(fuses: Fuses, element: str = "") -> Standing:
+    """What these eFuses come to; `element` is what the identity key is in, where that is a chip of its own."""
     is_first = fuses.chip == "esp32"
     encryption = _encryption_of_esp32(fuses) if is_first else _encryption(fuses)
     boot = _boot_of_esp32(fuses) if is_first else ("v2" if fuses.value("SECURE_BOOT_EN") else OFF)
@@ -57,6 +57,10 @@ def standing(fuses: Fuses) -> Standing:
         if not there
     )
     can, cannot = _thief(encryption, boot, download, jtag)
+    if element:
+        can += f" The identity key is in the {element}: with it he signs as this node, here or on a board of his own, "
+        can += "until it is revoked."
+        cannot += f" Nor does he copy that key: who does not have the {element} any more signs no more."
     profile = SEALED if not lacks else BETWEEN
     if encryption == OFF and boot == OFF:
         if download == OFF and jtag == OFF:

@@ -17,12 +17,13 @@ from hadeda.flash.device import digests
 
 SECTOR: Final = 4096
 COORDINATES_AT: Final = 81  # behind the record's head and the private key: x and y of the public one, 64 bytes
+IN_A_CHIP: Final = 29  # bytes fewer: behind the head are four, which say where the private key is
 
 
 def is_node(port: str, board: Board, identity: bytes) -> bool:
     """`identity` is the node's public key, 65 bytes, as the registry has it. Raises PortError and FlashError."""
     coordinates = identity[1:]
-    first = find(hadeda(board.flash_mb), KEYS).address + COORDINATES_AT
+    first = find(hadeda(board.flash_mb), KEYS).address + COORDINATES_AT - (IN_A_CHIP if board.element else 0)
     places = [(at, len(coordinates)) for at in (first, first + SECTOR)]
     return hashlib.md5(coordinates).hexdigest() in digests(port, board, places)
 

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hadeda.board.parts import load_parts
+from hadeda.provision import chip
 from hadeda.provision.steps import SPARE_BYTES
 from hadeda.selftest.checks import Check, Status
 
@@ -12,6 +14,7 @@ from hadeda.selftest.checks import Check, Status
 ERASURES: Final = 100_000
 WORN: Final = 0.8
 KEY_SECTORS: Final = 2
+IDENTITY: Final = "identity key"
 SECTORS: Final = 1  # the node's keystore.KIND_SECTORS
 
 # A page of ESP-IDF's NVS: state, sequence number, version, reserved, CRC-32 of all but the state (ESP-IDF programming
@@ -24,6 +27,22 @@ _CRC_START: Final = 0xFFFFFFFF
 def keeping_checks(said: Mapping[str, Any]) -> list[Check]:
     """Flash, its wear, the key partition; `said` is what firmware/selftest/keeping.py tells."""
     return [_flash(said), _wear(said), _keys(said)]
+
+
+def identity_check(part: str, said: Mapping[str, Any]) -> Check:
+    """The identity key's chip; `said` is what firmware/selftest/element.py tells."""
+    title = load_parts()[part].title
+    state, serial = said["chip"]
+    again = "put the node's own chip back, or provision it again with --replace"
+    if state == chip.ABSENT:
+        return Check(IDENTITY, Status.FAIL, f"no {title} answers", "see its wires: without it the node seals nothing")
+    if state != chip.OURS:
+        return Check(IDENTITY, Status.FAIL, f"the {title} that answers is not one that was made ready", again)
+    if said["slot"] is None:
+        return Check(IDENTITY, Status.FAIL, f"in the flash, not in the {title}", "provision it again with --replace")
+    if said["failed"]:
+        return Check(IDENTITY, Status.FAIL, f"{title} {serial}: {said['failed']}", again)
+    return Check(IDENTITY, Status.PASS, f"in slot {said['slot']} of the {title} {serial}, which is locked")
 
 
 def _flash(said: Mapping[str, Any]) -> Check:

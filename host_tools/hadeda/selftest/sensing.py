@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from hadeda.board.parts import load_parts
+from hadeda.board.schema import ELEMENTS
 from hadeda.envelope import labels
 from hadeda.selftest.checks import Check, Status
 
@@ -56,7 +57,21 @@ def sensor_checks(configuration: Mapping[str, Any], observe: Observe) -> list[Ch
             ):
                 checks[first] = _swapped(checks[first], pair[0], entries[first], entries[second])
                 checks[second] = _swapped(checks[second], pair[1], entries[second], entries[first])
-    return checks + [_bus(name, bus, said["buses"].get(name, {})) for name, bus in sorted(buses.items())]
+    told = _without_element(configuration.get("identity"), buses, said["buses"])
+    return checks + [_bus(name, bus, told.get(name, {})) for name, bus in sorted(buses.items())]
+
+
+def _without_element(
+    identity: Mapping[str, Any] | None, buses: Mapping[str, Any], told: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What buses tell, but for a secure element: asleep it does not answer, and scanning for others can wake it."""
+    found = dict(told)
+    for name, bus in buses.items():
+        if identity and bus["kind"] == "i2c" and bus["id"] == identity["id"] and name in told:
+            address = ELEMENTS[identity["part"]]
+            seen = {each: count for each, count in told[name]["seen"].items() if int(each) != address}
+            found[name] = {**told[name], "seen": seen}
+    return found
 
 
 def listening_s(entry: Mapping[str, Any]) -> int:

@@ -111,7 +111,10 @@ class _Visit:
         return ask(self._port, "sensing", call, max(listen_s, default=0) + sensing.PROGRAM_S)
 
     def flash(self) -> list[Check]:
-        return keeping.keeping_checks(ask(self._port, "keeping", "tell()"))
+        checks = keeping.keeping_checks(ask(self._port, "keeping", "tell()"))
+        if identity := self._standing.get("identity"):
+            checks.append(keeping.identity_check(identity["part"], ask(self._port, "element", "tell()")))
+        return checks
 
     def sealed(self) -> list[Check]:
         nonce = sealing.new_nonce()

@@ -80,7 +80,9 @@ class Workshop:
         shutil.copyfile(self._factory, flash)
         now = datetime.fromtimestamp(self._now_s, UTC)
         with self._at_the_cable(world, flash) as port:
-            steps.provision_at(port, self._board, self._city, self._parcels, self._config, name=name, now=now)
+            steps.provision_at(
+                port, self._board, self._city, self._parcels, self._config, name=name, lock_chip=True, now=now
+            )
 
     @contextmanager
     def _at_the_cable(self, world: World, flash: Path) -> Iterator[NodePort]:

@@ -43,7 +43,7 @@ class Notes:
 
     def seal(self, plaintext):
         self.reports.append(cbor.decode(plaintext))
-        return b"sealed"
+        return (b"sealed",)
 
 
 def _stage(**policy):

@@ -168,7 +168,7 @@ def test_an_older_letter_is_ignored():
 
 
 def test_an_uplink_message_reflected_by_the_broker_is_no_letter():
-    _ignored(lambda stage: Sealer(stage.keychain, stage.node).seal(b"\xa1\x01\x00"))
+    _ignored(lambda stage: Sealer(stage.keychain, stage.node).seal_once(b"\xa1\x01\x00"))
     up = labels.DIRECTION_UP
     _ignored(lambda stage: PEN.sealed(stage.keychain, 3, {1: 0}, direction=up))
 

@@ -20,11 +20,16 @@ def _used() -> list[str]:
     return sorted({sensor.part for name in names() for sensor in load(name).sensors} | set(load_parts()))
 
 
+def _drivers(part: str) -> str:
+    row = load_parts().get(part)
+    return "elements" if row is not None and row.kind == "identity" else "sensors"
+
+
 @pytest.mark.parametrize("part", _used())
 def test_a_part_has_a_driver_a_chip_model_and_a_row(part: str) -> None:
     found = {
         "row in boards/parts.toml": part in load_parts(),
-        "driver": (FIRMWARE / "sensors" / f"{part}.py").is_file(),
+        "driver": (FIRMWARE / _drivers(part) / f"{part}.py").is_file(),
         "chip model": (CHIP_MODELS / f"{part}.py").is_file(),
     }
     assert all(found.values()), [what for what, there in found.items() if not there]
@@ -57,8 +62,10 @@ def test_a_row_is_consistent_in_itself(part: str) -> None:
     assert row.current.peak_ma >= row.current.working_ma
 
 
-# Wired parts whose driver is ours; what counts by camera has its own line in the fitness of a board
-OWN = sorted(name for name, row in load_parts().items() if row.bus and not row.package and name not in CAMERAS)
+# Wired sensors whose driver is ours; what counts by camera has its own line in the fitness of a board
+OWN = sorted(
+    name for name, row in load_parts().items() if row.bus and row.channel and not row.package and name not in CAMERAS
+)
 
 
 @pytest.mark.parametrize("part", OWN)

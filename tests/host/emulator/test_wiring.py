@@ -8,6 +8,7 @@ import pytest
 
 from hadeda.board import Board, load
 from hadeda.emulator.chips.base import BusHung, Nack
+from hadeda.emulator.chips.faults import Nacking
 from hadeda.emulator.errors import ENODEV, ETIMEDOUT, BoardOSError
 from hadeda.emulator.surface import opcodes
 from hadeda.emulator.wiring import I2C_TIMEOUT_US, Wiring
@@ -195,3 +196,33 @@ def test_pins_remember_their_level(bench: Bench) -> None:
     assert bench.ask(opcodes.PIN_READ, b"\2") == b"\0"
     bench.ask(opcodes.PIN_WRITE, b"\2\1")
     assert bench.ask(opcodes.PIN_READ, b"\2") == b"\1"
+
+
+class Sleeper:
+    """A part on I2C that is woken by a data line that is low for long enough."""
+
+    on_event = None
+
+    def __init__(self) -> None:
+        self.held_s: list[float] = []
+
+    def line_held_low(self, seconds: float, _now: float) -> None:
+        self.held_s.append(seconds)
+
+    def write(self, _data: bytes, _now: float) -> None:
+        raise Nack
+
+    def read(self, _count: int, _now: float) -> bytes:
+        raise Nack
+
+
+@pytest.mark.parametrize("fault", [None, Nacking])
+def test_a_call_to_all_holds_the_line_low_for_a_byte_and_nobody_acknowledges_it(
+    bench: Bench, fault: type[Nacking] | None
+) -> None:
+    sleeper = Sleeper()
+    bench.wiring.add_i2c(SCL, SDA, 0x60, sleeper if fault is None else fault(sleeper))
+    with pytest.raises(BoardOSError) as caught:
+        bench.write_i2c(0, b"")
+    assert caught.value.code == ENODEV
+    assert sleeper.held_s == [8 / 100_000]

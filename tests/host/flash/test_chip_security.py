@@ -26,9 +26,11 @@ FIRST_WORD = 0x6000882C  # EFUSE_RD_WR_DIS_REG of the C3; words and bits as espe
 IDENTITY = b"\x04" + bytes(range(64))
 
 
-def put_keys(plugged: PluggedIn, board: Board, sector: int, public: bytes = IDENTITY) -> None:
+def put_keys(
+    plugged: PluggedIn, board: Board, sector: int, public: bytes = IDENTITY, private: bytes = bytes(32)
+) -> None:
     """Leave a node's record in one of its two sectors, as the node itself packs it."""
-    row = _to_row(Secrets(bytes(32), public, {1: bytes(65)}, 70000, bytes(32), 1, 70000))
+    row = _to_row(Secrets(private, public, {1: bytes(65)}, 70000, bytes(32), 1, 70000))
     at = find(hadeda(board.flash_mb), KEYS).address + sector * 4096
     plugged.flash.erase(at, 4096)
     plugged.flash.program(at, _pack(3, cbor.encode([row, None])))
@@ -43,6 +45,14 @@ def test_a_board_is_known_by_the_public_key_in_either_sector_and_by_no_other() -
             assert is_node(plugged.port, board, IDENTITY)
             assert not is_node(plugged.port, board, IDENTITY[:-1] + b"x")
             assert (plugged.flash.erases, plugged.flash.programs) == before
+
+
+def test_a_board_whose_identity_is_in_a_chip_is_known_by_its_public_key() -> None:
+    board = load("esp32-c6-devkitc-1-element")
+    with PluggedIn(board) as plugged:
+        put_keys(plugged, board, 1, private=b"\x02\x00\x07\x06")
+        assert is_node(plugged.port, board, IDENTITY)
+        assert not is_node(plugged.port, board, IDENTITY[:-1] + b"x")
 
 
 def test_another_board_than_the_nodes_is_not_hardened_whatever_is_typed(city: City) -> None:

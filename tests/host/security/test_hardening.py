@@ -249,3 +249,17 @@ def test_a_chip_that_somebody_has_begun_to_harden_is_neither() -> None:
     assert "secure boot v2" in found.lacks
     secure = Fuses("esp32c3", {**by_name, "ENABLE_SECURITY_DOWNLOAD": Fuse(1, True, True)})
     assert standing(secure).can.startswith("He runs a program of his own")
+
+
+@pytest.mark.parametrize(("board", "in_a_chip"), [("esp32-c6-devkitc-1", False), ("esp32-c6-devkitc-1-element", True)])
+def test_what_a_thief_can_do_with_an_identity_in_a_chip_is_said(tmp_path: Path, board: str, in_a_chip: bool) -> None:
+    file = tmp_path / "efuses.bin"
+    fuses.read(Place(None, file, "esp32c6"))
+    done = CliRunner().invoke(app, ["node", "security", "--virtual", str(file), "--board", board, "--json"])
+    said = json.loads(done.stdout)
+    assert said["profile"] == "open"
+    assert (
+        "with it he signs as this node, here or on a board of his own, until it is revoked" in said["can"]
+    ) is in_a_chip
+    assert ("Nor does he copy that key" in said["cannot"]) is in_a_chip
+    assert said["can"].startswith("He reads and rewrites the whole flash")

@@ -10,7 +10,7 @@ import pytest
 
 from hadeda.envelope import labels
 from hadeda.selftest.checks import Check, Status
-from hadeda.selftest.keeping import ERASURES, keeping_checks, nvs_erasures
+from hadeda.selftest.keeping import ERASURES, identity_check, keeping_checks, nvs_erasures
 from hadeda.selftest.reaching import WEAKEST_DBM, clock_check, radio_checks
 from hadeda.selftest.sensing import sensor_checks
 
@@ -203,6 +203,36 @@ def test_an_address_that_answers_now_and_then_is_an_error_of_the_bus() -> None:
     _, bus = sense([BME280], [air(WEATHER, {})], i2c0=i2c({"118": 17}))
     assert bus.status == Status.FAIL
     assert "0x76 in 17" in bus.found
+
+
+def test_a_secure_element_that_scanning_wakes_is_no_error_of_the_bus() -> None:
+    identity = {"part": "atecc608", "id": 0, "scl": 9, "sda": 8}
+    told = {"i2c0": i2c({"118": 20, "96": 7})}
+    configuration = {"sensors": [BME280], "buses": {"i2c0": BUSES["i2c0"]}}
+    observed = {"sensors": [air(WEATHER, {})], "buses": told}
+    for there, status in ((identity, Status.PASS), (None, Status.FAIL)):
+        *_, bus = sensor_checks({**configuration, "identity": there}, lambda *_: observed)
+        assert bus.status == status
+
+
+OURS = {"chip": ["ours", "0123456789abcdefee"], "slot": 2, "failed": ""}
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "found"),
+    [
+        ({}, Status.PASS, "in slot 2 of the ATECC608 0123456789abcdefee, which is locked"),
+        ({"chip": ["absent", "1"]}, Status.FAIL, "no ATECC608 answers"),
+        ({"chip": ["foreign", "01"]}, Status.FAIL, "the ATECC608 that answers is not one that was made ready"),
+        ({"chip": ["halfway", "01"]}, Status.FAIL, "the ATECC608 that answers is not one that was made ready"),
+        ({"slot": None}, Status.FAIL, "in the flash, not in the ATECC608"),
+        ({"failed": "it has another key"}, Status.FAIL, "ATECC608 0123456789abcdefee: it has another key"),
+    ],
+)
+def test_the_identity_key_in_a_chip(said: dict[str, Any], status: Status, found: str) -> None:
+    check = identity_check("atecc608", {**OURS, **said})
+    assert (check.status, check.found) == (status, found)
+    assert bool(check.advice) == (status is Status.FAIL)
 
 
 def test_one_torn_frame_is_none_too_many() -> None:

@@ -46,6 +46,14 @@ class I2cChip(Protocol):
         ...
 
 
+class WokenByTheLine(Protocol):
+    """A chip on I2C that sleeps until the data line is held low for a while."""
+
+    def line_held_low(self, seconds: float, now: float) -> None:
+        """The data line was low for so long, and is high again."""
+        ...
+
+
 class UartChip(Protocol):
     """A chip that speaks on a serial line."""
 

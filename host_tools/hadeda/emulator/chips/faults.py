@@ -94,6 +94,11 @@ class _I2cFault:
         self._before(now)
         return self._after(self.chip.read(count, now))
 
+    def line_held_low(self, seconds: float, now: float) -> None:
+        """Goes on to a chip that is woken so, whatever becomes of what is said to it."""
+        if hasattr(self.chip, "line_held_low"):
+            self.chip.line_held_low(seconds, now)
+
     def _before(self, now: float) -> None:
         """What happens to every transaction before the chip sees it."""
 
