@@ -121,6 +121,7 @@ class EmulatedBoard:
         self.serial = serial
         self.resets: list[int] = []
         self.wakes = 0  # of these, ends of a deep sleep
+        self.sleeps = 0  # of its program, told or not
         self.starve_after = 0  # of the next start: from which allocation on a few fail
         self.console = Console(serial, self._wake_up)
         self.rtc = Rtc(self.clock.now_us)
@@ -430,7 +431,8 @@ class EmulatedBoard:
             self._on_death()
             return True
         self._silent_since = None
-        opcode, spent_us, payload = unpack(packet)
+        opcode, spent_us, sleeps, payload = unpack(packet)
+        self.sleeps += sleeps + (opcode == opcodes.SLEEP)
         if spent_us:
             self.clock.spend(spent_us)
         self._asked[opcode] += 1

@@ -10,14 +10,14 @@ REQUESTS = {
     opcode: name.lower() for name, opcode in vars(opcodes).items() if name.isupper() and not name.startswith(_NOT)
 }
 TICKS_MASK = 0x3FFFFFFF
-_REQUEST = struct.Struct("<BI")
+_REQUEST = struct.Struct("<BIH")
 _REPLY = struct.Struct("<BIIIIIHI")
 
 
-def unpack(packet: bytes) -> tuple[int, int, bytes]:
-    """(opcode, board time in microseconds that has passed since the last reply, payload)."""
-    opcode, spent_us = _REQUEST.unpack_from(packet)
-    return opcode, spent_us, packet[_REQUEST.size :]
+def unpack(packet: bytes) -> tuple[int, int, int, bytes]:
+    """(opcode, board time in microseconds that has passed since the last reply, sleeps meanwhile, payload)."""
+    opcode, spent_us, sleeps = _REQUEST.unpack_from(packet)
+    return opcode, spent_us, sleeps, packet[_REQUEST.size :]
 
 
 def pack(status: int, ready: int, uptime_us: int, rtc_us: int, free_us: int, answer: bytes) -> bytes:

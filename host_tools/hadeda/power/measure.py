@@ -16,8 +16,6 @@ from hadeda.board import Board
 from hadeda.board.fitness import shortfalls
 from hadeda.city import City
 from hadeda.city.policies import for_provisioning, sign
-from hadeda.emulator.surface import opcodes
-from hadeda.emulator.wire import REQUESTS
 from hadeda.policy.files import Read
 from hadeda.policy.schema import Policy
 from hadeda.power.budget import Awake
@@ -81,5 +79,5 @@ def _live(street: Street, windows: int, window_s: int, done: Done) -> Awake:
 
 def _seen(street: Street) -> tuple[float, float, float, float]:
     emulated = street.posts[ONE].emulated
-    radio, asked = emulated.radio, emulated.asked()
-    return radio.on_us / 1e6, radio.sessions, radio.sent_bytes, asked.get(REQUESTS[opcodes.SLEEP], 0)
+    radio = emulated.radio
+    return radio.on_us / 1e6, radio.sessions, radio.sent_bytes, emulated.sleeps

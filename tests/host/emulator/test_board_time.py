@@ -108,12 +108,12 @@ print('end')
 """
 
 
-def left_alone(main: str, alone_for_us: int) -> tuple[bytes, int, dict[bytes, int]]:
-    """What it prints, of how many sleeps it tells, and when each line was heard, where nobody else is about."""
+def left_alone(main: str, alone_for_us: int) -> tuple[tuple[bytes, int], int, dict[bytes, int]]:
+    """(What it prints, how often it sleeps), of how many sleeps it tells, and when each line was heard."""
     heard: dict[bytes, int] = {}
     with on_bench() as board:
         start_main(board, main)
-        asked, began_us = board.asked()["sleep"], board.clock.now_us()
+        asked, slept, began_us = board.asked()["sleep"], board.sleeps, board.clock.now_us()
 
         def hear(data: bytes) -> None:
             heard.update(dict.fromkeys(data.split(), board.clock.now_us() - began_us))
@@ -123,23 +123,23 @@ def left_alone(main: str, alone_for_us: int) -> tuple[bytes, int, dict[bytes, in
         while not board.waits_for_typing:
             now_us = board.next_moment_us or 0
             board.live(now_us, now_us + alone_for_us)
-        return bytes(board.output), board.asked()["sleep"] - asked, heard
+        return (bytes(board.output), board.sleeps - slept), board.asked()["sleep"] - asked, heard
 
 
 def test_a_board_that_is_left_alone_tells_of_fewer_sleeps_and_lives_the_same() -> None:
     told, sleeps, _ = left_alone(STAMPS, 0)
     alone, fewer, _ = left_alone(STAMPS, 3_600_000_000)
     hurried, some, _ = left_alone(STAMPS, 700_000)
-    assert b"end" in told
+    assert b"end" in told[0]
     assert alone == hurried == told
-    assert fewer < some < sleeps
+    assert fewer < some < sleeps == told[1]
     assert fewer <= 2
 
 
 def test_what_leaves_a_trace_is_told_with_the_next_sleep() -> None:
     told, sleeps, when = left_alone(TRACES, 0)
     alone, as_many, still_when = left_alone(TRACES, 3_600_000_000)
-    assert b"trace 2" in told
+    assert b"trace 2" in told[0]
     assert (alone, as_many) == (told, sleeps)
     assert still_when == when
 

@@ -23,7 +23,7 @@ def open(fd, reply):
 
 
 def exchange(opcode, payload):
-    request = bytes((opcode, 0, 0, 0, 0)) + payload
+    request = bytes((opcode, 0, 0, 0, 0, 0, 0)) + payload
     if _write(_wire, request, len(request)) < 0:
         return 0
     while True:

@@ -1,12 +1,12 @@
 """Requests a board process makes of the host; the one table both ends of the wire read.
 
-request: opcode u8, spent_us u32, payload
+request: opcode u8, spent_us u32, sleeps u16, payload
 reply: status u8, ready u32, ticks_ms u32, ticks_us u32, seconds u32 (since 2000-01-01 by the board's RTC), micros u32,
 below_ms u16 (microseconds of ticks_ms that are not a whole one yet), free_us u32, payload. Little endian, one packet
 each.
 
-`spent_us` is board time that has passed since the last reply; in `free_us` from now on nothing reaches the board from
-outside, and nobody looks at it: sleeps that end by then need not be told.
+`spent_us` is board time that has passed since the last reply, in so many `sleeps` as were not told; in `free_us` from
+now on nothing reaches the board from outside, and nobody looks at it: sleeps that end by then need not be told.
 """
 
 REPLY_HEADER = 27

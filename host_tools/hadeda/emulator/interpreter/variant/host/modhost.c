@@ -39,7 +39,7 @@ void write_u32(byte *place, uint32_t value) {
 }
 
 // opcodes.py: the packets' layout, and the one request that is made here
-enum { STATUS_OK = 0, REQUEST_HEADER = 5, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, BELOW_MS = 21 };
+enum { STATUS_OK = 0, REQUEST_HEADER = 7, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, BELOW_MS = 21 };
 enum { FREE_US = 23, REPLY_HEADER = 27 };
 enum { SLEEP = 2, SLEEP_SIZE = 13, UART_BITS = 7, STDOUT = 1 };
 // In virtual time computing is free, so a loop that only watches the clock would never end if looking were, too.
@@ -51,6 +51,7 @@ static byte *reply = NULL;
 static size_t reply_size = 0;
 static uint32_t spent_us = 0; // of board time, by looking at the clock, since the last exchange or sleep
 static uint32_t slept_us = 0; // of board time that the host has not been told of
+static uint16_t sleeps = 0;   // in which it passed
 static uint32_t free_us = 0;  // of board time that is left to sleep without telling the host
 static bool printed = false;  // since the host was last told of a sleep, with which it takes what was printed
 static bool watching = false;
@@ -126,7 +127,9 @@ static MP_DEFINE_CONST_FUN_OBJ_2(host_open_obj, host_open);
 size_t exchange(byte opcode, const void *payload, size_t size) {
     byte header[REQUEST_HEADER] = { opcode };
     write_u32(header + 1, slept_us + spent_us);
-    slept_us = spent_us = 0;
+    header[5] = sleeps;
+    header[6] = sleeps >> 8;
+    slept_us = spent_us = sleeps = 0;
     struct iovec parts[2] = { { header, REQUEST_HEADER }, { (void *)payload, size } };
     ssize_t count;
     do {
@@ -169,6 +172,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t size) {
 static void let_pass(uint32_t us) {
     free_us -= us;
     slept_us += us;
+    sleeps++;
     spent_us = 0;
     uint32_t below_ms = (reply[BELOW_MS] | reply[BELOW_MS + 1] << 8) + us % 1000;
     uint32_t micros = read_u32(reply + MICROS) + us % 1000000;
@@ -183,7 +187,7 @@ static void let_pass(uint32_t us) {
 static mp_obj_t exchange_sleep(uint64_t us, uint32_t seen, bool at_console) {
     // Whether a part has spoken only the host knows; and what was printed was printed by now
     bool by_time_alone = (seen & UART_BITS) == UART_BITS && !(read_u32(reply + READY) & ~seen) && !at_console;
-    if (by_time_alone && !printed && us + spent_us <= free_us) {
+    if (by_time_alone && !printed && us + spent_us <= free_us && sleeps < UINT16_MAX) {
         let_pass(us + spent_us);
         return MP_OBJ_NEW_SMALL_INT(REPLY_HEADER);
     }
