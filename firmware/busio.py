@@ -38,16 +38,9 @@ class I2C:
             self.failure = OSError(errno.ETIMEDOUT)
             raise self.failure
 
-    def _write(self, address: int, data: memoryview, stop: bool) -> None:
+    def _do(self, transfer: "Any", *what: "Any") -> None:
         try:
-            self._i2c.writeto(address, data, stop)
-        except OSError as error:
-            self.failure = error
-            raise
-
-    def _read(self, address: int, into: memoryview) -> None:
-        try:
-            self._i2c.readfrom_into(address, into)
+            transfer(*what)
         except OSError as error:
             self.failure = error
             raise
@@ -65,11 +58,12 @@ class I2C:
 
     def writeto(self, address: int, buffer: bytes, *, start: int = 0, end: "int | None" = None) -> None:
         self._spend()
-        self._write(address, memoryview(buffer)[start : len(buffer) if end is None else end], True)
+        data = memoryview(buffer)[start : len(buffer) if end is None else end]
+        self._do(self._i2c.writeto, address, data, True)
 
     def readfrom_into(self, address: int, buffer: bytearray, *, start: int = 0, end: "int | None" = None) -> None:
         self._spend()
-        self._read(address, memoryview(buffer)[start : len(buffer) if end is None else end])
+        self._do(self._i2c.readfrom_into, address, memoryview(buffer)[start : len(buffer) if end is None else end])
 
     def writeto_then_readfrom(
         self,
@@ -86,8 +80,12 @@ class I2C:
         self._spend()
         out_end = len(out_buffer) if out_end is None else out_end
         in_end = len(in_buffer) if in_end is None else in_end
-        self._write(address, memoryview(out_buffer)[out_start:out_end], False)
-        self._read(address, memoryview(in_buffer)[in_start:in_end])
+        into = memoryview(in_buffer)[in_start:in_end]
+        if out_end - out_start == 1:  # a register's number, as nearly always: one call
+            self._do(self._i2c.readfrom_mem_into, address, out_buffer[out_start], into)
+            return
+        self._do(self._i2c.writeto, address, memoryview(out_buffer)[out_start:out_end], False)
+        self._do(self._i2c.readfrom_into, address, into)
 
 
 class SPI:

@@ -39,6 +39,9 @@ class _Wires:
     def readfrom_into(self, address: int, into: "bytearray | memoryview") -> None:
         self._count(self._i2c.readfrom_into, address, into)
 
+    def readfrom_mem_into(self, address: int, register: int, into: "bytearray | memoryview") -> None:
+        self._count(self._i2c.readfrom_mem_into, address, register, into)
+
     def _count(self, transfer: "Any", *what: "Any") -> None:
         self.transfers += 1
         try:

@@ -54,6 +54,10 @@ class Part:
         self._answer = answer(data) if callable(answer) else answer
         return 1 + len(data)
 
+    def readfrom_mem_into(self, address, register, buffer):
+        self.writeto(address, bytes((register,)), False)
+        self.readfrom_into(address, buffer)
+
     def readfrom_into(self, address, buffer):
         self._transact(address)
         if self._answer is None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from hadeda.board import load
 from hadeda.simulate.run import simulate
 from hadeda.simulate.street import Wanted
+from hadeda.simulate.windows import Windows
 
 QUARTER_US = 900_000_000
 
@@ -18,6 +21,12 @@ def figures_of(seed: int, jobs: int) -> dict[str, Any]:
     figures = simulate(wanted, lambda _: None, passed.append, jobs).figures
     assert sum(passed) == 2 * wanted.length_us
     return {name: value for name, value in figures.items() if not name.endswith("_s")}
+
+
+def test_whether_a_board_is_left_alone_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = figures_of(7, 1)
+    monkeypatch.setattr(Windows, "ends_us", 0)
+    assert figures_of(7, 1) == alone
 
 
 def test_the_digest_is_the_seeds_on_however_many_cores() -> None:

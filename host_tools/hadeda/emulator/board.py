@@ -57,7 +57,8 @@ UART_BITS = (1 << opcodes.READY_CONSOLE) - (1 << opcodes.READY_UART)
 LOOKING = frozenset(
     (
         *(opcodes.SLEEP, opcodes.WDT_FEED, opcodes.WLAN_STATUS, opcodes.BLE_HEARD),
-        *(opcodes.I2C_WRITE, opcodes.I2C_READ, opcodes.UART_ANY, opcodes.UART_READ, opcodes.UART_WRITE),
+        *(opcodes.I2C_WRITE, opcodes.I2C_READ, opcodes.I2C_READ_MEM),
+        *(opcodes.UART_ANY, opcodes.UART_READ, opcodes.UART_WRITE),
     )
 )
 
@@ -431,10 +432,12 @@ class EmulatedBoard:
             self._on_death()
             return True
         self._silent_since = None
-        opcode, spent_us, sleeps, payload = unpack(packet)
+        opcode, spent_us, sleeps, fed_us, payload = unpack(packet)
         self.sleeps += sleeps + (opcode == opcodes.SLEEP)
         if spent_us:
             self.clock.spend(spent_us)
+        if fed_us is not None:
+            self.watchdog.fed(self.clock.now_us() - fed_us)
         self._asked[opcode] += 1
         self._noted |= opcode not in LOOKING
         if opcode == opcodes.SLEEP:

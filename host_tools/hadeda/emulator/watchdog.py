@@ -31,8 +31,12 @@ class Watchdog:
         self._timeout_us = struct.unpack("<I", payload)[0] * 1000
         return self._feed(b"")
 
+    def fed(self, at_us: int) -> None:
+        """The program fed it at that moment."""
+        self._due_us = at_us + (self._timeout_us or 0)
+
     def _feed(self, _: bytes) -> bytes:
-        self._due_us = self._now_us() + (self._timeout_us or 0)
+        self.fed(self._now_us())
         return b""
 
     def handlers(self) -> dict[int, Callable[[bytes], bytes]]:

@@ -5,19 +5,22 @@ import struct
 from hadeda.emulator.surface import opcodes
 
 # The requests among the constants there, which are arguments and layout, too: the others begin with one of these
-_NOT = ("REPLY_", "TICKS_", "PAYLOAD_", "STATUS_", "READY_", "SOCKETS", "EXIT_", "CONSOLE_", "NVS_I32", "NVS_BLOB")
+_NOT = (
+    *("REPLY_", "TICKS_", "PAYLOAD_", "STATUS_", "READY_", "SOCKETS", "EXIT_", "CONSOLE_", "NVS_I32", "NVS_BLOB"),
+    "NEVER",
+)
 REQUESTS = {
     opcode: name.lower() for name, opcode in vars(opcodes).items() if name.isupper() and not name.startswith(_NOT)
 }
 TICKS_MASK = 0x3FFFFFFF
-_REQUEST = struct.Struct("<BIH")
+_REQUEST = struct.Struct("<BIHI")
 _REPLY = struct.Struct("<BIIIIIHI")
 
 
-def unpack(packet: bytes) -> tuple[int, int, int, bytes]:
-    """(opcode, board time in microseconds that has passed since the last reply, sleeps meanwhile, payload)."""
-    opcode, spent_us, sleeps = _REQUEST.unpack_from(packet)
-    return opcode, spent_us, sleeps, packet[_REQUEST.size :]
+def unpack(packet: bytes) -> tuple[int, int, int, int | None, bytes]:
+    """(opcode, microseconds since the last reply, sleeps meanwhile, how long ago it fed its watchdog, payload)."""
+    opcode, spent_us, sleeps, fed_us = _REQUEST.unpack_from(packet)
+    return opcode, spent_us, sleeps, None if fed_us == opcodes.NEVER else fed_us, packet[_REQUEST.size :]
 
 
 def pack(status: int, ready: int, uptime_us: int, rtc_us: int, free_us: int, answer: bytes) -> bytes:

@@ -162,8 +162,18 @@ class Wiring:
 
     def _i2c_write(self, payload: bytes) -> bytes:
         scl, sda, freq, address, _ = struct.unpack_from("<BBIBB", payload)
-        data = payload[8:]
+        return self._write(scl, sda, freq, address, payload[8:])
 
+    def _i2c_read(self, payload: bytes) -> bytes:
+        scl, sda, freq, address, _, count = struct.unpack("<BBIBBH", payload)
+        return self._read(scl, sda, freq, address, count)
+
+    def _i2c_read_mem(self, payload: bytes) -> bytes:
+        scl, sda, freq, address, count = struct.unpack_from("<BBIBH", payload)
+        self._write(scl, sda, freq, address, payload[9:])
+        return self._read(scl, sda, freq, address, count)
+
+    def _write(self, scl: int, sda: int, freq: int, address: int, data: bytes) -> bytes:
         def transfer(now: float) -> bytes:
             if address == GENERAL_CALL:
                 for chip in self._i2c.get((scl, sda), {}).values():
@@ -175,8 +185,7 @@ class Wiring:
 
         return self._transfer(freq, len(data), transfer)
 
-    def _i2c_read(self, payload: bytes) -> bytes:
-        scl, sda, freq, address, _, count = struct.unpack("<BBIBBH", payload)
+    def _read(self, scl: int, sda: int, freq: int, address: int, count: int) -> bytes:
         return self._transfer(freq, count, lambda now: self._chip(scl, sda, address).read(count, now))
 
     def _uart_open(self, payload: bytes) -> bytes:
@@ -258,6 +267,7 @@ class Wiring:
         return {
             opcodes.I2C_WRITE: self._i2c_write,
             opcodes.I2C_READ: self._i2c_read,
+            opcodes.I2C_READ_MEM: self._i2c_read_mem,
             opcodes.UART_OPEN: self._uart_open,
             opcodes.UART_ANY: self._uart_any,
             opcodes.UART_READ: self._uart_read,

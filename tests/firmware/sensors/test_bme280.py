@@ -93,6 +93,10 @@ class Chip:
                 self._measure()
         return 1 + len(data)
 
+    def readfrom_mem_into(self, address, register, buffer):
+        self.writeto(address, bytes((register,)), False)
+        self.readfrom_into(address, buffer)
+
     def readfrom_into(self, address, buffer):
         self._transact(address)
         if self.pointer <= 0xF3 < self.pointer + len(buffer):

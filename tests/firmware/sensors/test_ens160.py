@@ -47,6 +47,10 @@ class Ens160Part:
             self.registers[0x10] = data[1]
         return 1 + len(data)
 
+    def readfrom_mem_into(self, address, register, buffer):
+        self.writeto(address, bytes((register,)), False)
+        self.readfrom_into(address, buffer)
+
     def readfrom_into(self, address, buffer):
         self._transact(address)
         data = bytearray(self.registers[self.pointer : self.pointer + len(buffer)])

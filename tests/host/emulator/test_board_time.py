@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from emulator_bench import execute, on_bench, power_up, run_until, run_until_printed, start_main
 
+from hadeda.emulator.board import WDT_RESET
 from hadeda.emulator.clock import RealTime, VirtualTime
 
 QUARTER_HOURS = """\
@@ -108,6 +109,19 @@ print('end')
 """
 
 
+FED_FOR_A_WHILE = """\
+import machine, time
+dog = machine.WDT(timeout=5000)
+for _ in range(10):
+    time.sleep_ms(2999)
+    dog.feed()
+    time.sleep_ms(1)
+print('fed')
+time.sleep_ms(60000)
+print('never')
+"""
+
+
 def left_alone(main: str, alone_for_us: int) -> tuple[tuple[bytes, int], int, dict[bytes, int]]:
     """(What it prints, how often it sleeps), of how many sleeps it tells, and when each line was heard."""
     heard: dict[bytes, int] = {}
@@ -142,6 +156,21 @@ def test_what_leaves_a_trace_is_told_with_the_next_sleep() -> None:
     assert b"trace 2" in told[0]
     assert (alone, as_many) == (told, sleeps)
     assert still_when == when
+
+
+@pytest.mark.parametrize("alone_for_us", [0, 700_000, 3_600_000_000])
+def test_a_watchdog_bites_when_it_was_not_fed_whoever_was_told(alone_for_us: int) -> None:
+    with on_bench() as board:
+        start_main(board, FED_FOR_A_WHILE)
+        began_us = board.clock.now_us()
+        board.compute()
+        while len(board.resets) == 1:
+            now_us = board.next_moment_us or 0
+            board.live(now_us, now_us + alone_for_us)
+        assert board.resets[1:] == [WDT_RESET]
+        assert board.clock.now_us() - began_us == pytest.approx(10 * 3_000_000 + 4_999_000, abs=10_000)
+        assert b"fed" in board.output
+        assert b"never" not in board.output
 
 
 def life(image: Path, seed: int) -> tuple[bytes, bytes]:

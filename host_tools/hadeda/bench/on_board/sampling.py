@@ -81,6 +81,9 @@ class I2c:
     def readfrom_into(self, _address, into):
         into[:] = self.registers[self.at : self.at + len(into)]
 
+    def readfrom_mem_into(self, _address, register, into):
+        into[:] = self.registers[register : register + len(into)]
+
 
 class Line:
     """A UART whose other end says what `answer` gives for what is written."""

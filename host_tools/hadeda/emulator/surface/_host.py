@@ -23,7 +23,7 @@ def open(fd, reply):
 
 
 def exchange(opcode, payload):
-    request = bytes((opcode, 0, 0, 0, 0, 0, 0)) + payload
+    request = struct.pack("<BIHI", opcode, 0, 0, opcodes.NEVER) + payload
     if _write(_wire, request, len(request)) < 0:
         return 0
     while True:
@@ -37,6 +37,10 @@ def exchange(opcode, payload):
 
 def sleep(us, seen, at_console):
     return exchange(opcodes.SLEEP, struct.pack("<QIB", us, seen & 0xFFFFFFFF, at_console))
+
+
+def feed():
+    return False
 
 
 def ready():

@@ -54,12 +54,15 @@ class SoftI2C:
     def _register(self, register, addrsize):
         return register.to_bytes(addrsize // 8, "big")
 
+    def _read_mem(self, address, register, count, addrsize):
+        wanted = struct.pack("<BH", address, count) + self._register(register, addrsize)
+        return _wire.request(opcodes.I2C_READ_MEM, self._head + wanted)
+
     def readfrom_mem(self, address, register, count, *, addrsize=8):
-        self.writeto(address, self._register(register, addrsize), False)
-        return self.readfrom(address, count)
+        return bytes(self._read_mem(address, register, count, addrsize))
 
     def readfrom_mem_into(self, address, register, buffer, *, addrsize=8):
-        buffer[:] = self.readfrom_mem(address, register, len(buffer), addrsize=addrsize)
+        buffer[:] = self._read_mem(address, register, len(buffer), addrsize)
 
     def writeto_mem(self, address, register, data, *, addrsize=8):
         self.writeto(address, self._register(register, addrsize) + bytes(data))

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+import _host
 import _wire
 import opcodes
 from time import ticks_add, ticks_diff, ticks_ms
@@ -18,7 +19,8 @@ class WDT:
         _wire.request(opcodes.WDT_START, struct.pack("<I", timeout))
 
     def feed(self):
-        _wire.request(opcodes.WDT_FEED)
+        if not _host.feed():
+            _wire.request(opcodes.WDT_FEED)
 
 
 class Alarms:

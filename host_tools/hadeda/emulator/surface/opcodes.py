@@ -1,17 +1,19 @@
 """Requests a board process makes of the host; the one table both ends of the wire read.
 
-request: opcode u8, spent_us u32, sleeps u16, payload
+request: opcode u8, spent_us u32, sleeps u16, fed_us u32, payload
 reply: status u8, ready u32, ticks_ms u32, ticks_us u32, seconds u32 (since 2000-01-01 by the board's RTC), micros u32,
 below_ms u16 (microseconds of ticks_ms that are not a whole one yet), free_us u32, payload. Little endian, one packet
 each.
 
 `spent_us` is board time that has passed since the last reply, in so many `sleeps` as were not told; in `free_us` from
 now on nothing reaches the board from outside, and nobody looks at it: sleeps that end by then need not be told.
+`fed_us` ago (NEVER: not since the last reply) the program fed its watchdog.
 """
 
 REPLY_HEADER = 27
 TICKS_OFFSET = 5  # these, and SLEEP, are also in interpreter/variant/host/modhost.c; FLASH_ in flash.c
 PAYLOAD_MAX = 4096  # of a reply: one flash sector
+NEVER = 0xFFFFFFFF
 STATUS_OK = 0
 STATUS_ERROR = 1  # payload: errno i32, then the error's name if the port raises one with a name
 
@@ -34,6 +36,7 @@ CONSOLE_BINARY = 2  # a program that has switched Ctrl-C off: bytes go both ways
 
 I2C_WRITE = 10  # scl u8, sda u8, freq u32, address u8, stop u8, data
 I2C_READ = 11  # scl u8, sda u8, freq u32, address u8, stop u8, count u16
+I2C_READ_MEM = 9  # scl u8, sda u8, freq u32, address u8, count u16, register: a write and, without a stop, a read
 UART_OPEN = 12  # id u8, tx u8, rx u8, baudrate u32, rxbuf u16
 UART_ANY = 13  # id u8
 UART_READ = 14  # id u8, count u16

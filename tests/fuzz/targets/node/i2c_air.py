@@ -36,6 +36,9 @@ class _Bus:
     def writeto(self, _address, data, _stop=True):
         return len(data)
 
+    def readfrom_mem_into(self, address, _register, buffer):
+        self.readfrom_into(address, buffer)
+
     def readfrom_into(self, _address, buffer):
         if self._at + len(buffer) > len(self._data):
             raise Over()

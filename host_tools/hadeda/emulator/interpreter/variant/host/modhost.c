@@ -4,6 +4,7 @@
 //   exchange(opcode, payload)        one packet to the host, one packet back; returns the reply's size, 0: host gone
 //   sleep(us, seen, at_console)      the exchange that a board spends its life in, without a byte of its heap; none when
 //                                    the host has left it so much time of its own
+//   feed() -> taken                  the watchdog is fed, and the host told with the next exchange; False: it must be asked
 //   ready()                          the last reply's mask
 //   ticks_ms(), ticks_us()           virtual time: the last reply's, and a little more for each look
 //   read(fd, buffer) -> count        one read(2): what is there, not the whole buffer
@@ -39,9 +40,10 @@ void write_u32(byte *place, uint32_t value) {
 }
 
 // opcodes.py: the packets' layout, and the one request that is made here
-enum { STATUS_OK = 0, REQUEST_HEADER = 7, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, BELOW_MS = 21 };
+enum { STATUS_OK = 0, REQUEST_HEADER = 11, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, BELOW_MS = 21 };
 enum { FREE_US = 23, REPLY_HEADER = 27 };
 enum { SLEEP = 2, SLEEP_SIZE = 13, UART_BITS = 7, STDOUT = 1 };
+#define NEVER (UINT32_MAX)
 // In virtual time computing is free, so a loop that only watches the clock would never end if looking were, too.
 enum { TICK_COST_US = 3, MOST_SPENT_US = 60000, TICKS_MASK = 0x3FFFFFFF };
 
@@ -52,6 +54,7 @@ static size_t reply_size = 0;
 static uint32_t spent_us = 0; // of board time, by looking at the clock, since the last exchange or sleep
 static uint32_t slept_us = 0; // of board time that the host has not been told of
 static uint16_t sleeps = 0;   // in which it passed
+static uint32_t fed_at = NEVER; // of what has passed since the last exchange
 static uint32_t free_us = 0;  // of board time that is left to sleep without telling the host
 static bool printed = false;  // since the host was last told of a sleep, with which it takes what was printed
 static bool watching = false;
@@ -129,7 +132,9 @@ size_t exchange(byte opcode, const void *payload, size_t size) {
     write_u32(header + 1, slept_us + spent_us);
     header[5] = sleeps;
     header[6] = sleeps >> 8;
+    write_u32(header + 7, fed_at == NEVER ? NEVER : slept_us + spent_us - fed_at);
     slept_us = spent_us = sleeps = 0;
+    fed_at = NEVER;
     struct iovec parts[2] = { { header, REQUEST_HEADER }, { (void *)payload, size } };
     ssize_t count;
     do {
@@ -213,6 +218,15 @@ static mp_obj_t host_sleep(mp_obj_t us_in, mp_obj_t seen, mp_obj_t at_console) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(host_sleep_obj, host_sleep);
 
+static mp_obj_t host_feed(void) {
+    if (spent_us >= free_us) {
+        return mp_const_false;
+    }
+    fed_at = slept_us + spent_us;
+    return mp_const_true;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(host_feed_obj, host_feed);
+
 static mp_obj_t host_ready(void) {
     return MP_OBJ_NEW_SMALL_INT(read_u32(reply + READY));
 }
@@ -268,6 +282,7 @@ static const mp_rom_map_elem_t host_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_open), MP_ROM_PTR(&host_open_obj) },
     { MP_ROM_QSTR(MP_QSTR_exchange), MP_ROM_PTR(&host_exchange_obj) },
     { MP_ROM_QSTR(MP_QSTR_sleep), MP_ROM_PTR(&host_sleep_obj) },
+    { MP_ROM_QSTR(MP_QSTR_feed), MP_ROM_PTR(&host_feed_obj) },
     { MP_ROM_QSTR(MP_QSTR_ready), MP_ROM_PTR(&host_ready_obj) },
     { MP_ROM_QSTR(MP_QSTR_ticks_ms), MP_ROM_PTR(&host_ticks_ms_obj) },
     { MP_ROM_QSTR(MP_QSTR_ticks_us), MP_ROM_PTR(&host_ticks_us_obj) },
