@@ -19,8 +19,7 @@ class WDT:
         _wire.request(opcodes.WDT_START, struct.pack("<I", timeout))
 
     def feed(self):
-        if not _host.feed():
-            _wire.request(opcodes.WDT_FEED)
+        _host.feed()
 
 
 class Alarms:

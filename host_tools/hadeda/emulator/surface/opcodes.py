@@ -11,7 +11,7 @@ now on nothing reaches the board from outside, and nobody looks at it: sleeps th
 """
 
 REPLY_HEADER = 27
-TICKS_OFFSET = 5  # these, and SLEEP, are also in interpreter/variant/host/modhost.c; FLASH_ in flash.c
+TICKS_OFFSET = 5  # these, SLEEP and WDT_FEED are also in interpreter/variant/host/modhost.c; FLASH_ in flash.c
 PAYLOAD_MAX = 4096  # of a reply: one flash sector
 NEVER = 0xFFFFFFFF
 STATUS_OK = 0

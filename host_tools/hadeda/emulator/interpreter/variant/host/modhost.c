@@ -4,7 +4,7 @@
 //   exchange(opcode, payload)        one packet to the host, one packet back; returns the reply's size, 0: host gone
 //   sleep(us, seen, at_console)      the exchange that a board spends its life in, without a byte of its heap; none when
 //                                    the host has left it so much time of its own
-//   feed() -> taken                  the watchdog is fed, and the host told with the next exchange; False: it must be asked
+//   feed()                           feeds the watchdog; where sleeps need not be told, the host learns it by and by
 //   ready()                          the last reply's mask
 //   ticks_ms(), ticks_us()           virtual time: the last reply's, and a little more for each look
 //   read(fd, buffer) -> count        one read(2): what is there, not the whole buffer
@@ -42,7 +42,7 @@ void write_u32(byte *place, uint32_t value) {
 // opcodes.py: the packets' layout, and the one request that is made here
 enum { STATUS_OK = 0, REQUEST_HEADER = 11, READY = 1, TICKS_MS = 5, TICKS_US = 9, SECONDS = 13, MICROS = 17, BELOW_MS = 21 };
 enum { FREE_US = 23, REPLY_HEADER = 27 };
-enum { SLEEP = 2, SLEEP_SIZE = 13, UART_BITS = 7, STDOUT = 1 };
+enum { SLEEP = 2, WDT_FEED = 31, SLEEP_SIZE = 13, UART_BITS = 7, STDOUT = 1 };
 #define NEVER (UINT32_MAX)
 // In virtual time computing is free, so a loop that only watches the clock would never end if looking were, too.
 enum { TICK_COST_US = 3, MOST_SPENT_US = 60000, TICKS_MASK = 0x3FFFFFFF };
@@ -173,11 +173,10 @@ ssize_t __wrap_write(int fd, const void *data, size_t size) {
     return __real_write(fd, data, size);
 }
 
-// What the host would answer to a sleep of so long, with nothing happening meanwhile.
+// What the host would answer after so long, with nothing happening meanwhile.
 static void let_pass(uint32_t us) {
     free_us -= us;
     slept_us += us;
-    sleeps++;
     spent_us = 0;
     uint32_t below_ms = (reply[BELOW_MS] | reply[BELOW_MS + 1] << 8) + us % 1000;
     uint32_t micros = read_u32(reply + MICROS) + us % 1000000;
@@ -194,6 +193,7 @@ static mp_obj_t exchange_sleep(uint64_t us, uint32_t seen, bool at_console) {
     bool by_time_alone = (seen & UART_BITS) == UART_BITS && !(read_u32(reply + READY) & ~seen) && !at_console;
     if (by_time_alone && !printed && us + spent_us <= free_us && sleeps < UINT16_MAX) {
         let_pass(us + spent_us);
+        sleeps++;
         return MP_OBJ_NEW_SMALL_INT(REPLY_HEADER);
     }
     printed = false;
@@ -219,11 +219,13 @@ static mp_obj_t host_sleep(mp_obj_t us_in, mp_obj_t seen, mp_obj_t at_console) {
 static MP_DEFINE_CONST_FUN_OBJ_3(host_sleep_obj, host_sleep);
 
 static mp_obj_t host_feed(void) {
-    if (spent_us >= free_us) {
-        return mp_const_false;
+    if (spent_us < free_us) {
+        let_pass(spent_us);
+        fed_at = slept_us;
+    } else {
+        ask(WDT_FEED, NULL, 0);
     }
-    fed_at = slept_us + spent_us;
-    return mp_const_true;
+    return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(host_feed_obj, host_feed);
 
