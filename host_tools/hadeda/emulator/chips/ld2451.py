@@ -225,7 +225,11 @@ class Ld2451:
             if number >= self._same_until:
                 self._look(number)
             at = number * FRAME_INTERVAL_S
-            if self._in_beam or at <= self._alarm_until:
+            if len(self._in_beam) == 1 and not self.on_event:
+                until = min(end, self._same_until)
+                self._said += b"".join(self._frames_of_one(number, until))
+                number = until
+            elif self._in_beam or at <= self._alarm_until:
                 self._said += self._frame(number, at)
                 number += 1
             else:
@@ -244,6 +248,15 @@ class Ld2451:
         self._in_beam = [(track, track.first, track.shown(self._rng, self._seed, self.settings)) for track in here]
         changes = [edge for track in self._tracks for edge in (track.first, track.end) if edge > number]
         self._same_until = min([math.ceil(self._loaded_until / FRAME_INTERVAL_S), *changes])
+
+    def _frames_of_one(self, number: int, end: int) -> Iterator[bytes]:
+        """What `_frame` makes of the frames before `end` while there is one vehicle, as nearly always."""
+        ((_, first, shown),) = self._in_beam
+        for frame, target in enumerate(shown[number - first : end - first], number):
+            if target and target[_DIRECTION]:
+                self._alarm_until = frame * FRAME_INTERVAL_S + self.settings.no_target_delay_s
+            alarm = frame * FRAME_INTERVAL_S <= self._alarm_until
+            yield _FRONTS[alarm][bool(target)] + target + _DATA_TAIL if target or alarm else _EMPTY
 
     def _frame(self, number: int, at: float) -> bytes:
         targets = [target for _, first, shown in self._in_beam if (target := shown[number - first])]
