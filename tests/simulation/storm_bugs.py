@@ -48,7 +48,7 @@ def spend_(self):
     return numbers.pop()
 def append_(self, sealed):
     append(self, sealed)
-    append(self, seal_once(*last))
+    append(self, *seal_once(*last))
 seal.Sealer.seal = seal_
 store.Store.append = append_
 keychain.Keychain.spend = spend_
@@ -66,7 +66,7 @@ append = store.Store.append
 def append_(self, sealed):
     append(self, sealed)
     if self.next % 4 == 0:
-        append(self, seal_once(*last))
+        append(self, *seal_once(*last))
 seal.Sealer.seal = seal_
 store.Store.append = append_
 """

@@ -60,7 +60,7 @@ def test_help_lists_every_command() -> None:
 
 def test_help_imports_no_command() -> None:
     imported = {name for name in _modules_after("--help") if name.startswith("hadeda.cli.")}
-    assert imported == {"hadeda.cli.main", "hadeda.cli.output"}
+    assert imported == {"hadeda.cli.main", "hadeda.cli.interrupts", "hadeda.cli.output"}
 
 
 def test_board_list_imports_nothing_it_has_to_wait_for() -> None:
