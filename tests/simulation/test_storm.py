@@ -56,3 +56,11 @@ def test_a_letter_from_before_a_power_cut_does_not_set_the_clock_back(build_stre
     said = [event.text for event in street.trace.before(1 << 60, 2000)]
     assert "power off" in said
     assert not any("the city set the clock" in text for text in said)
+
+
+def test_what_a_clock_ahead_has_reported_is_no_window_again_after_a_power_cut() -> None:
+    """Seed 46: the time server was 90 s ahead, and right after the cut. The node went on where it had reported to, and
+    who counts its windows counted one more."""
+    figures = simulate(Wanted(load(BOARD), 2, 6 * HOUR_US, 46, "storm"), lambda _: None, lambda _: None).figures
+    assert figures["violations"] == []
+    assert figures["windows_expected"] == figures["stored"] + figures["gaps"] + figures["open_at_power_cut"]

@@ -41,6 +41,7 @@ class Windows:
         self._offset_us = 0
         self._now_us = self._calendar_us = 0
         self._jumped_us, self._offset_before_us = -LOOKS_US, 0
+        self._reported_us = self._reports = 0
 
     def heard(self, line: bytes) -> None:
         """The board has printed this."""
@@ -51,8 +52,11 @@ class Windows:
             self.opened += 1
             self._first, self._sealed_before = self.opened, self._certain
             self._resets = self._lives()
-            self._now_us, self._calendar_us = self._read_clock()
-            self._offset_us = self._calendar_us - self._now_us
+            self._now_us, calendar_us = self._read_clock()
+            self._offset_us = calendar_us - self._now_us
+            # What was reported already, by a calendar that was ahead, is not reported again
+            behind = calendar_us < self._reported_us <= calendar_us + BACK_US
+            self._calendar_us = self._reported_us if behind else calendar_us
 
     @property
     def since_boot(self) -> tuple[int, int]:
@@ -94,6 +98,9 @@ class Windows:
         else:
             calendar_us = max(calendar_us, self._calendar_us)  # set back a little: no window ends twice
         self._now_us, self._calendar_us = now_us, calendar_us
+        if len(self._sealed.numbers) > self._reports:
+            self._reports = len(self._sealed.numbers)
+            self._reported_us = calendar_us - calendar_us % self._window_us
 
     def _jump(self, now_us: int, calendar_us: int) -> None:
         """The calendar was set: the window ends there, if the node has looked.
