@@ -224,18 +224,12 @@ class Ld2451:
         while number < end:
             if number >= self._same_until:
                 self._look(number)
-            at = number * FRAME_INTERVAL_S
-            if len(self._in_beam) == 1 and not self.on_event:
-                until = min(end, self._same_until)
-                self._said += b"".join(self._frames_of_one(number, until))
-                number = until
-            elif self._in_beam or at <= self._alarm_until:
-                self._said += self._frame(number, at)
-                number += 1
+            until = min(end, self._same_until)
+            if self._in_beam or number * FRAME_INTERVAL_S <= self._alarm_until:
+                self._said += b"".join(self._frames(number, until))
             else:
-                quiet = min(end, self._same_until) - number
-                self._said += _EMPTY * quiet
-                number += quiet
+                self._said += _EMPTY * (until - number)
+            number = until
         self._frame_number = number
         del self._said[:-_MOST_KEPT]
 
@@ -249,29 +243,24 @@ class Ld2451:
         changes = [edge for track in self._tracks for edge in (track.first, track.end) if edge > number]
         self._same_until = min([math.ceil(self._loaded_until / FRAME_INTERVAL_S), *changes])
 
-    def _frames_of_one(self, number: int, end: int) -> Iterator[bytes]:
-        """What `_frame` makes of the frames before `end` while there is one vehicle, as nearly always."""
-        ((_, first, shown),) = self._in_beam
-        for frame, target in enumerate(shown[number - first : end - first], number):
-            if target and target[_DIRECTION]:
-                self._alarm_until = frame * FRAME_INTERVAL_S + self.settings.no_target_delay_s
-            alarm = frame * FRAME_INTERVAL_S <= self._alarm_until
-            yield _FRONTS[alarm][bool(target)] + target + _DATA_TAIL if target or alarm else _EMPTY
-
-    def _frame(self, number: int, at: float) -> bytes:
-        targets = [target for _, first, shown in self._in_beam if (target := shown[number - first])]
-        if len(targets) > 1:
-            targets.sort(key=_BY_SNR, reverse=True)
-            del targets[MOST_TARGETS:]
-        for target in targets:
-            if target[_DIRECTION]:
-                self._alarm_until = at + self.settings.no_target_delay_s
-        if self.on_event:
-            for track, first, shown in self._in_beam:
-                if shown[number - first] in targets:
-                    self._announce(track, at)
-        alarm = at <= self._alarm_until
-        return b"".join((_FRONTS[alarm][len(targets)], *targets, _DATA_TAIL)) if targets or alarm else _EMPTY
+    def _frames(self, number: int, end: int) -> Iterator[bytes]:
+        """The data frames from `number` on and before `end`, while nobody enters or leaves the beam."""
+        shown = [found[number - first : end - first] for _, first, found in self._in_beam]
+        for frame, seen in enumerate(zip(*shown, strict=True) if shown else [()] * (end - number), number):
+            at = frame * FRAME_INTERVAL_S
+            targets = [target for target in seen if target]
+            if len(targets) > 1:
+                targets.sort(key=_BY_SNR, reverse=True)
+                del targets[MOST_TARGETS:]
+            for target in targets:
+                if target[_DIRECTION]:
+                    self._alarm_until = at + self.settings.no_target_delay_s
+            if self.on_event:
+                for (track, _, _), target in zip(self._in_beam, seen, strict=True):
+                    if target in targets:
+                        self._announce(track, at)
+            alarm = at <= self._alarm_until
+            yield b"".join((_FRONTS[alarm][len(targets)], *targets, _DATA_TAIL)) if targets or alarm else _EMPTY
 
     def _load(self, at: float) -> None:
         """Takes from the world who is in the beam at some time in the next minute; keeps who is already there."""
