@@ -1,8 +1,9 @@
 """Third stage where a chip signs: what it does not sign now waits in memory until it does, and is sealed then.
 
-Nothing of it touches the flash, so it is gone with the power, as an open window is. While the chip fails it is asked
-once a window whether it is there and the right one, and no sequence number is spent. The report that ends the wait says
-what was wrong, as faults of a sensor in the place labels.FAULT_PLACE_IDENTITY.
+Nothing of it touches the flash, so it is gone with the power or a deep sleep. While the chip fails it is asked once a
+window whether it is there and the right one: one that is not costs no sequence number, one that signs wrongly one a
+window. The report that ends the wait says what was wrong, as faults of a sensor in the place
+labels.FAULT_PLACE_IDENTITY.
 """
 
 from micropython import const
@@ -10,6 +11,7 @@ from micropython import const
 from envelope import cbor
 from envelope.errors import FaultDetected
 from envelope.labels import FAULT_IMPLAUSIBLE, FAULT_PLACE_IDENTITY, REPORT_FAULTS, REPORT_OUTBOX
+from node.sample import FAULT_COUNT_MAX, FAULT_KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from node.seal import Sealer
 
 WAITING_MAX = const(8)
-_COUNT_MAX = const(255)
 
 
 class PatientSealer:
@@ -50,8 +51,8 @@ class PatientSealer:
             if len(waiting) > WAITING_MAX:
                 waiting.pop(0)
                 print("hadeda: report lost, too many wait for the chip that has the identity key")
-            code = 8 * FAULT_PLACE_IDENTITY + getattr(error, "kind", FAULT_IMPLAUSIBLE)
-            self._faults[code] = min(_COUNT_MAX, self._faults.get(code, 0) + 1)
+            code = FAULT_KINDS * FAULT_PLACE_IDENTITY + getattr(error, "kind", FAULT_IMPLAUSIBLE)
+            self._faults[code] = min(FAULT_COUNT_MAX, self._faults.get(code, 0) + 1)
             print(f"hadeda: the chip that has the identity key fails: {error}; {len(waiting)} reports wait")
 
     def _told_now(self, report: bytes) -> bytes:
@@ -59,6 +60,5 @@ class PatientSealer:
         told: Any = cbor.decode(report)
         told[REPORT_OUTBOX] = self._row()
         if self._faults:
-            told[REPORT_FAULTS] = dict(told.get(REPORT_FAULTS, {}))
-            told[REPORT_FAULTS].update(self._faults)
+            told.setdefault(REPORT_FAULTS, {}).update(self._faults)
         return cbor.encode(told)

@@ -45,7 +45,7 @@ class Signer:
         self._place = place
         self._public: dict[bytes, bytes] = {}
 
-    def make_key(self, _drbg: "Any" = None) -> "tuple[bytes, bytes]":
+    def make_key(self, _drbg: "Any") -> "tuple[bytes, bytes]":
         """(where the new key is, its public key, 65 bytes). ElementFault: there is none."""
         taken = [key.private[0] for key in self._keys()]
         slot = min([slot for slot in range(SLOTS) if slot not in taken])
@@ -55,7 +55,7 @@ class Signer:
         self._public[private] = public
         return private, public
 
-    def sign(self, private: bytes, message: bytes, _drbg: "Any" = None) -> bytes:
+    def sign(self, private: bytes, message: bytes, _drbg: "Any") -> bytes:
         """The signature of `message`, verified. ElementFault after a second failure."""
         public = self._public_of(private)
         digest = sha256(message).digest()

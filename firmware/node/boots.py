@@ -33,12 +33,15 @@ class Boots:
         """Do without sensors in this boot, for a reason of labels.SAFE_*."""
         self.safe = self.safe or reason
 
-    def window_closed(self, uptime_s: int) -> None:
-        """A window is complete: a boot with everything has shown that it works, one without may be over."""
+    def window_closed(self, uptime_s: int, told: bool = True) -> None:
+        """A window is complete: a boot with everything has shown that it works, one without may be over.
+
+        `told`: a report of this boot is sealed.
+        """
         if not self._crashes and not self.safe and not self._untold:
             return
         with seldom("node.crashes") as crashes:
-            if self._untold:
+            if told and self._untold:
                 crashes.told(self._nvs)
                 self._untold = False
             if not self.safe:

@@ -112,8 +112,8 @@ class Pipeline:
         ledger.end_s = window.end_s()
         granted = ledger.spend(cost, self.policy.epsilon_day if self.policy else 0, length_s)
         aggregates = self.minimiser.release(granted)
-        self._report(window.start_s, length_s, window.quality, aggregates, cost if granted else 0)
-        self.boots.window_closed(self.time_sync.uptime_s())
+        told = self._report(window.start_s, length_s, window.quality, aggregates, cost if granted else 0)
+        self.boots.window_closed(self.time_sync.uptime_s(), told)
 
     def report_now(self) -> None:
         """An extra report that says how the node is and nothing of the street: the open window is left alone."""
@@ -137,12 +137,18 @@ class Pipeline:
         while self.sampler.take(self._event):
             self.minimiser.add(self._event)
 
-    def _report(self, start_s: int, length_s: int, quality: int, aggregates: "Aggregates", epsilon: int) -> None:
-        """Report, seal and store; a new epoch begins here when a day's worth of reports is sealed."""
+    def _report(self, start_s: int, length_s: int, quality: int, aggregates: "Aggregates", epsilon: int) -> bool:
+        """Report, seal and store; a new epoch begins here when a day's worth of reports is sealed.
+
+        True when something was sealed.
+        """
         self.keychain.ratchet_if_due(self.window_s())
         privacy = [self.policy.version if self.policy else 0, epsilon, self.ledger.spent, UNIT_PASSAGE_WINDOW]
         rows = privacy, self.health.row(), self.store.row()
         plaintext = report.encode(start_s, length_s, quality, aggregates, *rows, self.owed)
+        told = False
         for sealed in self.sealer.seal(plaintext):  # one; where a chip signs: none, or those that waited for it, too
             self.health.observe()
             self.store.append(sealed)
+            told = True
+        return told

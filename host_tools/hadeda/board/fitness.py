@@ -43,14 +43,15 @@ def _missing(board: Board, policy: Compiled, classes: set[str], channels: set[st
         yield f"no part of {board.name} hears devices: there will be no footfall"
     if policy.footfall is None and hearing:
         yield f"the policy allows no footfall: the {hearing[0]} stays unused"
-    if labels.SOURCE_VISION not in policy.sources:
-        for sensor in board.sensors:
-            if sensor.part in CAMERAS:
-                yield f"the policy allows no camera: the {sensor.part} stays unused"
-    if labels.SOURCE_PRESENCE not in policy.sources:
-        for sensor in board.sensors:
-            if ANYBODY in load_parts()[sensor.part].classes:
-                yield f"the policy allows no presence input: the {sensor.part} stays unused"
+    parts = [sensor.part for sensor in board.sensors]
+    cameras = [part for part in parts if part in CAMERAS]
+    presences = [part for part in parts if ANYBODY in load_parts()[part].classes]
+    for source, what, unused in (
+        (labels.SOURCE_VISION, "camera", cameras),
+        (labels.SOURCE_PRESENCE, "presence input", presences),
+    ):
+        if source not in policy.sources:
+            yield from (f"the policy allows no {what}: the {part} stays unused" for part in unused)
 
 
 def _directions(policy: Compiled, counting: list[Part]) -> Iterator[str]:

@@ -7,7 +7,7 @@ board.toml is called for people (`freq_hz`, `baud`) and what `machine` calls it 
 from collections.abc import Mapping
 from typing import Any
 
-from hadeda.board.schema import Board, Bus, GpioBus, I2cBus, Sensor
+from hadeda.board.schema import Board, Bus, Sensor
 from hadeda.envelope import labels
 from hadeda.policy.compiled import decompile_floor
 from hadeda.policy.floors import require_kept
@@ -15,6 +15,7 @@ from hadeda.policy.signing import verify_policy
 from hadeda.provision.network import NodeNetwork
 
 CONFIG_VERSION = 3
+MACHINE_NAMES = {"freq_hz": "freq", "baud": "baudrate"}
 
 
 def node_config(
@@ -70,11 +71,7 @@ def _broker(network: NodeNetwork) -> dict[str, Any]:
 
 
 def _bus(bus: Bus) -> dict[str, Any]:
-    if isinstance(bus, I2cBus):
-        return {"kind": bus.kind, "id": bus.id, "scl": bus.scl, "sda": bus.sda, "freq": bus.freq_hz}
-    if isinstance(bus, GpioBus):
-        return {"kind": bus.kind, "pin": bus.pin, "pull": bus.pull}
-    return {"kind": bus.kind, "id": bus.id, "tx": bus.tx, "rx": bus.rx, "baudrate": bus.baud}
+    return {MACHINE_NAMES.get(key, key): value for key, value in bus.model_dump().items()}
 
 
 def _element(element: Sensor, bus: Bus) -> dict[str, Any]:

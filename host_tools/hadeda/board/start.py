@@ -1,10 +1,11 @@
 """The start of a new board: a board.toml that inherits from another, with what is likely to differ as comments."""
 
+import json
 from pathlib import Path
 
 from hadeda.board.files import FILE, board_file, load
 from hadeda.board.problems import read_toml, shown
-from hadeda.board.schema import Board, GpioBus, I2cBus
+from hadeda.board.schema import Board
 from hadeda.errors import BoardError
 from hadeda.paths import BOARDS
 
@@ -47,13 +48,8 @@ def start(name: str, board: Board, origin: str) -> str:
     if board.sleep is not None:
         lines += ["", "# [sleep]", f"# radio_every = {board.sleep.radio_every}     # windows"]
     for bus_name, bus in board.buses.items():
-        lines += ["", f"# [bus.{bus_name}]", f'# kind = "{bus.kind}"']
-        lines += [] if isinstance(bus, GpioBus) else [f"# id = {bus.id}"]
-        lines += [f"# {key} = {pin}" for key, (pin, _drives) in bus.pins().items()]
-        if isinstance(bus, GpioBus):
-            lines += [f'# pull = "{bus.pull}"']
-        else:
-            lines += [f"# freq_hz = {bus.freq_hz}" if isinstance(bus, I2cBus) else f"# baud = {bus.baud}"]
+        lines += ["", f"# [bus.{bus_name}]"]
+        lines += [f"# {key} = {json.dumps(value)}" for key, value in bus.model_dump().items()]
     lines += ["", "# One sensor said here replaces all those of the base: say every one that is on this board."]
     for sensor in board.sensors:
         lines += ["# [[sensor]]", f'# part = "{sensor.part}"']

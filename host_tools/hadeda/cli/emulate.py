@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hadeda.board import Board, load
+from hadeda.board import load
 from hadeda.cli import output
 from hadeda.cli.options import AirOption, BoardArgument, JsonOption, StreetOption
 from hadeda.emulator.board import EmulatedBoard
@@ -67,19 +67,21 @@ def command(
     described = load(board)
     world = World(street, air, seed=seed or 0)
     serial = SerialPort(serial_link)
-    emulated = _made(
-        serial,
-        described,
-        world,
-        seed=seed,
-        start_s=start.replace(tzinfo=UTC).timestamp(),
-        flash_file=flash,
-        stock_partitions=stock_partitions,
-    )
-    if not emulated.interpreter.exact:
-        output.say(explain_inexact())
     with ExitStack() as standing:
+        standing.callback(serial.close)
+        emulated = EmulatedBoard(
+            described,
+            world,
+            seed=seed,
+            start_s=start.replace(tzinfo=UTC).timestamp(),
+            flash_file=flash,
+            serial=serial,
+            stock_partitions=stock_partitions,
+        )
+        standing.pop_all()  # it closes its port itself
         standing.callback(emulated.close)
+        if not emulated.interpreter.exact:
+            output.say(explain_inexact())
         port = str(serial_link or serial.path)
         if serial_tcp is not None:
             served = serve(emulated, serial_tcp)
@@ -88,15 +90,6 @@ def command(
         answer = {"board": described.name, "port": port, "micropython": emulated.interpreter.version}
         text = f"{described.title} on {port} (MicroPython {answer['micropython']})"
         _run(emulated, download, lambda: output.emit(answer, as_json, lambda: text))
-
-
-def _made(serial: SerialPort, board: Board, world: World, **how: Any) -> EmulatedBoard:
-    """The board at that port; the port is closed where there is none to be made."""
-    try:
-        return EmulatedBoard(board, world, serial=serial, **how)
-    except BaseException:
-        serial.close()
-        raise
 
 
 def _run(emulated: EmulatedBoard, download: bool, say: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +23,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hadeda.city import City
+from hadeda.clock import utc_now
 from hadeda.collect.express import Express
 from hadeda.collect.letters import Posting, due_letters, sweep
 from hadeda.collect.replay import Accepted
@@ -74,11 +75,6 @@ class Outcome:
     sequence: int = 0
     window_start: datetime | None = None
     letters: tuple[Posting, ...] = ()
-
-
-def utc_now() -> datetime:
-    """The present in UTC."""
-    return datetime.now(UTC)
 
 
 class Collector:

@@ -7,7 +7,7 @@ from hadeda.board import Board, BoardError
 from hadeda.board.schema import GpioBus, I2cBus, UartBus
 from hadeda.emulator import chips
 from hadeda.emulator.chips.atecc608 import Atecc608
-from hadeda.emulator.chips.base import BusHung, Chip, GpioChip, I2cChip, Nack, UartChip
+from hadeda.emulator.chips.base import BusHung, Chip, GpioChip, I2cChip, Nack, UartChip, WokenByTheLine
 from hadeda.emulator.errors import ENODEV, ETIMEDOUT, BoardOSError
 from hadeda.emulator.led import Led
 from hadeda.emulator.surface import opcodes
@@ -78,7 +78,7 @@ class Wiring:
         self._i2c: dict[tuple[int, int], dict[int, I2cChip]] = {}
         self._pins: dict[int, int] = {}  # what the board drives
         self._inputs: dict[int, GpioChip] = {}
-        self._pulls: dict[int, int] = {}  # what the chip pulls an input to, 0 or 1
+        self._pulled_up: set[int] = set()  # inputs, by the chip itself
         plain = [bus for bus in board.buses.values() if isinstance(bus, GpioBus)]
         self._resistors = {bus.pin for bus in plain if bus.pull == "external"}
         self._input_only = board.silicon.input_only
@@ -177,7 +177,7 @@ class Wiring:
         def transfer(now: float) -> bytes:
             if address == GENERAL_CALL:
                 for chip in self._i2c.get((scl, sda), {}).values():
-                    if hasattr(chip, "line_held_low"):
+                    if isinstance(chip, WokenByTheLine):
                         chip.line_held_low(8 / freq, now)
                 raise Nack("nobody answers to all")
             self._chip(scl, sda, address).write(data, now)
@@ -220,14 +220,14 @@ class Wiring:
     def chip_reset(self) -> None:
         """A reset other than a soft one: every pin is an input again, and nothing pulls at it."""
         self._pins.clear()
-        self._pulls.clear()
+        self._pulled_up.clear()
         if self.led is not None:
             self.led.chip_reset()
 
     def power_down(self) -> None:
         """The supply is gone."""
         self._pins.clear()
-        self._pulls.clear()
+        self._pulled_up.clear()
         if self.element is not None:
             self.element.power_down()
         if self.led is not None:
@@ -236,8 +236,9 @@ class Wiring:
     def _pin_input(self, payload: bytes) -> bytes:
         pin, pull = payload
         self._pins.pop(pin, None)
-        if pin not in self._input_only:  # they have no pulls, and the port does not mind
-            self._pulls[pin] = int(pull == PULL_UP)
+        self._pulled_up.discard(pin)
+        if pull == PULL_UP and pin not in self._input_only:  # they have no pulls, and the port does not mind
+            self._pulled_up.add(pin)
         return b""
 
     def _pin_read(self, payload: bytes) -> bytes:
@@ -247,7 +248,7 @@ class Wiring:
         if level is None and pin in self._inputs:
             level = self._inputs[pin].level(self._now())
         if level is None:
-            level = pin in self._resistors or self._pulls.get(pin, 0)
+            level = pin in self._resistors or pin in self._pulled_up
         return bytes([level])
 
     def _pin_write(self, payload: bytes) -> bytes:

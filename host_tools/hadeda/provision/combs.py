@@ -1,8 +1,8 @@
 """Combs of the city's keys as files on the node (firmware/node/combs.py reads them): letters are checked faster.
 
 Of these only the two that sign what comes by radio have one, and beside them an identity that is in a chip: the node
-verifies what the chip signs. A file never says whose signature is valid for longer than the
-next visit: what is not of today's keys is removed. A key that a command brings has no comb until then.
+verifies what the chip signs. A file never says whose signature is valid for longer than the next visit: what is not of
+today's keys is removed. A key that a command brings has no comb until then.
 """
 
 from collections.abc import Mapping

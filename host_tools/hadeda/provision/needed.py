@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hadeda.board import Board
+from hadeda.errors import ProvisionError
 from hadeda.provision.lean import lean
 
 PACKAGE: Final = "sensors"
@@ -22,7 +23,9 @@ def drivers(board: Board, modules: Mapping[str, Path]) -> set[str]:
         name = wanted.pop()
         if name in modules and name not in found:
             found.add(name)
-            wanted += _imported(lean(modules[name]))
+            source = modules[name]
+            # Others' drivers are compiled as they are, and so read as they are
+            wanted += _imported(lean(source) if source.parent.name == PACKAGE else source.read_text(encoding="utf-8"))
     return found
 
 
@@ -32,6 +35,8 @@ def _imported(source: str) -> list[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise ProvisionError(f"a driver imports {'.' * node.level}{node.module or ''}", "see provision/needed.py")
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     packages = [name.rsplit(".", 1)[0] for name in names if "." in name]

@@ -20,8 +20,11 @@ from hadeda.provision.lean import lean
 OPTIMISATION = "-O3"  # no asserts, no line numbers
 
 
-def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
-    """Path on the node, code still as `.py` -> file on this machine, in the order they are sent (main.py last)."""
+def sources(firmware: Path = FIRMWARE, identity: str = "flash") -> dict[str, Path]:
+    """Path on the node, code still as `.py` -> file on this machine, in the order they are sent (main.py last).
+
+    `identity` is where board.toml has the identity key: a secure element's code goes to nobody else.
+    """
     manifest = runpy.run_path(str(firmware / "manifest.py"))
     library = manifest["LIBRARY"]
     found: dict[str, Path] = {}
@@ -29,7 +32,7 @@ def sources(firmware: Path = FIRMWARE) -> dict[str, Path]:
         for path in sorted((firmware / package).glob("*.py")):
             if f"{package}/{path.name}" not in (manifest["KERNEL"], *chain(*manifest["ELEMENTS"].values())):
                 found[f"{library}/{package}/{path.name}"] = path
-    for name in (*manifest["MODULES"], *manifest["DATA"]):
+    for name in (*manifest["ELEMENTS"].get(identity, ()), *manifest["MODULES"], *manifest["DATA"]):
         found[f"{library}/{name}"] = firmware / name
     found.update({f"{library}/{name}": path for name, path in _drivers(manifest["DRIVERS"]).items()})
     for name in manifest["ROOT_FILES"]:
@@ -85,14 +88,14 @@ def shipment(board: Board | None = None, firmware: Path = FIRMWARE) -> dict[str,
     """
     manifest = runpy.run_path(str(firmware / "manifest.py"))
     drivers = {f"{manifest['LIBRARY']}/{name}" for files in manifest["DRIVERS"].values() for name in files}
-    every = sources(firmware)
+    every = sources(firmware, "flash" if board is None else board.identity)
     modules = {
         module_name(path, manifest["LIBRARY"]): source
         for path, source in every.items()
         if path in drivers or source.parent.name == needed.PACKAGE
     }
     wanted = modules if board is None else needed.drivers(board, modules)
-    parcels = element(board.identity, firmware) if board is not None else {}
+    parcels: dict[str, bytes] = {}
     for path, source in every.items():
         name = module_name(path, manifest["LIBRARY"])
         if name in modules and name not in wanted:
@@ -112,13 +115,3 @@ def kernel(firmware: Path = FIRMWARE) -> dict[str, bytes]:
         f"{library}/{module.NAME}": module.compiled(),
         driver.removesuffix(".py") + ".mpy": compiled(firmware / manifest["KERNEL"], module_name(driver, library)),
     }
-
-
-def element(identity: str, firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """Path on the node -> content of what goes with the shipment where board.toml has this `identity`."""
-    manifest = runpy.run_path(str(firmware / "manifest.py"))
-    found = {}
-    for name in manifest["ELEMENTS"].get(identity, ()):
-        path = f"{manifest['LIBRARY']}/{name}"
-        found[path.removesuffix(".py") + ".mpy"] = compiled(firmware / name, module_name(path, manifest["LIBRARY"]))
-    return found

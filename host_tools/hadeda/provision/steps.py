@@ -54,11 +54,11 @@ import gc
 gc.threshold(2048)
 try:
     try:
-        from ports.maintenance import stay
+        from ports import maintenance as at
     except ImportError:  # of an older firmware
-        from ports.power import hold as stay
-    stay()
-except ImportError:
+        from ports import power as at
+    getattr(at, 'stay', at.hold)()
+except (ImportError, AttributeError):
     pass
 """
 _STATUS = """

@@ -76,11 +76,11 @@ class Key:
 
     def _content(self) -> int:
         """What the block reads as."""
-        content = digest(self.source) if self.purpose in DIGESTS else self.source.read_bytes()
+        content = _digest(self.source) if self.purpose in DIGESTS else self.source.read_bytes()
         return int.from_bytes(content[::-1] if self.purpose in TURNED else content)
 
 
-def digest(signing_key: Path) -> bytes:
+def _digest(signing_key: Path) -> bytes:
     """What the ROM compares a signature's key with."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "digest"

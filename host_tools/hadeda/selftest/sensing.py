@@ -5,7 +5,6 @@ from itertools import combinations
 from typing import Any, Final
 
 from hadeda.board.parts import load_parts
-from hadeda.board.schema import ELEMENTS
 from hadeda.envelope import labels
 from hadeda.selftest.checks import Check, Status
 
@@ -68,7 +67,7 @@ def _without_element(
     found = dict(told)
     for name, bus in buses.items():
         if identity and bus["kind"] == "i2c" and bus["id"] == identity["id"] and name in told:
-            address = ELEMENTS[identity["part"]]
+            address = load_parts()[identity["part"]].address[0].value
             seen = {each: count for each, count in told[name]["seen"].items() if int(each) != address}
             found[name] = {**told[name], "seen": seen}
     return found

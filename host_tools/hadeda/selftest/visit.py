@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hadeda.city import City
-from hadeda.collect.collector import utc_now
+from hadeda.clock import utc_now
 from hadeda.errors import PortError, ProvisionError
 from hadeda.provision.port import NodePort
 from hadeda.provision.steps import standing

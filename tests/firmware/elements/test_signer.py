@@ -99,8 +99,8 @@ def test_a_new_key_never_takes_a_slot_that_a_record_counts_on():
     for _ in range(3):  # made and lost to a power cut, again and again
         private, _ = node.signer().make_key(None)
         assert private[0] == 3
-    assert node.signer().sign(pending, MESSAGE)  # all of them are still there
-    assert node.signer().sign(current, MESSAGE)
+    assert node.signer().sign(pending, MESSAGE, None)  # all of them are still there
+    assert node.signer().sign(current, MESSAGE, None)
     node.commit()
     _, public = node.signer().make_key(None)
     assert public != pending_public

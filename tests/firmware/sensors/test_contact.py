@@ -28,7 +28,7 @@ class Line:
 
 
 def _run(part, level, seconds):
-    """What the driver says in so many seconds, and how many looks later than that it raised; None if it did not."""
+    """What the driver says in so many seconds, and the kind of fault it ended with, None if it did not end."""
 
     async def play():
         clock, out = SelfRunningClock(), Output()

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -9,7 +10,7 @@ from hadeda.board import BoardError, load, load_parts, names
 from hadeda.board.fitness import CAMERAS
 from hadeda.board.parts import PARTS
 from hadeda.board.rules import problems
-from hadeda.board.schema import DeepSleep
+from hadeda.board.schema import ELEMENTS, Board, DeepSleep
 from hadeda.envelope import labels
 from hadeda.paths import FIRMWARE, ROOT
 
@@ -23,6 +24,12 @@ def _used() -> list[str]:
 def _drivers(part: str) -> str:
     row = load_parts().get(part)
     return "elements" if row is not None and row.kind == "identity" else "sensors"
+
+
+def test_secure_elements_are_the_parts_that_keep_an_identity() -> None:
+    rows = {name: row.address[0].value for name, row in load_parts().items() if row.kind == "identity"}
+    assert rows == ELEMENTS
+    assert set(get_args(Board.model_fields["identity"].annotation)) == {"flash", *ELEMENTS}
 
 
 @pytest.mark.parametrize("part", _used())

@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from plugged_in import PluggedIn
 from sealing import enrolled
 from sqlalchemy import update
@@ -24,6 +26,7 @@ from node.keystore import Secrets, _pack, _to_row
 BOARD = "esp32-c3-devkitm-1"
 FIRST_WORD = 0x6000882C  # EFUSE_RD_WR_DIS_REG of the C3; words and bits as espefuse's tables have them
 IDENTITY = b"\x04" + bytes(range(64))
+Harden = Callable[[PluggedIn, str], Result]
 
 
 def put_keys(
@@ -34,6 +37,16 @@ def put_keys(
     at = find(hadeda(board.flash_mb), KEYS).address + sector * 4096
     plugged.flash.erase(at, 4096)
     plugged.flash.program(at, _pack(3, cbor.encode([row, None])))
+
+
+@pytest.fixture
+def harden(city: City) -> Harden:
+    """`hadeda node harden corner --run` on what is plugged in, and what is typed there."""
+    enrolled(city, "corner")
+    with city.database.write() as session:
+        session.execute(update(Node).values(board=BOARD))
+    command = ["node", "harden", "corner", "--run", "--city", str(city.directory), "--port"]
+    return lambda plugged, typed: CliRunner().invoke(app, [*command, plugged.port], input=f"{typed}\n")
 
 
 def test_a_board_is_known_by_the_public_key_in_either_sector_and_by_no_other() -> None:
@@ -55,31 +68,23 @@ def test_a_board_whose_identity_is_in_a_chip_is_known_by_its_public_key() -> Non
         assert not is_node(plugged.port, board, IDENTITY[:-1] + b"x")
 
 
-def test_another_board_than_the_nodes_is_not_hardened_whatever_is_typed(city: City) -> None:
-    enrolled(city, "corner")
-    with city.database.write() as session:
-        session.execute(update(Node).values(board=BOARD))
+def test_another_board_than_the_nodes_is_not_hardened_whatever_is_typed(city: City, harden: Harden) -> None:
     board = load(BOARD)
-    command = ["node", "harden", "corner", "--run", "--city", str(city.directory), "--port"]
     with PluggedIn(board) as plugged:
         put_keys(plugged, board, 0)
-        done = CliRunner().invoke(app, [*command, plugged.port], input="corner\n")
+        done = harden(plugged, "corner")
         assert (done.exit_code, "is not corner: nothing was burned" in done.stderr) == (1, True), done.output
         put_keys(plugged, board, 1, find_node(city.database, "corner").identity)
-        asked = CliRunner().invoke(app, [*command, plugged.port], input="another\n")
+        asked = harden(plugged, "another")
         assert (asked.exit_code, "'another' is not the node's name" in asked.stderr) == (1, True), asked.output
 
 
-def test_another_board_is_not_closed_either_if_something_of_it_was_burned(city: City) -> None:
-    enrolled(city, "corner")
-    with city.database.write() as session:
-        session.execute(update(Node).values(board=BOARD))
+def test_another_board_is_not_closed_either_if_something_of_it_was_burned(harden: Harden) -> None:
     board = load(BOARD)
-    command = ["node", "harden", "corner", "--run", "--city", str(city.directory), "--port"]
     with PluggedIn(board) as plugged:
         put_keys(plugged, board, 0)
         plugged.loader.burn({FIRST_WORD + 4: 1 << 9 | 1 << 19})  # DIS_USB_JTAG, DIS_PAD_JTAG
-        done = CliRunner().invoke(app, [*command, plugged.port], input="corner\n")
+        done = harden(plugged, "corner")
     assert "[done] switch JTAG off" in done.stdout
     assert (done.exit_code, "is not corner: nothing was burned" in done.stderr) == (1, True), done.output
 

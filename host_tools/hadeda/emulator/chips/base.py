@@ -5,7 +5,7 @@ answers the same bytes. `now` is board time in Unix seconds on the world's scale
 """
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from hadeda.scenario import Air, Passage
 
@@ -46,6 +46,7 @@ class I2cChip(Protocol):
         ...
 
 
+@runtime_checkable
 class WokenByTheLine(Protocol):
     """A chip on I2C that sleeps until the data line is held low for a while."""
 

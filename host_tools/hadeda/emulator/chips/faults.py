@@ -29,8 +29,11 @@ All chance is drawn from `seed`: the same seed and the same calls give the same 
 import math
 import random
 from collections.abc import Iterable
+from typing import Generic, TypeVar
 
-from hadeda.emulator.chips.base import BusHung, GpioChip, I2cChip, Nack, OnEvent, UartChip
+from hadeda.emulator.chips.base import BusHung, GpioChip, I2cChip, Nack, OnEvent, UartChip, WokenByTheLine
+
+C = TypeVar("C", bound=I2cChip | UartChip | GpioChip)
 
 _PIECE_PAUSE_S = 0.020
 _LARGEST_PIECE = 7
@@ -67,11 +70,11 @@ class _BitFlips:
         return byte ^ 1 << self._rng.randrange(8) if hit else byte
 
 
-class _I2cFault:
-    """An I2C chip with a fault before it; itself an I2cChip."""
+class _Fault(Generic[C]):
+    """A chip with a fault before it in a period; itself such a chip."""
 
-    def __init__(self, chip: I2cChip, start_s: float = -math.inf, end_s: float = math.inf, *, seed: int = 0) -> None:
-        self.chip = chip
+    def __init__(self, chip: C, start_s: float = -math.inf, end_s: float = math.inf, *, seed: int = 0) -> None:
+        self.chip: C = chip
         self.period = Period(start_s, end_s)
         self.seed = seed
 
@@ -82,6 +85,10 @@ class _I2cFault:
     @on_event.setter
     def on_event(self, callback: OnEvent | None) -> None:
         self.chip.on_event = callback
+
+
+class _I2cFault(_Fault[I2cChip]):
+    """Between an I2C chip and its bus."""
 
     def write(self, data: bytes, now: float) -> None:
         if now in self.period:
@@ -96,7 +103,7 @@ class _I2cFault:
 
     def line_held_low(self, seconds: float, now: float) -> None:
         """Goes on to a chip that is woken so, whatever becomes of what is said to it."""
-        if hasattr(self.chip, "line_held_low"):
+        if isinstance(self.chip, WokenByTheLine):
             self.chip.line_held_low(seconds, now)
 
     def _before(self, now: float) -> None:
@@ -141,22 +148,12 @@ class Corrupting(_I2cFault):
         return self._flips.of(data)
 
 
-class _UartFault:
-    """A UART chip with a fault before it; itself a UartChip."""
+class _UartFault(_Fault[UartChip]):
+    """Between a UART chip and its line."""
 
     def __init__(self, chip: UartChip, start_s: float = -math.inf, end_s: float = math.inf, *, seed: int = 0) -> None:
-        self.chip = chip
-        self.period = Period(start_s, end_s)
-        self.seed = seed
+        super().__init__(chip, start_s, end_s, seed=seed)
         self._rng = random.Random(f"{type(self).__name__} {seed}")
-
-    @property
-    def on_event(self) -> OnEvent | None:
-        return self.chip.on_event
-
-    @on_event.setter
-    def on_event(self, callback: OnEvent | None) -> None:
-        self.chip.on_event = callback
 
     @property
     def baudrate(self) -> int:
@@ -287,21 +284,8 @@ class Dropping(_UartFault):
         return bytes(byte for byte in data if self._rng.random() >= self._probability)
 
 
-class Cut:
-    """A GpioChip with its cable off."""
-
-    def __init__(self, chip: GpioChip, start_s: float = -math.inf, end_s: float = math.inf, *, seed: int = 0) -> None:
-        self.chip = chip
-        self.period = Period(start_s, end_s)
-        self.seed = seed
-
-    @property
-    def on_event(self) -> OnEvent | None:
-        return self.chip.on_event
-
-    @on_event.setter
-    def on_event(self, callback: OnEvent | None) -> None:
-        self.chip.on_event = callback
+class _GpioFault(_Fault[GpioChip]):
+    """On the wire to a plain input."""
 
     def level(self, now: float) -> bool | None:
         level = self.chip.level(now)
@@ -309,17 +293,24 @@ class Cut:
 
     def _wire(self, level: bool | None, now: float) -> bool | None:  # noqa: ARG002
         """What the pin sees of a level."""
+        return level
+
+
+class Cut(_GpioFault):
+    """The cable is off."""
+
+    def _wire(self, level: bool | None, now: float) -> bool | None:  # noqa: ARG002
         return None
 
 
-class Shorted(Cut):
+class Shorted(_GpioFault):
     """The pin is at ground."""
 
     def _wire(self, level: bool | None, now: float) -> bool | None:  # noqa: ARG002
         return False
 
 
-class Chattering(Cut):
+class Chattering(_GpioFault):
     """The cable is off and on, by chance."""
 
     def _wire(self, level: bool | None, now: float) -> bool | None:
