@@ -95,10 +95,12 @@ class Recording(Collector):
     """A collector that keeps every message the broker delivered and every letter the city wrote, and can lose both.
 
     `lose` is asked for every message and letter, by topic: the broker acknowledged it, and then it was gone.
+    `board_time` is its clock, in Unix time: that of the board that lives.
     """
 
-    def __init__(self, city: City, clock: Callable[[], datetime]) -> None:
-        super().__init__(city, clock)
+    def __init__(self, city: City, board_time: Callable[[], float]) -> None:
+        self.board_time = board_time
+        super().__init__(city, lambda: datetime.fromtimestamp(self.board_time(), UTC))
         self.messages: list[bytes] = []
         self.written: list[tuple[str, bytes]] = []
         self.lose: Callable[[str, bytes], bool] = lambda _topic, _payload: False
@@ -163,7 +165,8 @@ class Template:
 class LampPost:
     """One board in one city, both copies of a template's; a context manager.
 
-    `name` is what its city calls it. Beside a `neighbour` it stands in the neighbour's city and uses its collector.
+    `name` is what its city calls it. Beside a `neighbour` it stands in the neighbour's city and uses its collector;
+    they live in turn, never at once: the collector's clock is that of the one that does.
     """
 
     def __init__(
@@ -210,9 +213,9 @@ class LampPost:
             serial=self.serial,
             stock_partitions=template.stock_partitions,
         )
-        self.collector = Recording(self.city, lambda: datetime.fromtimestamp(self.emulated.now(), UTC))
         self._stack = ExitStack()
         if neighbour is None:
+            self.collector = Recording(self.city, self.emulated.now)
             self._stack.callback(self.city.close)
         else:
             self.collector = neighbour.collector
@@ -416,6 +419,7 @@ class LampPost:
         assert not late, self.explain(f"not there after {limit_s} s")
 
     def _run(self, until: Callable[[], bool] | None) -> None:
+        self.collector.board_time = self.emulated.now
         try:
             self.emulated.run(until and self._caught_up_before(until))
         except BaseException as failure:

@@ -133,26 +133,70 @@ def test_ctrl_c_stops_a_demo_that_has_hardly_begun(tmp_path: Path) -> None:
         assert not list(demo.temporary.iterdir()), demo.said
 
 
-STRUCK_WHILE_TIDYING = """\
+STRUCK = """\
 import signal, time
 from hadeda.cli import interrupts
-class Struck:
-    def __del__(self):
-        signal.raise_signal(signal.SIGINT)
+{place}
 interrupts.lose_none()
 try:
     Struck()
     time.sleep(20)
 except KeyboardInterrupt:
+    interrupts.over()
     print("stopped")
+"""
+IN_A_DESTRUCTOR = """\
+class Struck:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+"""
+IN_A_LIBRARY_THAT_CATCHES_EVERYTHING = """\
+def Struck():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except:
+        pass
 """
 
 
-def test_a_ctrl_c_that_python_drops_stops_it_all_the_same() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", STRUCK_WHILE_TIDYING], capture_output=True, text=True, timeout=STOP_S, check=False
-    )
-    assert (done.stdout, done.stderr) == ("stopped\n", "")
+@pytest.mark.parametrize("place", [IN_A_DESTRUCTOR, IN_A_LIBRARY_THAT_CATCHES_EVERYTHING])
+def test_a_ctrl_c_that_is_dropped_stops_it_all_the_same(place: str) -> None:
+    assert said_by(STRUCK.format(place=place)) == "stopped\n"
+
+
+TIDYING = """\
+import contextlib, signal, time
+from hadeda.cli import interrupts
+@contextlib.contextmanager
+def folder():
+    try:
+        yield
+    finally:
+        time.sleep(5 * interrupts.AGAIN_S)
+        print("tidied up")
+interrupts.lose_none()
+try:
+    with folder(), contextlib.ExitStack() as stack:
+        stack.enter_context(folder())
+        stack.callback(time.sleep, 5 * interrupts.AGAIN_S)
+        signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    time.sleep(5 * interrupts.AGAIN_S)
+    print("stopped")
+finally:
+    interrupts.over()
+"""
+
+
+def test_a_ctrl_c_on_its_way_out_is_not_repeated() -> None:
+    assert said_by(TIDYING) == "tidied up\ntidied up\nstopped\n"
+
+
+def said_by(program: str) -> str:
+    """What a Python program printed, which said nothing on stderr."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=STOP_S, check=False)
+    assert done.stderr == ""
+    return done.stdout
 
 
 def test_ctrl_c_ends_an_emulated_board_well(tmp_path: Path) -> None:

@@ -296,7 +296,7 @@ BUGS = {
             *_REMEMBERS,
             (
                 "node/pipeline.py",
-                "        self._report(window.start_s",
+                "        told = self._report(window.start_s",
                 "        window.start_s = sample.Output.first_s or window.start_s\n",
             ),
         ),

@@ -1,30 +1,50 @@
-"""No Ctrl-C is lost: one that strikes while Python tidies up, in a destructor or a weak reference's callback, is only
-reported by Python, and the command would go on. It is raised once more, when that is over."""
+"""No Ctrl-C is lost. Python raises KeyboardInterrupt wherever the program is, and there are places where that stops
+nothing: a destructor, a weak reference's callback, a library's `except:`, a C function that clears every error. So it
+is raised again every AGAIN_S until it is seen to be on its way out."""
 
 import signal
 import sys
-import threading
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-AGAIN_S: Final = 0.01
+AGAIN_S: Final = 0.1
 
 
 def lose_none() -> None:
-    """From now on, for the whole program, where the system can interrupt a thread."""
-    if not hasattr(signal, "pthread_kill"):
+    """From now on, for the whole program, where the system has a timer that signals; a handler of a command's own for
+    Ctrl-C takes the place of this one."""
+    if not hasattr(signal, "setitimer"):
         return
     report = sys.unraisablehook
 
-    def again(dropped: "UnraisableHookArgs") -> None:
+    def hook(dropped: "UnraisableHookArgs") -> None:
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
             report(dropped)
-            return
-        # Not from here: Python would drop what this hook raises, too
-        later = threading.Timer(AGAIN_S, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-        later.daemon = True
-        later.start()
 
-    sys.unraisablehook = again
+    sys.unraisablehook = hook
+    signal.signal(signal.SIGALRM, _strike_again)
+    signal.signal(signal.SIGINT, _strike)
+
+
+def over() -> None:
+    """The work is done: a Ctrl-C that comes while Python tidies up has nothing left to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _strike(_number: int, _frame: FrameType | None) -> None:
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S, AGAIN_S)  # a timer's thread could wait for a lock that we hold here
+    raise KeyboardInterrupt
+
+
+def _strike_again(_number: int, _frame: FrameType | None) -> None:
+    error = sys.exception()  # what is being handled here, `finally` and the ends of `with` included
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return
+        error = error.__context__
+    raise KeyboardInterrupt

@@ -9,7 +9,6 @@ cannot be understood, 130 stopped by Ctrl-C. Anything else is a defect and shows
 variables: those may hold keys.
 """
 
-import signal
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -122,8 +121,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     finally:
-        # The work is done: a Ctrl-C that comes while Python tidies up has nothing left to stop
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        interrupts.over()
 
 
 if __name__ == "__main__":
