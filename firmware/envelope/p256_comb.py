@@ -23,13 +23,21 @@ SPACING = 40
 _SCALAR_BITS = const(280)  # TEETH * SPACING
 ENTRIES = 1 << TEETH - 1
 _TABLE_SIZE = const(4096)  # ENTRIES * 64
+_ROW = const(5)  # SPACING // 8
 BLIND_BITS = _SCALAR_BITS - 256
-# Transposes the 8 x 8 bits of every 8 bytes: bits that far apart change places (Warren, Hacker's Delight, 7-3)
-_TRANSPOSE = (
+# Transposes blocks of 8 x 8 bits: those that far apart change places (Warren, Hacker's Delight, 7-3). A block is one
+# byte of each of eight rows, or eight bytes that follow each other
+_IN_ROWS = (
+    (SPACING - 1, int.from_bytes((b"\xaa" * _ROW + bytes(_ROW)) * 4, "little")),
+    (2 * (SPACING - 1), int.from_bytes((b"\xcc" * 2 * _ROW + bytes(2 * _ROW)) * 2, "little")),
+    (4 * (SPACING - 1), int.from_bytes(b"\xf0" * 4 * _ROW, "little")),
+)
+_IN_EIGHTS = (
     (7, int.from_bytes(b"\xaa\x00" * (SPACING // 2), "little")),
     (14, int.from_bytes(b"\xcc\xcc\x00\x00" * (SPACING // 4), "little")),
     (28, int.from_bytes(b"\xf0\xf0\xf0\xf0\x00\x00\x00\x00" * (SPACING // 8), "little")),
 )
+_LAST_TEETH = int.from_bytes(bytes((ENTRIES,)) * SPACING, "little")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,33 +80,35 @@ def blinded(scalar: int, blind: int) -> int:
 
 
 def _digits(scalar: int) -> bytes:
-    """Return 40 bytes; bit j of byte i is set where the digit of tooth j at bit i is +1."""
-    # Bit i of (scalar + 2^280 - 1) / 2 is set where digit i is +1, clear where it is -1.
-    signs = (scalar + (1 << _SCALAR_BITS) - 1 >> 1).to_bytes(_SCALAR_BITS // 8, "little")
-    stride = SPACING // 8
-    transposed = b""
-    for first in range(stride):
-        low = high = 0
-        at = first
-        for tooth in range(TEETH):
-            eight = signs[at]
-            at += stride
-            # Four bits over four bytes: * (1 + 2^7 + 2^14 + 2^21), & 0x01010101; hardly a big integer in it.
-            low |= ((eight & 15) * 0x204081 & 0x1010101) << tooth
-            high |= ((eight >> 4) * 0x204081 & 0x1010101) << tooth
-        transposed += low.to_bytes(4, "little") + high.to_bytes(4, "little")
-    return transposed
+    """Return 40 bytes, one for each column: the number of its entry, and ENTRIES where it is the positive one."""
+    # Bit i of (scalar + 2^280 - 1) / 2 is set where digit i is +1, clear where it is -1; a row of it is a tooth's.
+    signs = scalar + (1 << _SCALAR_BITS) - 1 >> 1
+    rows = list(_flipped(_transposed(signs, _IN_ROWS)).to_bytes(SPACING, "little"))
+    digits: list[int] = []
+    for first in range(_ROW):
+        digits += rows[first::_ROW]
+    return bytes(digits)
 
 
 def _scalar(digits: "bytes | bytearray") -> int:
     """Return the scalar that has these digits, found in another way than they were."""
-    bits = int.from_bytes(digits, "little")
-    for distance, mask in _TRANSPOSE:
+    eights = list(_transposed(_flipped(int.from_bytes(digits, "little")), _IN_EIGHTS).to_bytes(SPACING, "little"))
+    signs: list[int] = []
+    for tooth in range(TEETH):
+        signs += eights[tooth::8]
+    return 2 * int.from_bytes(bytes(signs), "little") - (1 << _SCALAR_BITS) + 1
+
+
+def _flipped(digits: int) -> int:
+    """Turn signs into numbers of entries or back, column by column: where the last tooth has -1, the others turn."""
+    return digits ^ ((_LAST_TEETH ^ digits & _LAST_TEETH) >> TEETH - 1) * (ENTRIES - 1)
+
+
+def _transposed(bits: int, steps: tuple[tuple[int, int], ...]) -> int:
+    for distance, mask in steps:
         change = (bits ^ bits >> distance) & mask
         bits ^= change ^ change << distance
-    eights = list(bits.to_bytes(SPACING, "little"))
-    signs = b"".join([bytes(eights[tooth::8]) for tooth in range(TEETH)])
-    return 2 * int.from_bytes(signs, "little") - (1 << _SCALAR_BITS) + 1
+    return bits
 
 
 def _entries(scalar: int, comb: "Comb") -> list[tuple[int, int]]:
@@ -119,16 +129,15 @@ def _entries(scalar: int, comb: "Comb") -> list[tuple[int, int]]:
         if whole:
             table.read(0, room)
         for place in range(len(points) - len(comb) + first, -1, -len(comb)):
-            signs = digits[at]
-            positive = signs >> TEETH - 1 & 1
-            number = (signs ^ positive - 1) & ENTRIES - 1
-            entry = number << 6
+            digit = digits[at]
+            entry = (digit & ENTRIES - 1) << 6
+            positive = digit >> TEETH - 1 & 1
+            used[at] = entry >> 6 | positive << TEETH - 1
             if not whole:
                 table.read(entry, room)
                 entry = 0
             y = integer(room[entry + 32 : entry + 64], "big")
             points[place] = integer(room[entry : entry + 32], "big"), (p - y, y)[positive]
-            used[at] = (number ^ positive - 1) & ENTRIES - 1 | positive << TEETH - 1
             at += 1
     if _scalar(used) != scalar:
         raise FaultDetected("the digits used are not those of the scalar")

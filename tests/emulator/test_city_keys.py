@@ -142,4 +142,4 @@ def put_back(post: LampPost) -> None:
         if (post.folder / name).exists():
             shutil.copyfile(post.folder / name, post.city.directory / name)
     post.city = City.open(post.city.directory)
-    post.collector = Recording(post.city, lambda: board_now(post))
+    post.collector = Recording(post.city, post.emulated.now)
