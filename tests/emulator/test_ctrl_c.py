@@ -192,6 +192,27 @@ def test_a_ctrl_c_on_its_way_out_is_not_repeated() -> None:
     assert said_by(TIDYING) == "tidied up\ntidied up\nstopped\n"
 
 
+FAILING_ON_THE_WAY_OUT = """\
+import contextlib, signal, sys, types
+from hadeda.cli import main
+def command():
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: 1 / 0)
+        signal.raise_signal(signal.SIGINT)
+sys.modules["hadeda.cli.broken"] = types.SimpleNamespace(command=command)
+main.COMMANDS = (main.Row("demo", "broken", ""),)
+sys.argv = ["hadeda", "demo"]
+main.main()
+"""
+
+
+def test_what_goes_wrong_in_the_tidying_after_a_ctrl_c_is_not_what_is_said() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING_ON_THE_WAY_OUT], capture_output=True, text=True, timeout=STOP_S, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def said_by(program: str) -> str:
     """What a Python program printed, which said nothing on stderr."""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=STOP_S, check=False)

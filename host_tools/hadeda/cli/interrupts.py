@@ -42,9 +42,14 @@ def _strike(_number: int, _frame: FrameType | None) -> None:
 
 
 def _strike_again(_number: int, _frame: FrameType | None) -> None:
-    error = sys.exception()  # what is being handled here, `finally` and the ends of `with` included
+    if not struck(sys.exception()):  # what is being handled here, `finally` and the ends of `with` included
+        raise KeyboardInterrupt
+
+
+def struck(error: BaseException | None) -> bool:
+    """Whether it is a Ctrl-C, or what went wrong while one was on its way out: in the middle of anything, it may."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            return
+            return True
         error = error.__context__
-    raise KeyboardInterrupt
+    return False

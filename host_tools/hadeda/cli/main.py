@@ -72,11 +72,13 @@ class Commands(TyperGroup):
         """Run the command; end with one line and a status where the user can act on what went wrong."""
         try:
             return super().invoke(ctx)
-        except HadedaError as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if interrupts.struck(error):
+                raise typer.Exit(INTERRUPTED) from error
+            if not isinstance(error, HadedaError):
+                raise
             output.error(error)
             raise typer.Exit(1) from error
-        except KeyboardInterrupt as stop:
-            raise typer.Exit(INTERRUPTED) from stop
 
 
 app = typer.Typer(
