@@ -10,10 +10,9 @@ import typer
 from hadeda.city import City
 from hadeda.city.keyring import ROLE_NAMES, CityKey
 from hadeda.city.rotation import NodeStep, Plan, behind, carry_out, erase_retired_keys, key_state, plan, users
-from hadeda.cli import output
+from hadeda.cli import output, unlock
 from hadeda.cli.node import revoke_command
 from hadeda.cli.options import CityOption, JsonOption, KeyFileOption, YesOption
-from hadeda.cli.unlock import at_terminal, new_passphrase, open_city
 from hadeda.errors import CityError
 from hadeda.registry import find_node, nodes
 from hadeda.registry.epochs import standing
@@ -68,7 +67,7 @@ def rotate_command(
     """
     roles = [_role(name) for name in role or []]
     _refuse_unclear(node, every, roles)
-    with open_city(city_dir, key_file) as city:
+    with unlock.open_city(city_dir, key_file) as city:
         chosen = [find_node(city.database, node)] if node is not None else nodes(city.database)
         planned = plan(city, chosen, roles=roles, identity=identity, compromised=compromised)
         if node is not None and planned.steps[0].skipped:
@@ -76,7 +75,7 @@ def rotate_command(
         if dry_run:
             output.emit(_plan_data(planned, True), as_json, lambda: _draw_plan(planned, "would be queued"))
             return
-        if not yes and at_terminal():
+        if not yes and unlock.at_terminal():
             output.console(stderr=True).print(_draw_plan(planned, "to be queued"))
             typer.confirm("Go ahead?", abort=True, err=True)
         away = [name for name in _names(roles) if _lives_elsewhere(city, name)]
@@ -102,10 +101,10 @@ def protect_command(
 ) -> None:
     """Encrypt the city's private keys under another passphrase: all of them, or those of some roles."""
     roles = [_role(name) for name in role or []]
-    with open_city(city_dir, key_file) as city:
+    with unlock.open_city(city_dir, key_file) as city:
         for one in roles or ROLE_NAMES:
             city.keyring.privates(one)  # opened with the old passphrase before the new one is asked for
-        passphrase = new_passphrase(new_key_file, unprotected, "--new-key-file")
+        passphrase = unlock.new_passphrase(new_key_file, unprotected, "--new-key-file")
         for one in roles or ROLE_NAMES:
             city.keyring.protect(one, passphrase)
         if not roles:

@@ -343,7 +343,7 @@ def test_what_cannot_be_rotated_is_one_line(two_nodes: City, arguments: tuple[st
 
 
 def test_on_a_terminal_it_shows_the_plan_and_asks(two_nodes: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hadeda.cli.keys.at_terminal", lambda: True)
+    monkeypatch.setattr("hadeda.cli.unlock.at_terminal", lambda: True)
     runner = CliRunner()
     arguments = ["keys", "rotate", "--all", "--city", str(two_nodes.directory)]
     refused = runner.invoke(app, arguments, input="n\n")

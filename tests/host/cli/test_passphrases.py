@@ -32,7 +32,6 @@ def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person sits in front of it."""
     monkeypatch.setattr("hadeda.cli.unlock.at_terminal", lambda: True)
-    monkeypatch.setattr("hadeda.cli.keys.at_terminal", lambda: True)
 
 
 @pytest.fixture
