@@ -161,7 +161,7 @@ def Struck():
 
 @pytest.mark.parametrize("place", [IN_A_DESTRUCTOR, IN_A_LIBRARY_THAT_CATCHES_EVERYTHING])
 def test_a_ctrl_c_that_is_dropped_stops_it_all_the_same(place: str) -> None:
-    assert said_by(STRUCK.format(place=place)) == "stopped\n"
+    assert outcome(STRUCK.format(place=place)) == (0, "stopped\n", "")
 
 
 TIDYING = """\
@@ -189,7 +189,7 @@ finally:
 
 
 def test_a_ctrl_c_on_its_way_out_is_not_repeated() -> None:
-    assert said_by(TIDYING) == "tidied up\ntidied up\nstopped\n"
+    assert outcome(TIDYING) == (0, "tidied up\ntidied up\nstopped\n", "")
 
 
 FAILING_ON_THE_WAY_OUT = """\
@@ -207,17 +207,13 @@ main.main()
 
 
 def test_what_goes_wrong_in_the_tidying_after_a_ctrl_c_is_not_what_is_said() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", FAILING_ON_THE_WAY_OUT], capture_output=True, text=True, timeout=STOP_S, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert outcome(FAILING_ON_THE_WAY_OUT) == (130, "", "")
 
 
-def said_by(program: str) -> str:
-    """What a Python program printed, which said nothing on stderr."""
+def outcome(program: str) -> tuple[int, str, str]:
+    """A Python program's exit status, and what it printed on stdout and on stderr."""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=STOP_S, check=False)
-    assert done.stderr == ""
-    return done.stdout
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_ctrl_c_ends_an_emulated_board_well(tmp_path: Path) -> None:

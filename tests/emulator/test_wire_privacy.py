@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cbor2
@@ -62,18 +62,6 @@ def rarely_sampled(port: int) -> Callable[[dict[str, object]], None]:
     return change
 
 
-@dataclass
-class Street:
-    """Two lamp posts of one city that live through the same days."""
-
-    posts: list[LampPost]
-
-    def pass_time(self, until_s: float) -> None:
-        """Board time passes for the one, and then for the other."""
-        for post in self.posts:
-            post.run_until(until_s, LIMIT_S)
-
-
 @pytest.fixture(scope="module")
 def week(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
     """Everything that went between two nodes and the broker in a week with a re-key and a command for each."""
@@ -101,31 +89,32 @@ def week(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         broker.start()
         corner.collect_plain(broker.port)
         with Tap(port, broker.port) as corners, Tap(port + 1, broker.port) as markets:
-            live_through(Street([corner, market]))
+            live_through([corner, market])
         yield {NAME: corners.sessions, OTHER: markets.sessions}
 
 
-def live_through(street: Street) -> None:
+def live_through(posts: list[LampPost]) -> None:
     """The week, and that it was as eventful as it was meant to be."""
     numbers = {}
-    for post in street.posts:
+    for post in posts:
         post.power_on()
     for day in range(DAYS):
         if day == ROTATED:
             arguments = ({labels.ROTATE_IDENTITY: 1}, {})
             numbers[day] = [
-                post.command(labels.OPERATION_ROTATE, each) for post, each in zip(street.posts, arguments, strict=True)
+                post.command(labels.OPERATION_ROTATE, each) for post, each in zip(posts, arguments, strict=True)
             ]
         if day == COMMANDED:
-            numbers[day] = [post.command(labels.OPERATION_REPORT_NOW) for post in street.posts]
-        street.pass_time(NIGHT + (day + 1) * DAY_S)
-    for number, post in enumerate(street.posts):
+            numbers[day] = [post.command(labels.OPERATION_REPORT_NOW) for post in posts]
+        for post in posts:  # in turn: see LampPost
+            post.run_until(NIGHT + (day + 1) * DAY_S, LIMIT_S)
+    for number, post in enumerate(posts):
         for day, queued in numbers.items():
             result = post.results()[queued[number]]
             assert result == labels.RESULT_DONE, post.explain(f"day {day}'s command ended in {result}")
         assert post.standing.epoch > labels.REKEY_JUMP, post.explain("the node has not rotated")
         assert post.emulated.resets == [1], post.explain("reset")
-    corner = street.posts[0]
+    corner = posts[0]
     assert corner.count(Status.REJECTED) == 0, corner.explain("refused")
     assert corner.count(Status.STORED) >= 2 * DAYS * 3
 
